@@ -1,0 +1,277 @@
+"""A directory -> a classifier that tokenises, predicts, and can be run from its embeddings."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from gallery.config import Settings
+from gallery.errors import SourceError
+from gallery.records import Array, Model, Prediction
+from gallery.sources import Source
+from gallery.words import group_tokens
+
+# Padded positions of these begin behind the padding index, so two positions fewer than configured can be used.
+_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "mpnet", "xmod", "data2vec-text"}
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A passage as the model reads it: T tokens that fall into W words of the original text."""
+
+    text: str
+    ids: tuple[int, ...]
+    tokens: tuple[str, ...]
+    offsets: tuple[tuple[int, int], ...]
+    special: tuple[bool, ...]
+    words: tuple[tuple[int, int], ...]
+    token_words: tuple[int, ...]
+    cut: int
+
+    def sum_words(self, tokens: Array) -> Array:
+        """Return [..., W] the sums over each word's pieces of [..., T] values; special tokens left out."""
+        sums = np.zeros((*tokens.shape[:-1], len(self.words)))
+        for token, word in enumerate(self.token_words):
+            if word >= 0:
+                sums[..., word] += tokens[..., token]
+        return sums
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A frozen model with its tokenizer, on its device."""
+
+    model: Any
+    tokenizer: Any
+    card: Model
+    device: torch.device
+    dtype: torch.dtype
+    layer: nn.Module
+    """The module whose output attributions are taken at."""
+    layer_name: str
+    """Its path within the model, for the provenance."""
+
+    def encode(self, text: str) -> Encoded:
+        """Return the passage as tokens and words, cut at the longest input the model takes."""
+        coded = self.tokenizer(
+            text, truncation=True, max_length=self.card.max_tokens, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
+        )
+        special = tuple(bool(flag) for flag in coded["special_tokens_mask"])
+        offsets = tuple((int(start), int(end)) for start, end in coded["offset_mapping"])
+        words, token_words = group_tokens(text, offsets, special)
+        read = max((end for (_, end), skip in zip(offsets, special, strict=True) if not skip), default=0)
+        return Encoded(
+            text=text,
+            ids=tuple(coded["input_ids"]),
+            tokens=tuple(self.tokenizer.convert_ids_to_tokens(coded["input_ids"])),
+            offsets=offsets,
+            special=special,
+            words=tuple(words),
+            token_words=tuple(token_words),
+            cut=len(text) if not text[read:].strip() else read,
+        )
+
+    def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """Return input_ids and attention_mask [B, T] of token ids, padded on the right, on the device."""
+        longest = max(len(row) for row in rows)
+        pad = self.tokenizer.pad_token_id or 0
+        ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows])
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
+        return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
+
+    def baseline_ids(self, encoded: Encoded, baseline: str) -> tuple[int, ...]:
+        """Return the ids of an empty text of the same length: special tokens kept, the rest `pad` or `mask`.
+
+        Raises SourceError where the tokenizer has no such token.
+        """
+        filler = {"pad": self.tokenizer.pad_token_id, "mask": self.tokenizer.mask_token_id}[baseline]
+        if filler is None:
+            raise SourceError(f"extra.gallery.baseline: the tokenizer has no {baseline} token. Choose another baseline.")
+        return tuple(own if special else filler for own, special in zip(encoded.ids, encoded.special, strict=True))
+
+    @torch.no_grad()
+    def logits(self, rows: Sequence[Sequence[int]]) -> Tensor:
+        """Return [B, C] float32 logits of rows of token ids."""
+        result: Tensor = self.model(**self.batch(rows)).logits.float()
+        return result
+
+    @torch.no_grad()
+    def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Return [B, T, H], the output of the layer at which attributions are taken."""
+        caught: list[Tensor] = []
+
+        def catch(module: nn.Module, args: Any, output: Tensor) -> None:
+            caught.append(output)
+            raise _Caught
+
+        handle = self.layer.register_forward_hook(catch)
+        try:
+            self.model(**inputs)
+        except _Caught:
+            pass
+        finally:
+            handle.remove()
+        return caught[0]
+
+    @contextmanager
+    def from_embeddings(self, inputs: Mapping[str, Tensor]) -> Iterator[Callable[[Tensor], Tensor]]:
+        """Give a function [B, T, H] -> [B, C] logits that runs the model from the layer's output on.
+
+        `inputs` are those of one passage or a batch of like shape; they are repeated to fit B.
+        """
+        current: list[Tensor] = []
+
+        def replace(module: nn.Module, args: Any, output: Tensor) -> Tensor:
+            return current[0]
+
+        def run(points: Tensor) -> Tensor:
+            current[:] = [points]
+            repeated = {name: value.expand(points.shape[0], -1) if value.shape[0] == 1 else value for name, value in inputs.items()}
+            result: Tensor = self.model(**repeated).logits
+            return result
+
+        handle = self.layer.register_forward_hook(replace)
+        try:
+            yield run
+        finally:
+            handle.remove()
+
+    def predict(self, batch: Sequence[Encoded]) -> list[Prediction]:
+        """Return what the model says to each passage of a batch.
+
+        Raises FloatingPointError where a logit is not a finite number.
+        """
+        logits = self.logits([encoded.ids for encoded in batch]).cpu().numpy()
+        if not np.isfinite(logits).all():
+            raise FloatingPointError("the model's logits are not finite numbers")
+        return [
+            Prediction(
+                text=encoded.text,
+                tokens=encoded.tokens,
+                ids=np.array(encoded.ids, np.int32),
+                offsets=np.array(encoded.offsets, np.int32).reshape(-1, 2),
+                special=np.array(encoded.special, bool),
+                words=np.array(encoded.words, np.int32).reshape(-1, 2),
+                token_words=np.array(encoded.token_words, np.int32),
+                cut=encoded.cut,
+                logits=row,
+                versions=versions(),
+            )
+            for encoded, row in zip(batch, logits, strict=True)
+        ]
+
+
+class _Caught(Exception):  # noqa: N818 (a signal, not an error: the layer's output is all that was wanted)
+    pass
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of the packages that numbers depend on."""
+    return {name: version(name) for name in ("torch", "transformers", "tokenizers")}
+
+
+def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Classifier:
+    """Load a classifier from verified directories.
+
+    Raises SourceError, naming the directory, where files are missing or damaged, where there is no fast
+    tokenizer (only those know character offsets), or where the labels do not fit.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    device = _device(settings.device)
+    dtype = getattr(torch, settings.dtype)
+    try:
+        network = AutoModelForSequenceClassification.from_pretrained(model.folder, dtype=dtype, local_files_only=True, attn_implementation=None)
+    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
+        raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
+    try:
+        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True)
+    except Exception as error:
+        raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {_first_line(error)}. Give its folder as extra.gallery.tokenizer.") from error
+    if not words.is_fast:
+        raise SourceError(f"{tokenizer.name}: this tokenizer does not tell where in the text a token lies. Use one that has a tokenizer.json.")
+    network = network.to(device).eval().requires_grad_(False)
+    known = network.get_input_embeddings().num_embeddings
+    if len(words) > known:
+        raise SourceError(
+            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. Name the tokenizer it was trained with as extra.gallery.tokenizer."
+        )
+    layer, layer_name = _layer(network, settings.layer)
+    card = _card(network, words, model, tokenizer, settings)
+    return Classifier(network, words, card, device, dtype, layer, layer_name)
+
+
+def _device(wanted: str) -> torch.device:
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(wanted)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SourceError(f"extra.gallery.device: {wanted!r} cannot be used here: {_first_line(error)}. Use auto, cpu, cuda or mps.") from error
+    return device
+
+
+def _layer(network: Any, wanted: str) -> tuple[nn.Module, str]:
+    module = getattr(network.base_model, "embeddings", None) if wanted == "embeddings" else None
+    if module is None:
+        module = network.get_input_embeddings()
+    return module, next(name for name, other in network.named_modules() if other is module)
+
+
+def _card(network: Any, words: Any, model: Source, tokenizer: Source, settings: Settings) -> Model:
+    config = network.config
+    positions = getattr(config, "max_position_embeddings", None) or words.model_max_length
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= config.pad_token_id + 1
+    return Model(
+        source=settings.model,
+        resolved=model.resolved,
+        weights_digest=model.digest,
+        tokenizer_digest=tokenizer.digest,
+        architecture=config.model_type,
+        labels=label_names(config.id2label, settings.labels, model.name),
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        hidden=config.hidden_size,
+        max_tokens=int(min(positions, words.model_max_length)),
+        figures=_figures(model.folder),
+    )
+
+
+def label_names(own: Mapping[int, str], given: Mapping[int, str], name: str) -> tuple[str, ...]:
+    """Return class names by number: the model's own, with the given ones put over them.
+
+    Raises SourceError where a given number is none of the model's, or two classes would bear one name.
+    """
+    outside = sorted(set(given) - set(own))
+    if outside:
+        raise SourceError(f"extra.gallery.labels: {outside[0]}: the model {name} has classes 0 to {len(own) - 1}. Correct the number.")
+    names = tuple(given.get(number, own[number]) for number in sorted(own))
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise SourceError(f"extra.gallery.labels: {twice!r} names two classes of the model {name}. Give each its own name.")
+    return names
+
+
+def _figures(folder: Path) -> dict[str, Any] | None:
+    path = folder / "figures.json"
+    try:
+        figures: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else None  # type: ignore[assignment]
+    except ValueError as error:
+        raise SourceError(f"{path}: not valid JSON: {error}. Correct or remove it.") from error
+    return figures
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

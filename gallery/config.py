@@ -1,0 +1,103 @@
+"""`extra.gallery` in mkdocs.yml, and the options that override it, as one frozen settings object."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from mkdocs.utils.yaml import yaml_load
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gallery.errors import ConfigError
+
+METHODS = ("integrated_gradients",)
+"""Names of the attribution methods that can be switched on, in the order pages show them."""
+
+
+class Section(BaseModel):
+    """A group of keys: frozen, and closed to unknown ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class AttentionSettings(Section):
+    """What is kept of attention."""
+
+    precision: Literal["int8", "exact"] = "int8"
+    """How queries and keys are stored: int8 (a scale per token and head) or exact (fp16)."""
+
+
+class Settings(Section):
+    """Everything a build can be told; each key is an option of build.py too."""
+
+    model: str = "gallery/demo/classifier"
+    """The classifier: a directory."""
+    tokenizer: str | None = None
+    """Where the tokenizer comes from, if not from the model."""
+    passages: tuple[str, ...] = ("site_src/passages",)
+    """Folders of Markdown files, or CSV, JSONL and Parquet tables."""
+    labels: dict[int, str] = Field(default_factory=dict)
+    """Names for the model's class numbers, where the model has none of its own."""
+    store: str = "store"
+    """Folder of everything that was computed."""
+    device: str = "auto"
+    """auto (CUDA, then MPS, then CPU) or a torch device name."""
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32"
+    """Number format the model runs in."""
+    layer: Literal["embeddings", "words"] = "embeddings"
+    """Where attributions are taken: the whole embedding module, or the word embeddings alone."""
+    methods: tuple[Literal["integrated_gradients"], ...] = ("integrated_gradients",)
+    """Attribution methods, the first one being what a page opens with."""
+    baseline: Literal["pad", "mask", "zero"] = "pad"
+    """What stands for an empty text."""
+    steps: Annotated[int, Field(ge=2, le=2000)] = 50
+    """Points of the path from the baseline to the passage."""
+    batch_tokens: Annotated[int, Field(ge=64)] = 4096
+    """Tokens that go through the model at once."""
+    attention: AttentionSettings = AttentionSettings()
+    bertviz_tokens: Annotated[int, Field(ge=0, le=128)] = 32
+    """Length of the excerpt that bertviz draws; 0 leaves bertviz out."""
+
+
+def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of a mkdocs.yml, with options put over them.
+
+    Raises ConfigError, naming the file and the key, for anything unknown or out of range.
+    """
+    try:
+        with config_file.open("rb") as stream:
+            document = yaml_load(stream)
+    except OSError as error:
+        raise ConfigError(f"{config_file}: {error.strerror}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split())}") from error
+    values = ((document or {}).get("extra") or {}).get("gallery") or {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{config_file}: extra.gallery must be a list of keys and values, not {values!r}.")
+    return _validate(config_file, _merged(values, overrides or {}))
+
+
+def _merged(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Put dotted overrides ("attention.precision") over nested values."""
+    merged: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
+    for dotted, value in overrides.items():
+        *sections, key = dotted.split(".")
+        place = merged
+        for section in sections:
+            place = place.setdefault(section, {})
+        place[key] = value
+    return merged
+
+
+def _validate(config_file: Path, values: dict[str, Any]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = ".".join(str(part) for part in ("extra", "gallery", *problem["loc"]))
+            if problem["type"] == "extra_forbidden":
+                lines.append(f"{config_file}: {key}: no such key. Known keys: {', '.join(sorted(Settings.model_fields))}.")
+            else:
+                lines.append(f"{config_file}: {key}: {problem['msg']}; it is {problem['input']!r}.")
+        raise ConfigError("\n".join(lines)) from error

@@ -1,0 +1,265 @@
+"""What is stored: frozen dataclasses, their schema version, and their form on disk.
+
+Every record is one safetensors file. Arrays are its tensors; everything else is canonical JSON in the
+file's metadata, under the single key `entry` (one key, because safetensors does not keep the order of
+several). The render half needs this module, numpy and nothing of torch.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load, save
+
+SCHEMA = 1
+
+Array = NDArray[Any]
+
+
+def canonical(value: Any) -> str:
+    """Return the one JSON text of a value: keys sorted, no spaces, UTF-8 left as it is."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def entry_key(**parts: Any) -> str:
+    """Return the sha256 (hex) of all that an entry depends on."""
+    return hashlib.sha256(canonical({"schema": SCHEMA, **parts}).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the gallery knows of its classifier; written into the manifest."""
+
+    source: str
+    """As configured: a directory, a hub id or a W&B artifact."""
+    resolved: str
+    """The exact version that `source` stood for, without machine paths."""
+    weights_digest: str
+    tokenizer_digest: str
+    architecture: str
+    labels: tuple[str, ...]
+    """Class names by number."""
+    layers: int
+    heads: int
+    hidden: int
+    max_tokens: int
+    """Longest input, special tokens included."""
+    figures: dict[str, Any] | None = None
+    """What training measured, from figures.json beside the weights, if it is there."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says to a passage, and how the passage falls into tokens and words.
+
+    T tokens, W words, C classes. A word is a stretch of the original text; every token that is not
+    special belongs to exactly one.
+    """
+
+    kind: ClassVar[str] = "prediction"
+
+    text: str
+    tokens: tuple[str, ...]
+    """[T] as the tokenizer prints them."""
+    ids: Array
+    """[T] int32."""
+    offsets: Array
+    """[T, 2] int32, characters of `text`."""
+    special: Array
+    """[T] bool."""
+    words: Array
+    """[W, 2] int32, characters of `text`, in order, not overlapping."""
+    token_words: Array
+    """[T] int32: the word a token belongs to, -1 for special tokens."""
+    cut: int
+    """How many characters of `text` the model read; len(text) when it read all."""
+    logits: Array
+    """[C] float32."""
+    versions: dict[str, str]
+    """Package versions that computed this."""
+
+    @property
+    def probabilities(self) -> Array:
+        """[C] float64, softmax of the logits."""
+        shifted = np.exp(self.logits.astype(np.float64) - float(self.logits.max()))
+        result: Array = shifted / shifted.sum()
+        return result
+
+    @property
+    def ranking(self) -> list[int]:
+        """Class numbers, most probable first; ties by number."""
+        return [int(c) for c in np.argsort(-self.logits, kind="stable")]
+
+    def word_texts(self) -> list[str]:
+        """[W] the words as they stand in the passage."""
+        return [self.text[start:end] for start, end in self.words.tolist()]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Signed contributions of a passage's words to one class, by one method, with the method's own error.
+
+    Raw values in units of `output`; only the display is normalised. For methods with completeness
+    `tokens.sum() == output_value - baseline_value + delta`.
+    """
+
+    kind: ClassVar[str] = "attribution"
+
+    method: str
+    target: int
+    """Number of the class that is explained."""
+    parameters: dict[str, Any]
+    """Everything that changes the numbers: baseline, steps, output, layer, dtype."""
+    tokens: Array
+    """[T] float64; special tokens included."""
+    words: Array
+    """[W] float64; signed sums over the pieces of a word."""
+    output: str
+    """What was explained: logit, probability or log-odds."""
+    output_value: float
+    """F(x) for the target."""
+    baseline_value: float | None
+    """F(baseline) for the target; None where the method has no baseline."""
+    delta: float | None
+    """Convergence delta, sum(tokens) - (F(x) - F(baseline)); None where the method does not promise completeness."""
+    converged: bool | None
+    """Whether |delta| met the tolerance; None where there is no delta."""
+    steps: int
+    """Points of the path at which gradients were taken, or forward passes for methods without a path."""
+    baseline_probabilities: Array
+    """[C] float64: what the model says to the baseline; empty where there is none."""
+    versions: dict[str, str]
+    extra: dict[str, Any] = field(default_factory=dict)
+    """What belongs to one method alone, e.g. a rationale's words."""
+    layers: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """[layers, W] float64 for methods that explain each layer; else empty."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """The attention of one passage: every layer's queries and keys, encoded, and what is derived from them."""
+
+    kind: ClassVar[str] = "attention"
+
+    shape: tuple[int, int, int, int]
+    """layers, heads, tokens T, size of a head."""
+    encoding: dict[str, Any]
+    """How `packed` is to be read; gallery/attention.py and static/attention.js agree on it."""
+    packed: dict[str, Array]
+    """Layer number (two digits) -> uint8 bytes of one gzip file."""
+    means: Array
+    """[layers, T, T] uint8-coded layer means, coded as `encoding` says."""
+    rollout: Array
+    """[T, T] uint8-coded attention rollout (Abnar & Zuidema 2020)."""
+    picture: Array
+    """uint8 bytes of the static picture of all heads."""
+    summary: Array
+    """[layers, heads, len(summary_names)] float32: what each head does, shares of attention."""
+    summary_names: tuple[str, ...]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bertviz:
+    """bertviz's own two views of an excerpt, as HTML documents without a foreign host."""
+
+    kind: ClassVar[str] = "bertviz"
+
+    excerpt: str
+    tokens: int
+    model_view: str
+    head_view: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """How one attribution fares when words are taken away in its order, beside random orders.
+
+    Shares S of the words; R random orders. Probabilities of the explained class.
+    """
+
+    kind: ClassVar[str] = "faithfulness"
+
+    method: str
+    target: int
+    parameters: dict[str, Any]
+    shares: Array
+    """[S] float64, shares of the words erased (deletion) or kept (insertion), from 0 to 1."""
+    deletion: Array
+    """[S] float64: probability after erasing the strongest words first."""
+    insertion: Array
+    """[S] float64: probability with the strongest words alone."""
+    random_deletion: Array
+    """[R, S] float64."""
+    random_insertion: Array
+    """[R, S] float64."""
+    measures: dict[str, Any]
+    """comprehensiveness, sufficiency, normalised AOPC, and the same for random orders."""
+    versions: dict[str, str]
+
+
+Record = Prediction | Attribution | Attention | Bertviz | Faithfulness
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Faithfulness)}
+
+_ZEROS = "0" * 64
+_CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
+
+
+def _jsonable(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def encode(record: Record) -> bytes:
+    """Return a record as the bytes of a safetensors file that carries its own sha256.
+
+    The checksum is taken over the whole file with 64 zeros in its own place, so a flipped bit anywhere shows.
+    """
+    values: dict[str, Any] = {}
+    tensors: dict[str, Array] = {}
+    for f in fields(record):
+        value = getattr(record, f.name)
+        if isinstance(value, np.ndarray):
+            tensors[f.name] = np.ascontiguousarray(value)
+        elif isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
+            tensors |= {f"{f.name}.{k}": np.ascontiguousarray(v) for k, v in value.items()}
+        else:
+            values[f.name] = _jsonable(value)
+    entry = canonical({"schema": SCHEMA, "kind": record.kind, "sha256": _ZEROS, "values": values})
+    blob = save(tensors, metadata={"entry": entry})
+    digest = hashlib.sha256(blob).hexdigest()
+    return blob.replace(_CHECKSUM_AT + _ZEROS.encode(), _CHECKSUM_AT + digest.encode(), 1)
+
+
+def decode(blob: bytes, kind: str) -> Record:
+    """Return the record that `encode` made into bytes.
+
+    Raises ValueError, saying why, where a byte has changed or the kind or schema is another.
+    """
+    at = blob.find(_CHECKSUM_AT)
+    if at < 0:
+        raise ValueError("no checksum found")
+    at += len(_CHECKSUM_AT)
+    plain = blob[:at] + _ZEROS.encode() + blob[at + 64 :]
+    if hashlib.sha256(plain).hexdigest().encode() != blob[at : at + 64]:
+        raise ValueError("checksum does not match")
+    header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
+    entry = json.loads(header["__metadata__"]["entry"])
+    if entry["schema"] != SCHEMA or entry["kind"] != kind:
+        raise ValueError(f"schema {entry['schema']} and kind {entry['kind']}, wanted {SCHEMA} and {kind}")
+    tensors = load(blob)
+    values: dict[str, Any] = entry["values"]
+    record_type = KINDS[kind]
+    for f in fields(record_type):
+        if f.name in tensors:
+            values[f.name] = tensors[f.name]
+        elif f.name not in values:
+            prefix = f.name + "."
+            values[f.name] = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
+        elif isinstance(values[f.name], list):
+            values[f.name] = tuple(values[f.name])
+    record: Record = record_type(**values)
+    return record

@@ -1,0 +1,40 @@
+"""What tests share: tiny classifiers made once, and a real browser."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("WANDB_SILENT", "true")
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Give the folder of a tiny random classifier of an architecture, made on first use."""
+    from tests.models import save_tiny_classifier
+
+    made: dict[str, Path] = {}
+
+    def folder(architecture: str = "bert") -> Path:
+        if architecture not in made:
+            made[architecture] = save_tiny_classifier(tmp_path_factory.mktemp(architecture), architecture)
+        return made[architecture]
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """Give a headless Chromium of playwright's; fails where there is none, since tests/run installs one."""
+    from playwright.sync_api import sync_playwright
+
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--enable-precise-memory-info"]
+        )
+        yield browser
+        browser.close()
