@@ -69,7 +69,7 @@ class Classifier:
         special = tuple(bool(flag) for flag in coded["special_tokens_mask"])
         offsets = tuple((int(start), int(end)) for start, end in coded["offset_mapping"])
         words, token_words = group_tokens(text, offsets, special)
-        read = max((end for (_, end), skip in zip(offsets, special, strict=True) if not skip), default=0)
+        read = max((end for _, end in words), default=0)
         return Encoded(
             text=text,
             ids=tuple(coded["input_ids"]),

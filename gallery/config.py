@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
+from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -74,8 +74,8 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
             document = yaml_load(stream)
     except OSError as error:
         raise ConfigError(f"{config_file}: {error.strerror}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ConfigurationError as error:
+        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split(':', 1)[-1].split())}") from error
     values = ((document or {}).get("extra") or {}).get("gallery") or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{config_file}: extra.gallery must be a list of keys and values, not {values!r}.")

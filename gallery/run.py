@@ -11,7 +11,7 @@ from gallery.engine import run_local
 from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
-from gallery.manifest import Header, Row, read_manifest, write_manifest
+from gallery.manifest import Header, Row, read_header, write_manifest
 from gallery.passages import read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
 from gallery.progress import progress
@@ -59,7 +59,7 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
 def _card(store: Store, model: Source, tokenizer: Source, settings: Settings) -> Model | None:
     """Return what the last run wrote about this same model, so that it need not be loaded for that alone."""
     try:
-        header, _ = read_manifest(store)
+        header = read_header(store)
     except StoreError:
         return None
     card = header.model
