@@ -190,11 +190,19 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     device = _device(settings.device)
     dtype = getattr(torch, settings.dtype)
     try:
-        network = AutoModelForSequenceClassification.from_pretrained(model.folder, dtype=dtype, local_files_only=True, attn_implementation=None)
+        network = AutoModelForSequenceClassification.from_pretrained(
+            model.folder,
+            dtype=dtype,
+            local_files_only=True,
+            attn_implementation=None,
+            use_safetensors=not model.pickled,
+            weights_only=True,
+            trust_remote_code=False,
+        )
     except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
         raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
     try:
-        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True)
+        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True, trust_remote_code=False)
     except Exception as error:
         raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {_first_line(error)}. Give its folder as extra.gallery.tokenizer.") from error
     if not words.is_fast:
