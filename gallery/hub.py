@@ -33,8 +33,10 @@ def fetch_snapshot(name: str, weights: bool) -> tuple[Path, str, tuple[str, ...]
 def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
     try:
         from huggingface_hub import errors, snapshot_download
+        from huggingface_hub.utils import logging
     except ImportError as error:
         raise SourceError(f'{name}: fetching from the hub needs huggingface_hub. Run: pip install -c constraints.txt ".[explain]"') from error
+    logging.set_verbosity_error()  # it warns of every retry
     try:
         return Path(snapshot_download(match["repo"], revision=match["revision"], allow_patterns=patterns, ignore_patterns=["*/*", "*.py"]))
     except errors.GatedRepoError as error:
@@ -50,7 +52,7 @@ def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
         ) from error
     except Exception as error:  # httpx raises its own kinds, under a name that changed between versions of the hub's client
         raise SourceError(
-            f"{name}: the hub broke off: {' '.join(str(error).split())[:300]}. Run the same command again: it goes on where it stopped."
+            f"{name}: the hub broke off: {' '.join(str(error).split())[:300]}. Run the same command again: it goes on with what is missing."
         ) from error
 
 

@@ -14,14 +14,16 @@ LARGE = (".safetensors", ".bin")
 class LoopbackHub(Loopback):
     """Serves `repos`: org/name -> branch, tag or commit -> files."""
 
-    def __init__(self, repos: dict[str, dict[str, dict[str, bytes]]] | None = None) -> None:
-        super().__init__()
+    def __init__(self, repos: dict[str, dict[str, dict[str, bytes]]] | None = None, port: int = 0) -> None:
+        super().__init__(port)
         self.repos = repos or {}
         self.served: dict[str, bytes] = {}
         """What comes over the wire for a file, where that differs."""
         self.fetched: list[tuple[str, int]] = []
         """File and first byte of every GET."""
-        self.dies_after: int | None = None
+        self.breaks_after: int | None = None
+        """Break the connection off after so many bytes of the weights; once, unless the hub dies of it."""
+        self.dies = False
 
     def environment(self) -> dict[str, str]:
         return {"HF_ENDPOINT": self.address, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_XET": "1"}
@@ -39,6 +41,8 @@ class LoopbackHub(Loopback):
         api = parts[:2] == ["api", "models"]
         if api:
             parts = parts[2:]
+        if len(parts) < 4:
+            return request.reply(404, b"{}")
         repo, verb, revision, name = "/".join(parts[:2]), parts[2], parts[3], "/".join(parts[4:])
         if repo not in self.repos:
             return request.reply(404, b"{}", {"X-Error-Code": "RepoNotFound"})
@@ -61,9 +65,10 @@ class LoopbackHub(Loopback):
             self.fetched.append((name, start))
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        if request.command == "GET" and self.dies_after is not None and name.endswith(LARGE):
-            request.reply(200, content, headers, stop_at=self.dies_after)
-            return self.die()
+        if request.command == "GET" and self.breaks_after is not None and name.endswith(LARGE):
+            request.reply(200, content, headers, stop_at=self.breaks_after)
+            self.breaks_after = None
+            return self.die() if self.dies else None
         return request.reply(206 if start else 200, content[start:], headers)
 
     def post(self, request: Request) -> None:
