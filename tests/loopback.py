@@ -26,6 +26,9 @@ class Request(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.loopback.dead:
+            self.close_connection = True
+            return
         self.loopback.log.append((self.command, self.path))
         try:
             getattr(self.loopback, self.command.lower())(self)
@@ -44,6 +47,7 @@ class Loopback:
     def __init__(self, port: int = 0) -> None:
         self.log: list[tuple[str, str]] = []
         """(method, path) of every request."""
+        self.dead = False
         handler = type("Handler", (Request,), {"loopback": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
         self._server.daemon_threads = True
@@ -64,7 +68,8 @@ class Loopback:
         self._thread.join()
 
     def die(self) -> None:
-        """Stop taking connections, as a server that went down."""
+        """Stop taking connections, as a server that went down, and answer none that are open."""
+        self.dead = True
         self._server.socket.close()
         threading.Thread(target=self._server.shutdown, daemon=True).start()
 
