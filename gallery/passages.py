@@ -12,6 +12,9 @@ from gallery.errors import ConfigError, PassageError
 from gallery.references import Texts
 from gallery.tables import TABLES, Row, is_dataset, read_dataset
 
+CLASSICS = "site_src/passages/classics.csv"
+"""Genuine passages by reference; a table, so it is not read with the folder it lies in."""
+
 _ID = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _LONGEST_ID = 100
 

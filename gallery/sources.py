@@ -30,6 +30,8 @@ class Source:
     folder: Path
     digest: str
     """sha256 (hex) of all that numbers depend on; not of names, paths or times."""
+    labels: tuple[str, ...] = ()
+    """The model's own class names by number; empty for a tokenizer."""
     pickled: bool = False
     """Whether the weights are an old pickle file, which is read without running anything in it."""
     notes: tuple[str, ...] = ()
@@ -44,7 +46,7 @@ def resolve_model(name: str, root: Path) -> Source:
     folder, resolved, notes = _place(name, root, weights=True)
     if not (folder / "config.json").exists() and len(inner := list(folder.glob("*/config.json"))) == 1:
         folder = inner[0].parent
-    kept = _config(name, folder)
+    config = _config(name, folder)
     weights = sorted(folder.glob("*.safetensors"))
     pickled = not weights
     if pickled:
@@ -56,7 +58,10 @@ def resolve_model(name: str, root: Path) -> Source:
     if not weights:
         raise SourceError(f"{name}: no weights. It needs model.safetensors (or an old pytorch_model.bin): save the model with save_pretrained.")
     _check_shards(name, folder)
-    return Source(name, resolved, folder, _digest(weights, json.dumps(kept, sort_keys=True)), pickled, notes)
+    own = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    labels = tuple(str(own[number]) for number in sorted(own, key=int))
+    kept = json.dumps({key: value for key, value in config.items() if key not in _NAMES_ONLY}, sort_keys=True)
+    return Source(name, resolved, folder, _digest(weights, kept), labels, pickled, notes)
 
 
 def resolve_tokenizer(name: str, root: Path) -> Source:
@@ -86,11 +91,14 @@ def _place(name: str, root: Path, weights: bool) -> tuple[Path, str, tuple[str, 
 
 def _config(name: str, folder: Path) -> dict[str, Any]:
     try:
-        return {k: v for k, v in json.loads((folder / "config.json").read_text("utf-8")).items() if k not in _NAMES_ONLY}
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("not a JSON object")
     except FileNotFoundError as error:
         raise SourceError(f"{name}: config.json is missing. Give what save_pretrained wrote.") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, OSError) as error:
         raise SourceError(f"{name}: config.json is damaged: {error}. Fetch the model again.") from error
+    return config
 
 
 def _check_shards(name: str, folder: Path) -> None:
