@@ -1,7 +1,10 @@
 """Passages by reference: cut where they say, from files that are what they should be, fetched with care."""
 
+import csv
 import hashlib
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +12,12 @@ import pytest
 
 from gallery import downloads
 from gallery.errors import ConfigError, PassageError
-from gallery.passages import Passage, read_passages
+from gallery.passages import CLASSICS, Passage, read_passages
 from gallery.references import hard_wrap, set_white_space
 from tests.loopback import Loopback, Request
+
+ROOT = Path(__file__).parent.parent
+CLASSIC_AUTHORS = ("Салтыков-Щедрин", "Толстой", "Достоевский", "Чехов", "Гоголь", "Пушкин", "Тургенев", "Лесков", "Горький", "Сологуб", "Брюсов", "Лермонтов")
 
 LINES = ["Глава первая", "", "   Он  вошёл\u00a0и сел\u00ad.", "   -- Что вам? -- спросили его.", "", "Конец."]
 RAW = "\ufeff" + "\r\n".join(LINES)
@@ -154,6 +160,30 @@ def test_texts_come_from_a_folder_laid_out_as_the_repository(server: TextServer,
     error = _error(_read(_table(tmp_path, url), tmp_path / "library")[0])
     assert "another edition" in error
     assert str(path) in error
+
+
+@pytest.mark.corpus
+def test_the_classics_are_whole_paragraphs_of_a_hundred_to_three_hundred_words(tmp_path: Path) -> None:
+    data = Path(os.environ.get("GALLERY_DATA", ROOT.parent / "shared" / "data"))
+    if not (data / "texts").is_dir():
+        pytest.skip(f"the raw texts are not at {data / 'texts'}; set GALLERY_DATA")
+    found = list(read_passages([CLASSICS], ROOT, data))
+    assert Counter(p.true_class for p in found if isinstance(p, Passage)) == dict.fromkeys(CLASSIC_AUTHORS, 3)
+    for passage in found:
+        assert 100 <= len(_text(passage).split()) <= 300
+        for paragraph in _text(passage).split("\n\n"):
+            assert paragraph[0].isupper() or paragraph[0] in '«"', paragraph
+            assert paragraph[-1] in '.!?…»")', paragraph
+            assert not set(paragraph) & set("[]*_<>0123456789"), paragraph
+
+
+def test_the_classics_are_facts_and_no_texts() -> None:
+    with (ROOT / CLASSICS).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [*rows[0]] == ["id", "true_class", "title", "work", "source", "url", "sha256", "start", "length"]
+    assert Counter(row["true_class"] for row in rows) == dict.fromkeys(CLASSIC_AUTHORS, 3)
+    assert all(len(row["title"]) < 60 for row in rows)
+    assert all(re.search(r"/[0-9a-f]{40}/", row["url"]) for row in rows), "a URL that names no commit may change"
 
 
 def test_a_texts_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:

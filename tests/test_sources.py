@@ -11,6 +11,7 @@ import torch
 
 from gallery.classifier import load_classifier
 from gallery.config import Settings
+from gallery.convert import convert
 from gallery.errors import SourceError
 from gallery.sources import resolve_model, resolve_tokenizer
 
@@ -41,6 +42,32 @@ def test_a_pickle_gives_the_same_logits_and_says_what_it_is(own: Path, tiny: Tin
     assert source.pickled
     assert "convert" in source.notes[0]
     torch.testing.assert_close(_logits(own), _logits(tiny("bert")), atol=1e-6, rtol=0)
+
+
+def test_converting_a_pickle_keeps_every_number_and_writes_safetensors(own: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    meant = load_file(own / "model.safetensors")
+    _pickle(own)
+    convert(resolve_model("bert", own.parent), resolve_tokenizer("bert", own.parent), tmp_path / "copies" / "safe")
+    source = resolve_model("copies/safe", tmp_path)
+    assert not source.pickled
+    written = load_file(source.folder / "model.safetensors")
+    assert written.keys() == meant.keys()
+    assert all(torch.equal(written[name], meant[name]) for name in meant)
+    assert (source.folder / "tokenizer.json").read_text() == (own / "tokenizer.json").read_text()
+    with pytest.raises(SourceError, match="not an empty folder"):
+        convert(source, resolve_tokenizer("bert", own.parent), tmp_path / "copies" / "safe")
+    assert [path.name for path in (tmp_path / "copies").iterdir()] == ["safe"]
+
+
+def test_a_model_without_its_classifying_head_is_refused(own: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    weights = {name: tensor for name, tensor in load_file(own / "model.safetensors").items() if not name.startswith("classifier")}
+    save_file(weights, own / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(SourceError, match=r"no classifier\.bias among its weights, so it is not a trained classifier"):
+        _logits(own)
 
 
 def test_a_pickle_that_would_run_something_is_refused(own: Path) -> None:
