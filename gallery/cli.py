@@ -139,6 +139,17 @@ def render(settings: Settings, config_file: Path) -> None:
     _render(settings, config_file)
 
 
+@main.command()
+@click.option("--port", default=8000, show_default=True, help="Port on this machine.")
+@_configured
+def serve(settings: Settings, config_file: Path, port: int) -> None:
+    """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
+    from gallery.site import serve_site
+
+    _explain(settings, config_file)
+    serve_site(settings, config_file, port)
+
+
 def _explain(settings: Settings, config_file: Path) -> list[str]:
     try:
         from gallery.run import explain_all

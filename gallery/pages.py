@@ -12,6 +12,7 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
+from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.records import Attention, Attribution, Bertviz, Prediction, Record, Scripts
@@ -196,8 +197,10 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
         writer.writerow(["'" + word if word[0] in "=+-@\t" else word, start, end, *(f"{a.words[index]:.6g}" for a in attributions)])
     (folder / "words.csv").write_text(table.getvalue(), "utf-8")
     attention, bertviz = records.get("attention"), records.get("bertviz")
-    if isinstance(attention, Attention) and attention.picture.size:
-        (folder / "heads.png").write_bytes(attention.picture.tobytes())
+    if isinstance(attention, Attention):
+        (folder / "attention").mkdir(exist_ok=True)
+        for name, content in attention_files(prediction, attention).items():
+            (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
             html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))

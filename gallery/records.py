@@ -147,17 +147,18 @@ class Attention:
     shape: tuple[int, int, int, int]
     """layers, heads, tokens T, size of a head."""
     encoding: dict[str, Any]
-    """How `packed` is to be read; gallery/attention.py and static/attention.js agree on it."""
+    """How `packed` is to be read: `kind` (products or weights), `precision`, and by layer `scaling` and `windows`
+    (how far to either side a local layer sees, null for a global one)."""
     packed: dict[str, Array]
-    """Layer number (two digits) -> uint8 bytes of one gzip file."""
-    means: Array
-    """[layers, T, T] uint8-coded layer means, coded as `encoding` says."""
+    """Layer number (two digits) -> uint8 bytes of one gzip file; gallery/encoding.py has the format."""
+    mean: Array
+    """uint8 bytes of a gzip file: the mean of all heads [T, T]; empty where the passage is too long to keep it."""
     rollout: Array
-    """[T, T] uint8-coded attention rollout (Abnar & Zuidema 2020)."""
+    """uint8 bytes of a gzip file: attention rollout [T, T] (Abnar & Zuidema 2020); empty likewise."""
     picture: Array
-    """uint8 bytes of the static picture of all heads."""
+    """uint8 bytes of a PNG, the static picture of all heads."""
     summary: Array
-    """[layers, heads, len(summary_names)] float32: what each head does, shares of attention."""
+    """[layers, heads, len(summary_names)] float32: what each head does, shares of attention from 0 to 1."""
     summary_names: tuple[str, ...]
     versions: dict[str, str]
 

@@ -21,6 +21,7 @@ from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
 from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
+from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
 from gallery.config import Settings
@@ -45,9 +46,11 @@ def build_site(settings: Settings, config_file: Path) -> None:
     root = config_file.parent
     store = Store(root / settings.store)
     header, rows = read_manifest(store)
-    config = _mkdocs_config(config_file, root)
-    code = config["theme"].get("language", "en")
+    with config_file.open("rb") as stream:
+        own = yaml_load(stream)
+    code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
     _write_docs(code, root)
+    config = _mkdocs_config(config_file, root, code, own.get("nav"))
     shells = Path(config["site_dir"])
     try:
         mkdocs_build(config)
@@ -72,16 +75,28 @@ def build_site(settings: Settings, config_file: Path) -> None:
     click.echo(f"Site: {len(gathered.cards)} passages, {len(header.model.labels)} authors in {root / 'site'}.")
 
 
-def _mkdocs_config(config_file: Path, root: Path) -> Any:
+def serve_site(settings: Settings, config_file: Path, port: int) -> None:
+    """Show the site on this machine, rendered again at every change, until Ctrl-C; MkDocs' own live server."""
+    root = config_file.parent
+    build_site(settings, config_file)
+    url = f"http://127.0.0.1:{port}/"
+    server = LiveReloadServer(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
+    for place in (root / "site_src", config_file, _STATIC, _STATIC.with_name("templates")):
+        server.watch(str(place))
+    click.echo(f"Serving on {url}")
+    try:
+        server.serve()
+    finally:
+        server.shutdown()
+
+
+def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     """Return the user's MkDocs configuration, pointed at the generated documents."""
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
-    with config_file.open("rb") as stream:
-        own = yaml_load(stream)
-    code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
     _ = speech(code).gettext
-    nav = own.get("nav") or [
+    nav = nav or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
         {_("How to read this"): "how-to-read.md"},
@@ -97,7 +112,7 @@ def _mkdocs_config(config_file: Path, root: Path) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["extra_css"].append("assets/gallery/gallery.css")
+    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)

@@ -1,4 +1,5 @@
 // The gallery's elements. Each binds itself when it enters the page, so instant navigation needs no help.
+import "./attention.js";
 import { GalleryWords } from "./words.js";
 import { GalleryTable } from "./table.js";
 import { GalleryFilter } from "./filter.js";
