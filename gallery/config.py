@@ -31,11 +31,15 @@ class Settings(Section):
     """Everything a build can be told; each key is an option of build.py too."""
 
     model: str = "gallery/demo/classifier"
-    """The classifier: a directory."""
+    """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
     tokenizer: str | None = None
-    """Where the tokenizer comes from, if not from the model."""
+    """Where the tokenizer comes from, if not from the model; named in the same ways."""
     passages: tuple[str, ...] = ("site_src/passages",)
-    """Folders of Markdown files, or CSV, JSONL and Parquet tables."""
+    """Folders of Markdown files; CSV, JSONL and Parquet tables; `datasets` folders."""
+    classics: bool = False
+    """Add the 36 genuine passages of site_src/passages/classics.csv, whose texts are fetched or stand in `texts`."""
+    texts: str | None = None
+    """Folder of the texts that passages refer to by url; without it they are fetched, once."""
     labels: dict[int, str] = Field(default_factory=dict)
     """Names for the model's class numbers, where the model has none of its own."""
     store: str = "store"
