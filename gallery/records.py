@@ -157,17 +157,18 @@ class Attention:
     shape: tuple[int, int, int, int]
     """layers, heads, tokens T, size of a head."""
     encoding: dict[str, Any]
-    """How `packed` is to be read; gallery/attention.py and static/attention.js agree on it."""
+    """How `packed` is to be read: `kind` (products or weights), `precision`, and by layer `scaling` and `windows`
+    (how far to either side a local layer sees, null for a global one)."""
     packed: dict[str, Array]
-    """Layer number (two digits) -> uint8 bytes of one gzip file."""
-    means: Array
-    """[layers, T, T] uint8-coded layer means, coded as `encoding` says."""
+    """Layer number (two digits) -> uint8 bytes of one gzip file; gallery/encoding.py has the format."""
+    mean: Array
+    """uint8 bytes of a gzip file: the mean of all heads [T, T]; empty where the passage is too long to keep it."""
     rollout: Array
-    """[T, T] uint8-coded attention rollout (Abnar & Zuidema 2020)."""
+    """uint8 bytes of a gzip file: attention rollout [T, T] (Abnar & Zuidema 2020); empty likewise."""
     picture: Array
-    """uint8 bytes of the static picture of all heads."""
+    """uint8 bytes of a PNG, the static picture of all heads."""
     summary: Array
-    """[layers, heads, len(summary_names)] float32: what each head does, shares of attention."""
+    """[layers, heads, len(summary_names)] float32: what each head does, shares of attention from 0 to 1."""
     summary_names: tuple[str, ...]
     versions: dict[str, str]
 
@@ -182,6 +183,17 @@ class Bertviz:
     tokens: int
     model_view: str
     head_view: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """The two libraries that bertviz's views draw with, kept once, so that rendering needs neither package."""
+
+    kind: ClassVar[str] = "scripts"
+
+    d3: str
+    jquery: str
     versions: dict[str, str]
 
 
@@ -212,8 +224,8 @@ class Faithfulness:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Faithfulness
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Faithfulness)}
+Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped

@@ -1,0 +1,178 @@
+"""Attention as files: queries and keys as small whole numbers, one gzip file a layer, and the way back.
+
+A head's weights are softmax(QKᵀ·scaling). Every entry of Q is divided by one step per head, every entry of K by
+another, and rounded; the steps are such that rounding moves a score by `NOISE` (standard deviation), whatever
+the model. A weight a is then wrong by about NOISE·a, so the error is relative and the same in every head, which a
+scale per token does not give. The numbers lie channel after channel, low bytes before high bytes, where
+deflate finds them cheapest. `Reader` does what gallery/static/attention-data.js does in the browser.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from gallery.records import Array, Attention, Prediction
+
+NOISE = {"int8": 0.0085, "exact": 0.0004}
+"""By how much rounding moves a score, by `attention.precision`; the codes take about 8 and 12 bits."""
+VERSION = 1
+_CODES = 32767
+
+
+def pack(data: bytes) -> bytes:
+    """Return a gzip file that has no time and no system in it, so the same data give the same bytes."""
+    coder = zlib.compressobj(9, zlib.DEFLATED, -15, 8, zlib.Z_FILTERED)
+    body = coder.compress(data) + coder.flush()
+    tail = zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")
+    return b"\x1f\x8b\x08\0\0\0\0\0\x02\xff" + body + tail
+
+
+def unpack(blob: bytes) -> bytes:
+    """Return what `pack` packed."""
+    return zlib.decompress(blob, 31)
+
+
+def encode_products(queries: Array, keys: Array, scaling: float, precision: str) -> bytes:
+    """Return one layer's gzip file.
+
+    queries, keys [H, T, d], after any rotation. Keys are centred over positions, which the softmax cannot see.
+    The file: float32 steps [2, H], low bytes uint8 [2, H, d, T], high bytes int8 [2, H, d, T]; queries first.
+    """
+    q = queries.astype(np.float64)
+    k = keys.astype(np.float64)
+    k -= k.mean(axis=1, keepdims=True)
+    # var(score) = scaling²/12 · (step_q²·|k|² + step_k²·|q|²): the two halves are made equal.
+    budget = NOISE[precision] * np.sqrt(6.0) / scaling
+    steps = np.stack([_step(q, budget / _length(k)), _step(k, budget / _length(q))]).astype(np.float32)
+    codes = np.round(np.stack([q, k]) / steps[:, :, None, None].astype(np.float64))
+    shifted = codes.clip(-_CODES, _CODES).astype(np.int32).transpose(0, 1, 3, 2) + 128
+    return pack(steps.astype("<f4").tobytes() + (shifted & 255).astype(np.uint8).tobytes() + (shifted >> 8).astype(np.int8).tobytes())
+
+
+def _length(vectors: Array) -> Array:
+    """[H] root mean square length of [H, T, d]; a dead head, whose vectors are all 0, has length 1."""
+    lengths = np.sqrt((vectors**2).sum(axis=2).mean(axis=1))
+    result: Array = np.where(lengths > 1e-6, lengths, 1.0)
+    return result
+
+
+def _step(vectors: Array, wanted: Array) -> Array:
+    """[H] the wanted steps, made longer where a vector would not fit into 16 bits."""
+    result: Array = np.maximum(wanted, np.abs(vectors).max(axis=(1, 2)) / _CODES)
+    return result
+
+
+def decode_products(blob: bytes, heads: int, tokens: int, size: int) -> tuple[Array, Array]:
+    """Return queries and keys, float32 [H, T, d] each, of one layer's file."""
+    data = unpack(blob)
+    steps = np.frombuffer(data, "<f4", 2 * heads).reshape(2, heads, 1, 1)
+    shape, count, start = (2, heads, size, tokens), 2 * heads * size * tokens, 8 * heads
+    low = np.frombuffer(data, np.uint8, count, start).astype(np.int32)
+    high = np.frombuffer(data, np.int8, count, start + count).astype(np.int32)
+    vectors = ((low + 256 * high - 128).reshape(shape).transpose(0, 1, 3, 2) * steps).astype(np.float32)
+    return vectors[0], vectors[1]
+
+
+def encode_weights(weights: Array) -> bytes:
+    """Return the gzip file of weights [..., T, T] as round(255·√(a / the largest of its row)).
+
+    √ keeps diffuse heads, which plain rounding turns into nothing. The row's largest need not be stored: rows add
+    up to 1 again on decoding.
+    """
+    top = weights.max(axis=-1, keepdims=True)
+    codes = np.round(255 * np.sqrt(weights / np.where(top > 0, top, 1)))
+    return pack(codes.astype(np.uint8).tobytes())
+
+
+def decode_weights(blob: bytes, tokens: int) -> Array:
+    """Return float32 [N, T, T] weights, rows adding up to 1."""
+    squares = np.frombuffer(unpack(blob), np.uint8).reshape(-1, tokens, tokens).astype(np.float32) ** 2
+    result: Array = squares / np.maximum(squares.sum(axis=-1, keepdims=True), 1)
+    return result
+
+
+def product_weights(queries: Array, keys: Array, scaling: float, window: int | None) -> Array:
+    """Return [..., T, T] the softmax of the scaled products; `window` is how far to either side a local layer sees."""
+    scores = queries @ np.swapaxes(keys, -1, -2) * np.float32(scaling)
+    if window is not None:
+        place = np.arange(scores.shape[-1])
+        scores = np.where(np.abs(place[:, None] - place) <= window, scores, -np.inf)
+    raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    result: Array = raised / raised.sum(axis=-1, keepdims=True)
+    return result
+
+
+def word_weights(weights: Array, token_words: Array) -> Array:
+    """Return [..., U, U] the weights between words: summed over the pieces of the target, averaged over those of the source.
+
+    A special token is a unit of its own, where it stands; rows still add up to 1.
+    """
+    units = np.cumsum([0, *[int(now < 0 or now != before) for before, now in pairwise(token_words)]])
+    member = np.zeros((len(token_words), int(units[-1]) + 1), weights.dtype)
+    member[np.arange(len(token_words)), units] = 1
+    result: Array = (member / member.sum(axis=0)).T @ weights @ member
+    return result
+
+
+def attention_files(prediction: Prediction, attention: Attention) -> dict[str, bytes]:
+    """Return what is published of a passage's attention, by file name."""
+    layers, heads, _, size = attention.shape
+    names = [f"layer-{int(number):02d}.bin" for number in sorted(attention.packed)]
+    files = {name: data.tobytes() for name, (_, data) in zip(names, sorted(attention.packed.items()), strict=True)}
+    files |= {f"{name}.bin": data.tobytes() for name, data in (("mean", attention.mean), ("rollout", attention.rollout)) if data.size}
+    index = {
+        "version": VERSION,
+        **attention.encoding,
+        "layers": layers,
+        "heads": heads,
+        "tokens": list(prediction.tokens),
+        "size": size,
+        "files": names,
+        "mean": "mean.bin" if attention.mean.size else None,
+        "rollout": "rollout.bin" if attention.rollout.size else None,
+        "text": prediction.text,
+        "offsets": _utf16(prediction.text, prediction.offsets),
+        "words": _utf16(prediction.text, prediction.words),
+        "token_words": prediction.token_words.tolist(),
+        "special": prediction.special.astype(int).tolist(),
+        "summary_names": list(attention.summary_names),
+        "summary": [round(float(share), 4) for share in attention.summary.ravel()],
+    }
+    files["index.json"] = json.dumps(index, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    files["heads.png"] = attention.picture.tobytes()
+    return files
+
+
+def _utf16(text: str, spans: Array) -> list[list[int]]:
+    """Return spans of characters as spans of UTF-16 units, which is how a browser counts."""
+    places = np.concatenate([[0], np.cumsum([2 if ord(character) > 0xFFFF else 1 for character in text])]).astype(int)
+    result: list[list[int]] = places[spans].tolist()
+    return result
+
+
+class Reader:
+    """The published files of one passage, read as the browser reads them."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self.files = files
+        self.index: dict[str, Any] = json.loads(files["index.json"])
+        self.tokens = len(self.index["tokens"])
+
+    def products(self, layer: int) -> tuple[Array, Array]:
+        """Return queries and keys [H, T, d] of a layer."""
+        return decode_products(self.files[self.index["files"][layer]], self.index["heads"], self.tokens, self.index["size"])
+
+    def weights(self, layer: int) -> Array:
+        """Return [H, T, T] of a layer."""
+        if self.index["kind"] == "weights":
+            return decode_weights(self.files[self.index["files"][layer]], self.tokens)
+        return product_weights(*self.products(layer), self.index["scaling"][layer], self.index["windows"][layer])
+
+    def stored(self, name: str) -> Array:
+        """Return [T, T] of `mean` (over all layers and heads) or `rollout`."""
+        result: Array = decode_weights(self.files[self.index[name]], self.tokens)[0]
+        return result

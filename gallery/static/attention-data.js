@@ -1,0 +1,253 @@
+// The published files of one passage's attention, read and multiplied back. gallery/encoding.py writes them, and its
+// Reader does the same in Python.
+
+/**
+ * @typedef {object} Index
+ * @property {"products" | "weights"} kind
+ * @property {number} layers
+ * @property {number} heads
+ * @property {number} size of a head
+ * @property {string[]} tokens
+ * @property {string[]} files one a layer
+ * @property {string | null} mean
+ * @property {string | null} rollout
+ * @property {number[]} scaling by layer
+ * @property {(number | null)[]} windows by layer: how far to either side a local layer sees
+ * @property {string} text
+ * @property {[number, number][]} offsets by token, in UTF-16 units of text
+ * @property {[number, number][]} words
+ * @property {number[]} token_words -1 for special tokens
+ * @property {number[]} special 0 or 1 by token
+ * @property {string[]} summary_names
+ * @property {number[]} summary [layers, heads, names]
+ *
+ * @typedef {object} Products queries and keys of one layer, [heads, tokens, size] each
+ * @property {Float32Array} queries
+ * @property {Float32Array} keys
+ *
+ * @typedef {{ products: Products | null, weights: Float32Array | null, bytes: number }} Layer
+ */
+
+/** Bytes of unpacked layers kept before the one longest unused is let go. */
+const KEPT = 64 * 2 ** 20;
+
+/** Bytes of multiplied matrices kept likewise. */
+const KEPT_MATRICES = 24 * 2 ** 20;
+
+/** Longest passage whose matrices are multiplied whole; a longer one is read row by row. */
+export const WHOLE = 1280;
+
+/** A map that forgets what was longest unused when it weighs too much. @template T */
+class Shelf {
+  /** @param {number} bound @param {(value: T) => number} weigh */
+  constructor(bound, weigh) {
+    this.bound = bound;
+    this.weigh = weigh;
+    /** @type {Map<string, T>} */
+    this.values = new Map();
+  }
+
+  /** @param {string} key @returns {T | undefined} */
+  get(key) {
+    const value = this.values.get(key);
+    if (value !== undefined) {
+      this.values.delete(key);
+      this.values.set(key, value);
+    }
+    return value;
+  }
+
+  /** @param {string} key @param {T} value */
+  set(key, value) {
+    this.values.set(key, value);
+    let total = 0;
+    for (const kept of this.values.values()) total += this.weigh(kept);
+    for (const [old, kept] of this.values) {
+      if (total <= this.bound || old === key) break;
+      this.values.delete(old);
+      total -= this.weigh(kept);
+    }
+  }
+}
+
+/** Fetches a file and unpacks it, unless the server has unpacked it already. @param {URL} url */
+async function fetchBytes(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`.trim());
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** @param {Uint8Array} data @param {Index} index @returns {Products} */
+export function decodeProducts(data, index) {
+  const { heads, size } = index;
+  const tokens = index.tokens.length;
+  const view = new DataView(data.buffer, data.byteOffset);
+  const count = 2 * heads * size * tokens;
+  const low = 8 * heads;
+  const high = low + count;
+  /** @type {Float32Array[]} */
+  const halves = [];
+  for (let half = 0; half < 2; half++) {
+    const vectors = new Float32Array(heads * tokens * size);
+    for (let head = 0; head < heads; head++) {
+      const step = view.getFloat32(4 * (half * heads + head), true);
+      for (let channel = 0; channel < size; channel++) {
+        const from = ((half * heads + head) * size + channel) * tokens;
+        let to = head * tokens * size + channel;
+        for (let token = 0; token < tokens; token++, to += size) {
+          const top = (data[high + from + token] << 24) >> 24;
+          vectors[to] = (data[low + from + token] + 256 * top - 128) * step;
+        }
+      }
+    }
+    halves.push(vectors);
+  }
+  return { queries: halves[0], keys: halves[1] };
+}
+
+/** Decodes round(255·√a) with rows that add up to 1 again. @param {Uint8Array} codes @param {number} tokens */
+export function decodeWeights(codes, tokens) {
+  const weights = new Float32Array(codes.length);
+  for (let start = 0; start < codes.length; start += tokens) {
+    let sum = 0;
+    for (let i = start; i < start + tokens; i++) sum += codes[i] * codes[i];
+    for (let i = start; i < start + tokens; i++) weights[i] = sum ? (codes[i] * codes[i]) / sum : 0;
+  }
+  return weights;
+}
+
+/**
+ * Writes the softmax of one query against all keys of its head.
+ * @param {Products} products
+ * @param {{ head: number, row: number, tokens: number, size: number, scaling: number, reach: number | null }} at
+ * @param {Float32Array} out
+ * @param {number} offset
+ */
+function productRow(products, at, out, offset) {
+  const { row, tokens, size, scaling } = at;
+  const { queries, keys } = products;
+  const base = at.head * tokens * size;
+  const first = at.reach === null ? 0 : Math.max(0, row - at.reach);
+  const last = at.reach === null ? tokens : Math.min(tokens, row + at.reach + 1);
+  const query = queries.subarray(base + row * size, base + (row + 1) * size);
+  let top = -Infinity;
+  let k = base + first * size;
+  for (let column = first; column < last; column++) {
+    let score = 0;
+    for (let channel = 0; channel < size; channel++) score += query[channel] * keys[k++];
+    score *= scaling;
+    out[offset + column] = score;
+    if (score > top) top = score;
+  }
+  let sum = 0;
+  for (let column = first; column < last; column++) sum += out[offset + column] = Math.exp(out[offset + column] - top);
+  for (let column = first; column < last; column++) out[offset + column] /= sum;
+}
+
+/** What the element asks: the index, and weights of a head, of several, of a layer, of all, or rolled out. */
+export class AttentionData {
+  /** @param {URL} base folder of the files @param {Index} index */
+  constructor(base, index) {
+    this.base = base;
+    this.index = index;
+    this.tokens = index.tokens.length;
+    /** @type {Shelf<Layer>} */
+    this.layers = new Shelf(KEPT, (layer) => layer.bytes);
+    /** @type {Shelf<Float32Array>} */
+    this.matrices = new Shelf(KEPT_MATRICES, (matrix) => matrix.byteLength);
+    /** @type {Map<string, Promise<Layer>>} */
+    this.underway = new Map();
+  }
+
+  /** @param {string} folder address that ends in a slash */
+  static async open(folder) {
+    const base = new URL(folder, document.baseURI);
+    const data = await fetchBytes(new URL("index.json", base));
+    return new AttentionData(base, /** @type {Index} */ (JSON.parse(new TextDecoder().decode(data))));
+  }
+
+  /** Whether matrices are multiplied whole. */
+  get whole() {
+    return this.tokens <= WHOLE || this.index.kind === "weights";
+  }
+
+  /** @param {number} number @returns {Promise<Layer>} */
+  layer(number) {
+    const file = this.index.files[number];
+    const kept = this.layers.get(file);
+    if (kept) return Promise.resolve(kept);
+    let coming = this.underway.get(file);
+    if (!coming) {
+      coming = this.#fetchLayer(file).finally(() => this.underway.delete(file));
+      this.underway.set(file, coming);
+    }
+    return coming;
+  }
+
+  /** @param {string} file @returns {Promise<Layer>} */
+  async #fetchLayer(file) {
+    const data = await fetchBytes(new URL(file, this.base));
+    const products = this.index.kind === "products" ? decodeProducts(data, this.index) : null;
+    const weights = products ? null : decodeWeights(data, this.tokens);
+    const bytes = products ? 2 * products.queries.byteLength : /** @type {Float32Array} */ (weights).byteLength;
+    const layer = { products, weights, bytes };
+    this.layers.set(file, layer);
+    return layer;
+  }
+
+  /**
+   * Weights [T, T] of one head of a layer that is here.
+   * @param {Layer} layer @param {number} number of the layer @param {number} head
+   */
+  headWeights(layer, number, head) {
+    const { tokens } = this;
+    if (layer.weights) return layer.weights.subarray(head * tokens * tokens, (head + 1) * tokens * tokens);
+    const key = `${number}.${head}`;
+    const kept = this.matrices.get(key);
+    if (kept) return kept;
+    const out = new Float32Array(tokens * tokens);
+    for (let row = 0; row < tokens; row++) this.#row(layer, number, head, row, out, row * tokens);
+    this.matrices.set(key, out);
+    return out;
+  }
+
+  /** @param {Layer} layer @param {number} number @param {number} head @param {number} row @param {Float32Array} out @param {number} offset */
+  #row(layer, number, head, row, out, offset) {
+    const { index, tokens } = this;
+    const at = { head, row, tokens, size: index.size, scaling: index.scaling[number], reach: index.windows[number] };
+    productRow(/** @type {Products} */ (layer.products), at, out, offset);
+  }
+
+  /**
+   * Weights [T, T], the mean of some heads; null for a passage too long to multiply whole.
+   * @param {[number, number][]} heads layer and head
+   */
+  async mean(heads) {
+    const layers = new Map();
+    for (const [number] of heads) if (!layers.has(number)) layers.set(number, await this.layer(number));
+    if (heads.length === 1) return this.headWeights(layers.get(heads[0][0]), ...heads[0]);
+    const key = heads.join(";");
+    const kept = this.matrices.get(key);
+    if (kept) return kept;
+    const out = new Float32Array(this.tokens * this.tokens);
+    for (const [number, head] of heads) {
+      const weights = this.headWeights(layers.get(number), number, head);
+      for (let i = 0; i < out.length; i++) out[i] += weights[i] / heads.length;
+    }
+    this.matrices.set(key, out);
+    return out;
+  }
+
+  /** Weights [T, T] that were stored: the mean of all heads, or rollout. @param {"mean" | "rollout"} name */
+  async stored(name) {
+    const kept = this.matrices.get(name);
+    if (kept) return kept;
+    const file = /** @type {string} */ (this.index[name]);
+    const weights = decodeWeights(await fetchBytes(new URL(file, this.base)), this.tokens);
+    this.matrices.set(name, weights);
+    return weights;
+  }
+}
