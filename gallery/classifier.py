@@ -112,8 +112,12 @@ class Classifier:
     @torch.no_grad()
     def logits(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Return [B, C] float32 logits of rows of token ids."""
-        result: Tensor = self.model(**self.batch(rows)).logits.float()
-        return result
+        inputs = self.batch(rows)
+        if self.packed is None:
+            result: Tensor = self.model(**inputs).logits.float()
+            return result
+        with self.from_embeddings(inputs) as run:
+            return run(self.embed(inputs)).float()
 
     @torch.no_grad()
     def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:

@@ -19,33 +19,38 @@ def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequenc
 
     Words are taken in the order of their signed contribution to the explained class, largest first. Comprehensiveness
     (what the probability loses without the first words) and sufficiency (what it loses with them alone) as in
-    ERASER (DeYoung et al. 2020, arXiv:1911.03429); area over the perturbation curve (AOPC) as their mean over the
-    shares; normalised between the best and worst order that a greedy search can find (Edin et al. 2024,
-    arXiv:2408.08137).
-    Cost: 10 forward passes an attribution; and once a passage 10 for each random order and 2 for the ends.
+    ERASER (DeYoung et al. 2020, arXiv:1911.03429); the area over the perturbation curve (AOPC) is their mean over the
+    shares. The AOPC of the reversed order is kept for `gallery.comparison.normalised_aopc`.
+    parameters: erase `mask` | `pad`; random_orders.
+    Cost: 15 forward passes an attribution, 10 a random order, 2 for the ends, each once a passage: the random orders serve all
+    methods and classes.
     """
     count = len(encoded.words)
-    orders = _random_orders(encoded, parameters["random_orders"])
+    randoms = _random_orders(encoded, parameters["random_orders"])
     ranked = [np.argsort(-attribution.words, kind="stable") for attribution in attributions]
     taken = [_taken(count, share) for share in SHARES]
-    kept = np.array([_kept(order, number) for order in [*ranked, *orders] for number in taken]).reshape(-1, count)
-    probabilities = _softmax(erased_logits(classifier, encoded, np.vstack([kept, ~kept]), parameters["erase"]))
-    both = probabilities.reshape(2, len(ranked) + len(orders), len(SHARES), -1)
+    without = _masks([*ranked, *randoms, *(order[::-1] for order in ranked)], taken, count)
+    alone = ~_masks([*ranked, *randoms], taken, count)
+    logits = erased_logits(classifier, encoded, np.concatenate([without, alone]).reshape(-1, count), parameters["erase"])
+    probabilities = _softmax(logits).reshape(-1, len(SHARES), logits.shape[-1])
+    deleted, inserted = probabilities[: len(without)], probabilities[len(without) :]
     results = []
     for index, attribution in enumerate(attributions):
-        deletion, insertion = both[0, index, :, attribution.target], both[1, index, :, attribution.target]
-        random = both[:, len(ranked) :, :, attribution.target]
+        target = attribution.target
+        random = slice(len(ranked), len(ranked) + len(randoms))
+        measures = _measures(deleted[index, :, target], inserted[index, :, target], deleted[random, :, target], inserted[random, :, target])
+        measures["aopc_reverse"] = float(_aopc(deleted[len(ranked) + len(randoms) + index, :, target]))
         results.append(
             Faithfulness(
                 method=attribution.method,
-                target=attribution.target,
+                target=target,
                 parameters=dict(parameters),
                 shares=np.array(SHARES),
-                deletion=deletion,
-                insertion=insertion,
-                random_deletion=random[0],
-                random_insertion=random[1],
-                measures=_measures(deletion, insertion, random[0], random[1]),
+                deletion=deleted[index, :, target],
+                insertion=inserted[index, :, target],
+                random_deletion=deleted[random, :, target],
+                random_insertion=inserted[random, :, target],
+                measures=measures,
                 versions=versions(),
             )
         )
@@ -57,9 +62,12 @@ def _taken(count: int, share: float) -> int:
     return 0 if share == 0 else min(count, max(1, round(share * count)))
 
 
-def _kept(order: Array, taken: int) -> Array:
-    kept = np.ones(len(order), bool)
-    kept[order[:taken]] = False
+def _masks(orders: Sequence[Array], taken: Sequence[int], count: int) -> Array:
+    """Return [orders, S, W] bool: the words that stay when the first ones of each order are taken."""
+    kept = np.ones((len(orders), len(taken), count), bool)
+    for row, order in zip(kept, orders, strict=True):
+        for mask, number in zip(row, taken, strict=True):
+            mask[order[:number]] = False
     return kept
 
 
@@ -79,19 +87,24 @@ def _softmax(logits: Array) -> Array:
 def _measures(deletion: Array, insertion: Array, random_deletion: Array, random_insertion: Array) -> dict[str, Any]:
     """Return comprehensiveness and sufficiency per share and on average, for the method and for each random order."""
     whole, between = deletion[0], slice(1, -1)
-    lost, lost_alone = whole - deletion[between], whole - insertion[between]
     return {
-        "comprehensiveness": [float(v) for v in lost],
-        "sufficiency": [float(v) for v in lost_alone],
-        "aopc_comprehensiveness": float(lost.mean()),
-        "aopc_sufficiency": float(lost_alone.mean()),
-        "random_aopc_comprehensiveness": [float(v) for v in (whole - random_deletion[:, between]).mean(-1)],
-        "random_aopc_sufficiency": [float(v) for v in (whole - random_insertion[:, between]).mean(-1)],
+        "comprehensiveness": (whole - deletion[between]).tolist(),
+        "sufficiency": (whole - insertion[between]).tolist(),
+        "aopc_comprehensiveness": float(_aopc(deletion)),
+        "aopc_sufficiency": float(whole - insertion[between].mean()),
+        "random_aopc_comprehensiveness": _aopc(random_deletion).tolist(),
+        "random_aopc_sufficiency": (whole - random_insertion[:, between].mean(-1)).tolist(),
         "deletion_area": float(_area(deletion)),
         "insertion_area": float(_area(insertion)),
-        "random_deletion_area": [float(v) for v in _area(random_deletion)],
-        "random_insertion_area": [float(v) for v in _area(random_insertion)],
+        "random_deletion_area": _area(random_deletion).tolist(),
+        "random_insertion_area": _area(random_insertion).tolist(),
     }
+
+
+def _aopc(deletion: Array) -> Array:
+    """Return [...] the mean over the shares of what [..., S] deletion curves have lost."""
+    result: Array = deletion[..., 0] - deletion[..., 1:-1].mean(-1)
+    return result
 
 
 def _area(curves: Array) -> Array:
