@@ -99,7 +99,7 @@ def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Plan
         prediction = store.read("prediction", first.key)
         assert isinstance(prediction, Prediction)
         targets = targets_of(prediction, true_class)
-        needs = planner.others(passage.text, targets)
+        needs = planner.others(passage.text, prediction, true_class)
         if all(store.has(need.kind, need.key) for need in needs):
             yield Row(
                 id=passage.id,
