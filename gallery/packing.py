@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from gallery.errors import StoreError
-from gallery.manifest import read_manifest
+from gallery.manifest import read_header, read_rows
 from gallery.records import KINDS, decode
 from gallery.store import MANIFEST, Store
 
@@ -35,11 +35,15 @@ def pack(folder: Path, file: Path, everything: bool = False) -> tuple[int, int]:
     raises StoreError for one that is damaged or missing.
     """
     store = Store(folder)
-    header, rows = read_manifest(store)
+    header, rows = read_header(store), read_rows(store)
     wanted = {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}
     wanted |= {("scripts", header.scripts)} if header.scripts else set()
+<<<<<<< HEAD
     if everything:
         wanted |= {entry for entry in store.keys() if entry[0] in KINDS}  # noqa: SIM118 (a store is no dict)
+=======
+    wanted |= {(kind, key) for kind, key in store.entries() if kind in KINDS} if everything else set()
+>>>>>>> main
     names = [MANIFEST, *(store.path(kind, key).relative_to(folder).as_posix() for kind, key in sorted(wanted))]
     contents = {}
     for name in names:

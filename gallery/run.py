@@ -11,7 +11,7 @@ from gallery.engine import run_local
 from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
-from gallery.manifest import Header, Row, read_manifest, write_manifest
+from gallery.manifest import Header, Row, read_header, write_manifest
 from gallery.passages import Passage, places_of, read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
 from gallery.progress import progress
@@ -65,7 +65,7 @@ def _passages(settings: Settings, root: Path) -> Iterator[Passage | PassageError
 def _card(store: Store, model: Source, tokenizer: Source, settings: Settings) -> Model | None:
     """Return what the last run wrote about this same model, so that it need not be loaded for that alone."""
     try:
-        header, _ = read_manifest(store)
+        header = read_header(store)
     except StoreError:
         return None
     card = header.model
@@ -98,7 +98,7 @@ def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Plan
         prediction = store.read("prediction", first.key)
         assert isinstance(prediction, Prediction)
         targets = targets_of(prediction, true_class)
-        needs = planner.others(passage.text, targets)
+        needs = planner.others(passage.text, prediction, true_class)
         if all(store.has(need.kind, need.key) for need in needs):
             yield Row(
                 id=passage.id,
