@@ -12,7 +12,7 @@ from mkdocs.utils.yaml import yaml_load
 from gallery.config import Settings
 from gallery.errors import SiteError, StoreError
 from gallery.links import Found, other_host, read_css, read_page, read_script
-from gallery.manifest import read_manifest
+from gallery.manifest import read_header, read_rows
 from gallery.passages import passage_ids, places_of
 from gallery.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure, megabytes
 from gallery.store import Store
@@ -64,10 +64,11 @@ def check_gallery(settings: Settings, config_file: Path) -> Report:
     Raises SiteError where there is no site.
     """
     root = config_file.parent
-    unexplained = []
+    store = Store(root / settings.store)
     expected: set[str] = set()
     try:
-        expected = {row.id for row in read_manifest(Store(root / settings.store))[1]}
+        read_header(store)
+        expected = {row.id for row in read_rows(store)}
     except StoreError as error:
         unexplained = [error.message]
     else:

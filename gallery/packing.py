@@ -38,12 +38,7 @@ def pack(folder: Path, file: Path, everything: bool = False) -> tuple[int, int]:
     header, rows = read_header(store), read_rows(store)
     wanted = {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}
     wanted |= {("scripts", header.scripts)} if header.scripts else set()
-<<<<<<< HEAD
-    if everything:
-        wanted |= {entry for entry in store.keys() if entry[0] in KINDS}  # noqa: SIM118 (a store is no dict)
-=======
     wanted |= {(kind, key) for kind, key in store.entries() if kind in KINDS} if everything else set()
->>>>>>> main
     names = [MANIFEST, *(store.path(kind, key).relative_to(folder).as_posix() for kind, key in sorted(wanted))]
     contents = {}
     for name in names:
