@@ -161,5 +161,5 @@ def test_cuda_gives_the_cpus_answers(tiny: Tiny, tmp_path: Path) -> None:
         config = make_gallery(tmp_path / device, tiny("bert"))
         assert run(config, "explain", "--device", device).exit_code == 0
         store = Store(tmp_path / device / "store")
-        sums[device] = [float(r.words.sum()) for kind, key in store.entries() if isinstance(r := store.read(kind, key), Attribution)]  # noqa: SIM118
+        sums[device] = [float(r.words.sum()) for kind, key in store.entries() if isinstance(r := store.read(kind, key), Attribution)]
     assert sums["cuda"] == pytest.approx(sums["cpu"], abs=1e-4)

@@ -22,11 +22,18 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_every_command_and_option_explains_itself() -> None:
-    for name, command in main.commands.items():
+    commands = dict(main.commands)
+    while commands:
+        name, command = commands.popitem()
         assert command.help, name
         for option in command.params:
-            assert isinstance(option, click.Option)
-            assert option.help, f"{name} {option.name}"
+            if isinstance(option, click.Argument):
+                assert option.make_metavar(click.Context(command)).strip("[]") in command.help, f"{name} {option.name}"
+            else:
+                assert isinstance(option, click.Option)
+                assert option.help, f"{name} {option.name}"
+        if isinstance(command, click.Group):
+            commands |= {f"{name} {inner}": found for inner, found in command.commands.items()}
 
 
 def test_every_key_of_the_settings_is_an_option_of_build() -> None:
