@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from gallery.config import Settings
 from gallery.errors import SourceError
+from gallery.labels import label_names
 from gallery.records import Array, Model, Prediction
 from gallery.sources import Source
 from gallery.words import group_tokens
@@ -239,28 +240,13 @@ def _card(network: Any, words: Any, model: Source, tokenizer: Source, settings: 
         weights_digest=model.digest,
         tokenizer_digest=tokenizer.digest,
         architecture=config.model_type,
-        labels=label_names(config.id2label, settings.labels, model.name),
+        labels=label_names([config.id2label[n] for n in range(config.num_labels)], settings.labels, model.name),
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         hidden=config.hidden_size,
         max_tokens=int(min(positions, words.model_max_length)),
         figures=_figures(model.folder),
     )
-
-
-def label_names(own: Mapping[int, str], given: Mapping[int, str], name: str) -> tuple[str, ...]:
-    """Return class names by number: the model's own, with the given ones put over them.
-
-    Raises SourceError where a given number is none of the model's, or two classes would bear one name.
-    """
-    outside = sorted(set(given) - set(own))
-    if outside:
-        raise SourceError(f"extra.gallery.labels: {outside[0]}: the model {name} has classes 0 to {len(own) - 1}. Correct the number.")
-    names = tuple(given.get(number, own[number]) for number in sorted(own))
-    twice = next((n for n in names if names.count(n) > 1), None)
-    if twice is not None:
-        raise SourceError(f"extra.gallery.labels: {twice!r} names two classes of the model {name}. Give each its own name.")
-    return names
 
 
 def _figures(folder: Path) -> dict[str, Any] | None:

@@ -59,6 +59,11 @@ class Settings(Section):
     """Length of the excerpt that bertviz draws; 0 leaves bertviz out."""
 
 
+def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
+    """Return everything in the settings that changes the numbers of one attribution method."""
+    return {"layer": settings.layer, "baseline": settings.baseline, "steps": settings.steps}
+
+
 def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Return the settings of a mkdocs.yml, with options put over them.
 

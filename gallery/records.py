@@ -177,6 +177,17 @@ class Bertviz:
 
 
 @dataclass(frozen=True)
+class Scripts:
+    """The two libraries that bertviz's views draw with, kept once, so that rendering needs neither package."""
+
+    kind: ClassVar[str] = "scripts"
+
+    d3: str
+    jquery: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Faithfulness:
     """How one attribution fares when words are taken away in its order, beside random orders.
 
@@ -203,8 +214,8 @@ class Faithfulness:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Faithfulness
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Faithfulness)}
+Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped

@@ -24,6 +24,8 @@ class Source:
     folder: Path
     digest: str
     """sha256 (hex) of all that numbers depend on; not of names, paths or times."""
+    labels: tuple[str, ...] = ()
+    """The model's own class names by number; empty for a tokenizer."""
 
 
 def resolve_model(name: str, root: Path) -> Source:
@@ -42,7 +44,9 @@ def resolve_model(name: str, root: Path) -> Source:
         raise SourceError(f"{name}: config.json is damaged: {error}. Fetch the model again.") from error
     if not weights:
         raise SourceError(f"{name}: no .safetensors weights. Save the model with save_pretrained, which writes model.safetensors.")
-    return Source(name, name, folder, _digest(weights, json.dumps(kept, sort_keys=True)))
+    own = json.loads(config.read_text("utf-8")).get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+    labels = tuple(str(own[number]) for number in sorted(own, key=int))
+    return Source(name, name, folder, _digest(weights, json.dumps(kept, sort_keys=True)), labels)
 
 
 def resolve_tokenizer(name: str, root: Path) -> Source:

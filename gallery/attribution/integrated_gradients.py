@@ -32,7 +32,7 @@ def _one(classifier: Classifier, encoded: Encoded, targets: Sequence[int], param
     else:
         start = classifier.embed(classifier.batch([classifier.baseline_ids(encoded, kind)]))
     total = torch.zeros(len(targets), *end.shape[1:], dtype=torch.float64, device=classifier.device)
-    rows = max(1, parameters["batch_tokens"] // len(encoded.ids))
+    rows = max(1, 4096 // len(encoded.ids))
     with classifier.from_embeddings(inputs) as run:
         for first in range(0, steps, rows):
             points = (start + alphas[first : first + rows, None, None] * (end - start)).requires_grad_(True)

@@ -1,0 +1,64 @@
+"""A batch of passages -> the entries they lack, by calling the rooms that compute each kind."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from gallery.attention import attend
+from gallery.attribution import METHODS
+from gallery.classifier import Classifier, Encoded
+from gallery.config import Settings, method_parameters
+from gallery.excerpt import bertviz_excerpt
+from gallery.plan import Job, Need, Planner, targets_of
+from gallery.records import Prediction, Record
+from gallery.store import Store
+
+
+def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, store: Store, settings: Settings) -> Iterator[tuple[str, Record]]:
+    """Yield (key, record) of everything that a batch of passages of like length lacks.
+
+    Raises FloatingPointError where the model answers with something that is no finite number.
+    """
+    encoded = {job.passage.id: classifier.encode(job.passage.text) for job in batch}
+    missing: dict[str, tuple[Need, ...]] = {}
+    fresh = [job for job in batch if any(need.kind == "prediction" for need in job.missing)]
+    known: dict[str, Prediction] = {}
+    if fresh:
+        for job, prediction in zip(fresh, classifier.predict([encoded[job.passage.id] for job in fresh]), strict=True):
+            known[job.passage.id] = prediction
+            yield planner.prediction(job.passage.text).key, prediction
+    for job in batch:
+        if job.passage.id in known:
+            wanted = planner.others(job.passage.text, targets_of(known[job.passage.id], job.true_class))
+            missing[job.passage.id] = tuple(need for need in wanted if not store.has(need.kind, need.key))
+        else:
+            missing[job.passage.id] = job.missing
+
+    wanting = [job.passage.id for job in batch if any(need.kind == "attention" for need in missing[job.passage.id])]
+    if wanting:
+        for ident, attention in zip(wanting, attend(classifier, [encoded[ident] for ident in wanting], settings.attention), strict=True):
+            yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
+    for ident, needs in missing.items():
+        for need in needs:
+            if need.kind == "bertviz":
+                yield need.key, bertviz_excerpt(classifier, encoded[ident], settings.bertviz_tokens)
+    for method in settings.methods:
+        yield from _attributions(classifier, method, encoded, missing, settings)
+
+
+def _attributions(
+    classifier: Classifier, method: str, encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], settings: Settings
+) -> Iterator[tuple[str, Record]]:
+    wanted: dict[str, list[Need]] = defaultdict(list)
+    for ident, needs in missing.items():
+        for need in needs:
+            if need.kind == "attribution" and need.method == method:
+                wanted[ident].append(need)
+    if not wanted:
+        return
+    idents = list(wanted)
+    found = METHODS[method](
+        classifier, [encoded[ident] for ident in idents], [[need.target for need in wanted[ident]] for ident in idents], method_parameters(settings, method)
+    )
+    for ident, attributions in zip(idents, found, strict=True):
+        for need, attribution in zip(wanted[ident], attributions, strict=True):
+            yield need.key, attribution

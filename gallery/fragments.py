@@ -1,0 +1,340 @@
+"""Records -> HTML fragments, through Jinja2 with autoescape; pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gallery.language import Language, language
+from gallery.manifest import Header, Row
+from gallery.records import Attention, Attribution, Bertviz, Prediction
+
+LEVELS = 8
+"""Steps of the shading, each way."""
+STRONGEST = 20
+"""Rows of a word table that are shown before the rest is asked for."""
+
+
+@cache
+def environment(code: str) -> Environment:
+    """Return the templates in one interface language."""
+    speech = language(code)
+    env = Environment(
+        loader=PackageLoader("gallery"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.i18n"]
+    )
+    env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
+    env.globals["lang"] = speech.code
+    return env
+
+
+def level(value: float, scale: float) -> int:
+    """Return the step of shading, -LEVELS to LEVELS, of a contribution on a scale whose end is `scale`."""
+    if scale <= 0:
+        return 0
+    step = round(LEVELS * min(abs(value) / scale, 1))
+    return step if value > 0 else -step
+
+
+def shade(step: int) -> str:
+    """Return the CSS class of a step of shading: for1…, against1…, or none."""
+    return f"for{step}" if step > 0 else f"against{-step}" if step < 0 else ""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A word of the text, or what stands between words."""
+
+    text: str
+    number: int | None
+    """Which word it is; None between words."""
+    value: float = 0.0
+    css: str = ""
+
+
+def paragraphs(prediction: Prediction, values: Sequence[float]) -> list[list[Piece]]:
+    """Return the passage as paragraphs of pieces, shaded relative to the largest |value|; white space kept."""
+    scale = max((abs(v) for v in values), default=0.0)
+    pieces: list[list[Piece]] = [[]]
+
+    def between(text: str) -> None:
+        for index, line in enumerate(text.split("\n")):
+            if index and pieces[-1]:
+                pieces.append([])
+            if line:
+                pieces[-1].append(Piece(line, None))
+
+    at = 0
+    for number, (start, end) in enumerate(prediction.words.tolist()):
+        between(prediction.text[at:start])
+        pieces[-1].append(Piece(prediction.text[start:end], number, values[number], shade(level(values[number], scale))))
+        at = end
+    between(prediction.text[at : prediction.cut])
+    return [paragraph for paragraph in pieces if paragraph]
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to shade the passage: a method and the class, or pair of classes, that is explained."""
+
+    method: str
+    target: int
+    against: int | None
+    """For a difference of classes, the one that is subtracted."""
+    words: tuple[float, ...]
+    specials: float
+    """What the special tokens contribute."""
+    output: str
+    output_value: float
+    baseline_value: float | None
+    delta: float | None
+    converged: bool | None
+    steps: int
+
+    @property
+    def change(self) -> float | None:
+        """F(x) - F(baseline), to which words, specials and delta add up."""
+        return None if self.baseline_value is None else self.output_value - self.baseline_value
+
+    @property
+    def error(self) -> float | None:
+        """|delta| as a share of |F(x) - F(baseline)|."""
+        return abs(self.delta) / abs(self.change) if self.delta is not None and self.change else None
+
+
+def views(row: Row, attributions: Mapping[str, Attribution], methods: Sequence[str]) -> list[View]:
+    """Return the ways to shade a passage: each method, each class, and true against predicted where they differ.
+
+    A difference of two classes needs no computing of its own: every method that has a baseline is linear in the output.
+    """
+    result = []
+    true_class, predicted = row.targets[0], row.targets[1]
+    for method in methods:
+        of = {target: attributions[f"attribution/{method}/{target}"] for target in row.targets if f"attribution/{method}/{target}" in attributions}
+        result += [_view(attribution) for attribution in of.values()]
+        if len(row.targets) > 2 and true_class in of and predicted in of and of[true_class].delta is not None:
+            result.append(_difference(of[true_class], of[predicted]))
+    return result
+
+
+def _view(a: Attribution) -> View:
+    specials = float(a.tokens.sum() - a.words.sum())
+    words = tuple(float(v) for v in a.words)
+    return View(a.method, a.target, None, words, specials, a.output, a.output_value, a.baseline_value, a.delta, a.converged, a.steps)
+
+
+def _difference(a: Attribution, b: Attribution) -> View:
+    one, two = _view(a), _view(b)
+    assert one.baseline_value is not None
+    assert two.baseline_value is not None
+    assert one.delta is not None
+    assert two.delta is not None
+    return View(
+        method=a.method,
+        target=a.target,
+        against=b.target,
+        words=tuple(x - y for x, y in zip(one.words, two.words, strict=True)),
+        specials=one.specials - two.specials,
+        output=a.output,
+        output_value=one.output_value - two.output_value,
+        baseline_value=one.baseline_value - two.baseline_value,
+        delta=one.delta - two.delta,
+        converged=bool(a.converged and b.converged),
+        steps=max(a.steps, b.steps),
+    )
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """The passage before or behind this one."""
+
+    id: str
+    title: str
+
+
+def passage_fragment(
+    code: str,
+    header: Header,
+    row: Row,
+    prediction: Prediction,
+    attributions: Mapping[str, Attribution],
+    attention: Attention | None,
+    bertviz: Bertviz | None,
+    neighbours: tuple[Neighbour | None, Neighbour | None],
+    author_slugs: Sequence[str],
+) -> Markup:
+    """Return everything below the heading of a passage's page."""
+    ways = views(row, attributions, header.methods)
+    first = ways[0]
+    return _render(
+        code,
+        "passage.html",
+        row=row,
+        labels=header.model.labels,
+        slugs=author_slugs,
+        model=header.model,
+        prediction=prediction,
+        probabilities=prediction.probabilities.tolist(),
+        ranking=prediction.ranking,
+        predicted=prediction.ranking[0],
+        views=ways,
+        view=first,
+        scale=max((abs(v) for v in first.words), default=0.0),
+        paragraphs=paragraphs(prediction, first.words),
+        unread=prediction.text[prediction.cut :].strip(),
+        word_rows=word_rows(prediction, first),
+        strongest=STRONGEST,
+        baseline=next(iter(attributions.values())),
+        data=_words_data(code, header, row, prediction, ways),
+        attention=attention,
+        bertviz=bertviz,
+        previous=neighbours[0],
+        following=neighbours[1],
+    )
+
+
+@dataclass(frozen=True)
+class WordRow:
+    """A row of the word table."""
+
+    rank: int
+    number: int
+    word: str
+    value: float
+    share: float
+    """|value| as a share of the sum of |values|."""
+    length: int
+    """Of the bar, in twentieths of the longest."""
+
+
+def word_rows(prediction: Prediction, view: View) -> list[WordRow]:
+    """Return the words by falling |contribution|."""
+    texts = prediction.word_texts()
+    total = sum(abs(v) for v in view.words) or 1.0
+    largest = max((abs(v) for v in view.words), default=0.0) or 1.0
+    order = sorted(range(len(texts)), key=lambda i: (-abs(view.words[i]), i))
+    return [WordRow(rank, i, texts[i], view.words[i], abs(view.words[i]) / total, round(20 * abs(view.words[i]) / largest)) for rank, i in enumerate(order, 1)]
+
+
+def _words_data(code: str, header: Header, row: Row, prediction: Prediction, ways: Sequence[View]) -> dict[str, Any]:
+    """Return what `<gallery-words>` needs to switch classes and methods without asking the server."""
+    speech = language(code)
+    return {
+        "locale": speech.code,
+        "levels": LEVELS,
+        "strongest": STRONGEST,
+        "words": prediction.word_texts(),
+        "views": [
+            {
+                "method": view.method,
+                "target": view.target,
+                "against": view.against,
+                "values": [float(f"{value:.4g}") for value in view.words],
+                "change": view.change,
+                "specials": view.specials,
+                "delta": view.delta,
+            }
+            for view in ways
+        ],
+    }
+
+
+def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = 28) -> Markup:
+    """Return the first words of a passage, shaded, for a card."""
+    shown = paragraphs(prediction, [float(v) for v in attribution.words])
+    pieces: list[Piece] = []
+    for paragraph in shown:
+        pieces += [*paragraph, Piece(" ", None)]
+    count = 0
+    kept = []
+    for piece in pieces:
+        count += piece.number is not None
+        if count > words:
+            kept.append(Piece("…", None))
+            break
+        kept.append(piece)
+    return _render(code, "strip.html", pieces=kept)
+
+
+def _render(code: str, template: str, **values: Any) -> Markup:
+    return Markup(environment(code).get_template(template).render(**values))
+
+
+@dataclass(frozen=True)
+class Card:
+    """What lists show of a passage."""
+
+    id: str
+    title: str
+    work: str
+    note: str
+    true_class: int
+    predicted: int
+    confidence: float
+    words: int
+    strip: Markup
+
+    @property
+    def right(self) -> bool:
+        """Whether the model named the true author."""
+        return self.true_class == self.predicted
+
+
+def cards_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], root: str) -> Markup:
+    """Return a list of cards; `root` leads from the page to the site's root."""
+    return _render(code, "cards.html", cards=cards, labels=labels, root=root)
+
+
+def index_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:
+    """Return the index: headline figures, cards, the confusion matrix [true][predicted] of the gallery."""
+    shown = sorted({c.true_class for c in cards} | {c.predicted for c in cards}, key=lambda n: labels[n])
+    return _render(code, "index.html", cards=cards, labels=labels, slugs=slugs, matrix=matrix, shown=shown, root="")
+
+
+@dataclass(frozen=True)
+class AuthorWord:
+    """A word that speaks for or against an author, over all his passages."""
+
+    word: str
+    value: float
+    """Mean share of |contribution| with its sign, over the passages it stands in."""
+    passages: tuple[Neighbour, ...]
+
+
+def author_fragment(
+    code: str, author: int, labels: Sequence[str], slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], speaks: Sequence[AuthorWord]
+) -> Markup:
+    """Return an author's page: his passages, those taken for his, the words that speak for and against him."""
+    return _render(
+        code,
+        "author.html",
+        author=author,
+        labels=labels,
+        slugs=slugs,
+        cards=own,
+        taken=taken,
+        words_for=[w for w in speaks if w.value > 0],
+        words_against=[w for w in speaks if w.value < 0],
+        root="../../",
+    )
+
+
+def authors_fragment(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Markup:
+    """Return the list of author classes with their counts."""
+    rows = [
+        (number, name, sum(c.true_class == number for c in cards), sum(c.true_class == number and c.right for c in cards)) for number, name in enumerate(labels)
+    ]
+    return _render(code, "authors.html", rows=sorted(rows, key=lambda row: row[1]), slugs=slugs)
+
+
+def model_fragment(code: str, header: Header) -> Markup:
+    """Return the page about the model, with the figures that training wrote."""
+    return _render(code, "model.html", model=header.model, figures=header.model.figures)
+
+
+def speech(code: str) -> Language:
+    """Return the language of an environment, for the few texts that stand outside fragments."""
+    return language(code)

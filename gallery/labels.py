@@ -1,0 +1,35 @@
+"""Class names: the model's own, those the user gives, and which class a passage means."""
+
+from collections.abc import Mapping, Sequence
+
+from gallery.errors import PassageError, SourceError
+from gallery.passages import Passage
+
+
+def label_names(own: Sequence[str], given: Mapping[int, str], model: str) -> tuple[str, ...]:
+    """Return class names by number: the model's own, with the given ones put over them.
+
+    Raises SourceError where a given number is none of the model's, or two classes would bear one name.
+    """
+    outside = sorted(number for number in given if not 0 <= number < len(own))
+    if outside:
+        raise SourceError(f"extra.gallery.labels: {outside[0]}: the model {model} has classes 0 to {len(own) - 1}. Correct the number.")
+    names = tuple(given.get(number, name) for number, name in enumerate(own))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"extra.gallery.labels: {twice!r} names two classes of the model {model}. Give each its own name.")
+    return names
+
+
+def class_number(passage: Passage, labels: Sequence[str]) -> int:
+    """Return the number of a passage's true class, given as a label's name or number.
+
+    Raises PassageError, listing the labels, where there is no such class.
+    """
+    if passage.true_class in labels:
+        return labels.index(passage.true_class)
+    if passage.true_class.isascii() and passage.true_class.isdigit() and int(passage.true_class) < len(labels):
+        return int(passage.true_class)
+    raise PassageError(
+        f"{passage.origin}: true_class: {passage.true_class!r} is no class of the model. Use one of: {', '.join(labels)}; or a number from 0 to {len(labels) - 1}."
+    )

@@ -1,0 +1,79 @@
+"""The manifest: what the explain half leaves for the render half to find its way in the store.
+
+One JSON object a line: first the header, then a row for each passage, in the gallery's order.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gallery.errors import StoreError
+from gallery.records import SCHEMA, Model, canonical
+from gallery.store import MANIFEST, Store, write_whole
+
+
+@dataclass(frozen=True)
+class Header:
+    """What holds for the whole gallery."""
+
+    model: Model
+    methods: tuple[str, ...]
+    """Attribution methods, the one shown first in front."""
+    scripts: str | None
+    """Key of the scripts that bertviz's views need."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A passage and the keys of its entries."""
+
+    id: str
+    title: str
+    work: str
+    source: str
+    note: str
+    true_class: int
+    targets: tuple[int, ...]
+    """The classes explained: true, predicted, runner-up, each once."""
+    entries: dict[str, str]
+
+
+def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
+    """Write the manifest in one step.
+
+    Raises StoreError where the system refuses.
+    """
+    lines = [canonical({"schema": SCHEMA, **asdict(header)}), *(canonical(asdict(row)) for row in rows)]
+    write_whole(store.folder / MANIFEST, ("\n".join(lines) + "\n").encode())
+
+
+def read_manifest(store: Store) -> tuple[Header, Iterator[Row]]:
+    """Return the header, and the rows one by one.
+
+    Raises StoreError where there is none, or it is of another schema.
+    """
+    path = store.folder / MANIFEST
+    try:
+        stream = path.open(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}.") from error
+    try:
+        head: dict[str, Any] = json.loads(stream.readline())
+        if head.pop("schema") != SCHEMA:
+            raise ValueError("it was written by another version")
+        model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
+        header = Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"])
+    except (ValueError, KeyError, TypeError) as error:
+        stream.close()
+        raise StoreError(f"{path}: cannot be read: {error}. Run: python build.py explain") from error
+
+    def rows() -> Iterator[Row]:
+        with stream:
+            for line in stream:
+                row = json.loads(line)
+                yield Row(**{**row, "targets": tuple(row["targets"])})
+
+    return header, rows()

@@ -1,0 +1,116 @@
+"""What a build has to compute: the entries every passage needs, and which of them the store lacks."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gallery.config import Settings, method_parameters
+from gallery.errors import PassageError
+from gallery.labels import class_number
+from gallery.passages import Passage
+from gallery.records import Prediction, entry_key
+from gallery.sources import Source
+from gallery.store import Store
+
+
+@dataclass(frozen=True)
+class Need:
+    """One entry that a page is made of."""
+
+    name: str
+    """prediction, attention, bertviz, attribution/<method>/<class> or faithfulness/<method>/<class>."""
+    key: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of record."""
+        return self.name.split("/")[0]
+
+    @property
+    def method(self) -> str:
+        """The attribution method, for kinds that have one."""
+        return self.name.split("/")[1]
+
+    @property
+    def target(self) -> int:
+        """The class that is explained, for kinds that have one."""
+        return int(self.name.split("/")[2])
+
+
+@dataclass(frozen=True)
+class Job:
+    """A passage with entries that are missing."""
+
+    passage: Passage
+    true_class: int
+    missing: tuple[Need, ...]
+    """What is known to be missing; if it is the prediction, everything else is looked at once that is there."""
+
+
+class Planner:
+    """Names the entries of passages for one model and one set of settings."""
+
+    def __init__(self, model: Source, tokenizer: Source, settings: Settings) -> None:
+        self.settings = settings
+        self._base = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype}
+
+    def _key(self, kind: str, text: str, **parts: Any) -> str:
+        return entry_key(**self._base, kind=kind, text=text, **parts)
+
+    def prediction(self, text: str) -> Need:
+        """Return the entry that the others depend on: the classes to explain are known from it."""
+        return Need("prediction", self._key("prediction", text))
+
+    def others(self, text: str, targets: Sequence[int]) -> list[Need]:
+        """Return every other entry of a passage whose explained classes are `targets`."""
+        settings = self.settings
+        needs = [Need("attention", self._key("attention", text, **settings.attention.model_dump()))]
+        if settings.bertviz_tokens:
+            needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
+        for method in settings.methods:
+            parameters = method_parameters(settings, method)
+            for target in targets:
+                needs.append(Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target)))
+        return needs
+
+
+def targets_of(prediction: Prediction, true_class: int) -> list[int]:
+    """Return the classes to explain, each once: the true one, the predicted one, the runner-up."""
+    return list(dict.fromkeys([true_class, *prediction.ranking[:2]]))
+
+
+def jobs(
+    passages: Iterable[Passage | PassageError], labels: Sequence[str], planner: Planner, store: Store, report: Callable[[str], None]
+) -> Iterator[Job | PassageError]:
+    """Yield every passage with the entries it still lacks (perhaps none), and the errors among the passages.
+
+    Every entry that is there is read, so a damaged one is set aside, reported and asked for again.
+    """
+    for passage in passages:
+        if isinstance(passage, PassageError):
+            yield passage
+            continue
+        try:
+            true_class = class_number(passage, labels)
+        except PassageError as error:
+            yield error
+            continue
+        first = planner.prediction(passage.text)
+        prediction = _sound(store, first, passage, report)
+        if not isinstance(prediction, Prediction):
+            yield Job(passage, true_class, (first,))
+            continue
+        needs = planner.others(passage.text, targets_of(prediction, true_class))
+        yield Job(passage, true_class, tuple(need for need in needs if _sound(store, need, passage, report) is None))
+
+
+def _sound(store: Store, need: Need, passage: Passage, report: Callable[[str], None]) -> object | None:
+    record, damage = store.read_sound(need.kind, need.key)
+    if damage:
+        report(f"{passage.id}: {need.name}: {damage}; it is computed again.")
+    return record
+
+
+def entry_names(needs: Iterable[Need]) -> Mapping[str, str]:
+    """Return name -> key, as the manifest lists a passage's entries."""
+    return {need.name: need.key for need in needs}

@@ -1,0 +1,13 @@
+// The gallery's elements. Each binds itself when it enters the page, so instant navigation needs no help.
+import "./attention.js";
+import { GalleryWords } from "./words.js";
+import { GalleryTable } from "./table.js";
+import { GalleryFilter } from "./filter.js";
+
+for (const [name, element] of /** @type {[string, CustomElementConstructor][]} */ ([
+  ["gallery-words", GalleryWords],
+  ["gallery-table", GalleryTable],
+  ["gallery-filter", GalleryFilter],
+])) {
+  if (!customElements.get(name)) customElements.define(name, element);
+}
