@@ -108,11 +108,23 @@ class Packed:
 
     def __call__(self, points: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return [B, C] logits of embeddings [B, T, H]; attention_mask [B, T] or [1, T], None where nothing is padded."""
-        mask = None if attention_mask is None else torch.where(attention_mask.bool(), 0.0, torch.finfo(points.dtype).min).to(points.dtype)[:, None, None]
-        x = self.project(points)
-        for layer in self.layers[:-1]:
-            x = layer(x, mask)
-        return self.head(self.layers[-1].first_row(x, mask))
+        return self.onwards(self.project(points), attention_mask, 0)
+
+    def onwards(self, states: Tensor, attention_mask: Tensor | None, first: int) -> Tensor:
+        """Return [B, C] logits of states [B, T, H] that enter layer `first`, counted from 0; after the last, the head alone runs."""
+        mask = None if attention_mask is None else torch.where(attention_mask.bool(), 0.0, torch.finfo(states.dtype).min).to(states.dtype)[:, None, None]
+        if first == len(self.layers):
+            return self.head(states)
+        for layer in self.layers[first:-1]:
+            states = layer(states, mask)
+        return self.head(self.layers[-1].first_row(states, mask))
+
+    def state_after(self, points: Tensor, layer: int) -> Tensor:
+        """Return [B, T, H] the output of a layer, counted from 0, for embeddings of passages without padding."""
+        states = self.project(points)
+        for one in self.layers[: layer + 1]:
+            states = one(states, None)
+        return states
 
 
 def pack(model: Any) -> Packed | None:
