@@ -79,7 +79,7 @@ class Classifier:
         special = tuple(bool(flag) for flag in coded["special_tokens_mask"])
         offsets = tuple((int(start), int(end)) for start, end in coded["offset_mapping"])
         words, token_words = group_tokens(text, offsets, special)
-        read = max((end for (_, end), skip in zip(offsets, special, strict=True) if not skip), default=0)
+        read = max((end for _, end in words), default=0)
         return Encoded(
             text=text,
             ids=tuple(coded["input_ids"]),
@@ -210,12 +210,9 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     transformers_logging.disable_progress_bar()
     device = _device(settings.device)
     dtype = getattr(torch, settings.dtype)
+    network = load_network(model, dtype)
     try:
-        network = AutoModelForSequenceClassification.from_pretrained(model.folder, dtype=dtype, local_files_only=True, attn_implementation=None)
-    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
-        raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
-    try:
-        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True)
+        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True, trust_remote_code=False)
     except Exception as error:
         raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {_first_line(error)}. Give its folder as extra.gallery.tokenizer.") from error
     if not words.is_fast:
@@ -230,6 +227,28 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     layer, layer_name = _layer(network, settings.layer)
     card = _card(network, words, model, tokenizer, settings)
     return Classifier(network, words, card, device, dtype, layer, layer_name, settings.batch_tokens)
+
+
+def load_network(model: Source, dtype: torch.dtype | str) -> Any:
+    """Load a classifier's weights; nothing in a pickle or beside the model is run.
+
+    Raises SourceError where they are damaged, or where some are missing and transformers would draw them at random.
+    """
+    try:
+        network, info = AutoModelForSequenceClassification.from_pretrained(
+            model.folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=not model.pickled,
+            weights_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
+        raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
+    if info["missing_keys"]:
+        raise SourceError(f"{model.name}: no {min(info['missing_keys'])} among its weights, so it is not a trained classifier. Give the fine-tuned model.")
+    return network
 
 
 def _device(wanted: str) -> torch.device:

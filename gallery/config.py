@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
+from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -42,11 +42,15 @@ class Settings(Section):
     """Everything a build can be told; each key is an option of build.py too."""
 
     model: str = "gallery/demo/classifier"
-    """The classifier: a directory."""
+    """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
     tokenizer: str | None = None
-    """Where the tokenizer comes from, if not from the model."""
+    """Where the tokenizer comes from, if not from the model; named in the same ways."""
     passages: tuple[str, ...] = ("site_src/passages",)
-    """Folders of Markdown files, or CSV, JSONL and Parquet tables."""
+    """Folders of Markdown files; CSV, JSONL and Parquet tables; `datasets` folders."""
+    classics: bool = False
+    """Add the 36 genuine passages of site_src/passages/classics.csv, whose texts are fetched or stand in `texts`."""
+    texts: str | None = None
+    """Folder of the texts that passages refer to by url; without it they are fetched, once."""
     labels: dict[int, str] = Field(default_factory=dict)
     """Names for the model's class numbers, where the model has none of its own."""
     store: str = "store"
@@ -130,8 +134,8 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
             document = yaml_load(stream)
     except OSError as error:
         raise ConfigError(f"{config_file}: {error.strerror}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ConfigurationError as error:
+        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split(':', 1)[-1].split())}") from error
     values = ((document or {}).get("extra") or {}).get("gallery") or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{config_file}: extra.gallery must be a list of keys and values, not {values!r}.")

@@ -75,7 +75,7 @@ class Prediction:
     token_words: Array
     """[T] int32: the word a token belongs to, -1 for special tokens."""
     cut: int
-    """How many characters of `text` the model read; len(text) when it read all."""
+    """How many characters of `text` the model read, to the end of the last word; len(text) when it read all."""
     logits: Array
     """[C] float32."""
     versions: dict[str, str]

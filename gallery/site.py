@@ -27,7 +27,7 @@ from mkdocs.utils.yaml import yaml_load
 from gallery.config import Settings
 from gallery.errors import SiteError
 from gallery.fragments import speech
-from gallery.manifest import read_manifest
+from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
 from gallery.store import Store
 
@@ -45,7 +45,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
     """
     root = config_file.parent
     store = Store(root / settings.store)
-    header, rows = read_manifest(store)
+    header = read_header(store)
     with config_file.open("rb") as stream:
         own = yaml_load(stream)
     code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
@@ -65,7 +65,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
     assets = fresh / "assets" / "gallery"
     write_scripts(store, header, assets)
     gathered, stamped = Gathered(), []
-    for page in passage_pages(code, store, header, list(rows), fresh, gathered):
+    for page in passage_pages(code, store, header, list(read_rows(store)), fresh, gathered):
         stamped.append(_stamp(page, shells, fresh))
     for page in list_pages(code, header, gathered):
         stamped.append(_stamp(page, shells, fresh))
