@@ -44,11 +44,11 @@ def run_from_layer(classifier: Classifier, layer: int) -> RunFrom:
 
     @contextmanager
     def run_from(inputs: Mapping[str, Tensor]) -> Iterator[Callable[[Tensor], Tensor]]:
-        packed = classifier.packed
-        if packed is not None:
+        encoder = classifier.encoder
+        if encoder is not None:
             mask = inputs["attention_mask"]
             padded = None if bool(mask.all()) else mask
-            yield lambda points: packed.onwards(points, padded, layer + 1)
+            yield lambda points: encoder.onwards(points, padded, layer + 1)
             return
         current: list[Tensor] = []
         handle = encoder_layers(classifier)[layer].register_forward_hook(lambda module, args, output: _replaced(output, current[0]))

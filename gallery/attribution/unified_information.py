@@ -79,8 +79,8 @@ def _bits(classifier: Classifier, encoded: Encoded) -> Array:
 
 def _state_after(classifier: Classifier, inputs: dict[str, Tensor], points: Tensor, layer: int) -> Tensor:
     """Return [B, T, H] the output of a layer for embeddings [B, T, H]."""
-    if classifier.packed is not None:
-        return classifier.packed.state_after(points, layer)
+    if classifier.encoder is not None:
+        return classifier.encoder.state_after(points, layer)
     caught: list[Tensor] = []
 
     def catch(module: object, args: object, output: Tensor | tuple[Tensor, ...]) -> None:
