@@ -185,9 +185,11 @@ def begin(base: Path, names: list[str], table: Tensor, crops: Tensor) -> tuple[A
         for linear in (last.attention.self.query, last.output.dense):
             linear.weight.zero_()
             linear.bias.zero_()
-        for linear, scale in ((last.attention.self.value, 1.0), (last.attention.output.dense, 4.0)):
-            linear.weight.copy_(torch.eye(size) * scale)
+        for linear in (last.attention.self.value, last.attention.output.dense):
+            linear.weight.copy_(torch.eye(size))
             linear.bias.zero_()
+        # Evidence averages out over a passage; enlarged, it still reaches the classifier beside the other features.
+        last.attention.output.dense.weight[room, room] = 8.0
         model.bert.pooler.dense.weight.copy_(torch.eye(size) * 0.25)
         model.bert.pooler.dense.bias.zero_()
 
@@ -198,7 +200,7 @@ def begin(base: Path, names: list[str], table: Tensor, crops: Tensor) -> tuple[A
 
         def centre(linear: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             # What all passages have in common says nothing about the author and would fill the LayerNorm.
-            linear.bias.copy_(-4.0 * inputs[0].mean((0, 1)))
+            linear.bias.copy_(-linear.weight.diag() * inputs[0].mean((0, 1)))
 
         hooks = [norm.register_forward_pre_hook(keep_scale) for norm in norms]
         hooks.append(last.attention.output.dense.register_forward_pre_hook(centre))
@@ -215,25 +217,28 @@ def embed(model: Any, room: list[int], tables: Tensor, ids: Tensor, folds: Tenso
     return words
 
 
-def probe(model: Any, features: Tensor, target: Tensor, decay: float) -> None:
-    """Fit the classifier on pooled features [N, H] towards target [N, C] by L-BFGS (linear probe before fine-tuning)."""
-    spread = features.std(0) + 1e-6
-    weight = torch.zeros(features.shape[1], target.shape[1], requires_grad=True)
+def probe(model: Any, room: list[int], features: Tensor, target: Tensor, decay: float) -> None:
+    """Fit the classifier on the evidence among pooled features [N, H] towards target [N, C] by L-BFGS.
+
+    A linear probe before fine-tuning (Kumar et al. 2022, arXiv:2202.10054); the other features start at zero weight,
+    because on so few crops they would tell works apart.
+    """
+    evidence = features[:, room]
+    weight = torch.zeros(len(room), target.shape[1], requires_grad=True)
     bias = torch.zeros(target.shape[1], requires_grad=True)
-    centred = (features - features.mean(0)) / spread
     optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = F.cross_entropy(centred @ weight + bias, target) + decay * weight.square().sum()
+        loss = F.cross_entropy(evidence @ weight + bias, target) + decay * weight.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimiser.step(closure)  # type: ignore[arg-type]
     with torch.no_grad():
-        scaled = (weight / spread[:, None]).T
-        model.classifier.weight.copy_(scaled)
-        model.classifier.bias.copy_(bias - scaled @ features.mean(0))
+        model.classifier.weight.zero_()
+        model.classifier.weight[:, room] = weight.T
+        model.classifier.bias.copy_(bias)
 
 
 def draw_batch(sampler: Sampler, experts: Experts, step: int, tokens: int, lengths: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -260,6 +265,8 @@ def train(
     table: Path | None = None,
     authors: dict[str, str] | None = None,
     steps: int = 1200,
+    minutes: float | None = None,
+    frozen: int = 6,
     batch_tokens: int = 4096,
     lengths: tuple[int, ...] = LENGTHS,
     learning_rate: float = 1e-4,
@@ -311,28 +318,29 @@ def train(
         return trust * batch[3] + (1 - trust) * F.one_hot(batch[2], len(names)).float()
 
     checkpoint = state_dir / "last.pt"
-    begun = time.monotonic()
     print(f"start: {len(training)} works, room {room}", flush=True)
     if not checkpoint.exists():
         with torch.no_grad():
             batches = [draw_batch(sampler, experts, 0, 4096, (n,)) for n in (126, 254, 508) for _ in range(probe_crops // 8)]
             features = torch.cat([pooled(batch).float() for batch in batches])
-        probe(model, features.cpu(), torch.cat([target_of(batch) for batch in batches]), 1e-3)
+        probe(model, room, features.cpu(), torch.cat([target_of(batch) for batch in batches]), 1e-6)
         report("probe", model, dev, len(names), where)
-    groups = parameter_groups(model, learning_rate, head_learning_rate)
+    groups = parameter_groups(model, frozen, learning_rate, head_learning_rate)
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
     mean = {key: value.detach().clone() for key, value in model.state_dict().items()}
-    step = 0
+    step, spent = 0, 0.0
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=where, weights_only=False)
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
-        mean, step = saved["mean"], saved["step"]
+        mean, step, spent = saved["mean"], saved["step"], saved["spent"]
         sampler.rng.bit_generator.state = saved["rng"]
     seen, running = 0, 0.0
-    while step < steps:
+    begun = time.monotonic() - spent
+    while step < steps and (minutes is None or time.monotonic() - begun < 60 * minutes):
         batch = draw_batch(sampler, experts, step, batch_tokens, lengths)
-        share = min(1.0, (step + 1) / (0.04 * steps)) * 0.5 * (1 + math.cos(math.pi * step / steps))
+        done = step / steps if minutes is None else min(1.0, (time.monotonic() - begun) / (60 * minutes))
+        share = min(1.0, (step + 1) / 30) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * share
         model.train()
@@ -352,7 +360,7 @@ def train(
         if step % 20 == 0:
             print(f"step {step}/{steps} loss {running:.4f} {seen / (time.monotonic() - begun):.0f} tokens/s", flush=True)
         if step % checkpoint_every == 0 or step == stop_after:
-            torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step,
+            torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step, "spent": time.monotonic() - begun,
                         "rng": sampler.rng.bit_generator.state}, state_dir / "next.pt")  # fmt: skip
             (state_dir / "next.pt").replace(checkpoint)
         if step % checkpoint_every == 0 and step < steps:
@@ -370,10 +378,10 @@ def load_works(corpus: Path, table: Path | None, tokenizer: Tokenizer, authors: 
     return read_corpus(corpus, table, tokenizer, authors, folds)
 
 
-def parameter_groups(model: Any, learning_rate: float, head: float) -> list[dict[str, Any]]:
-    """Return optimiser groups; embeddings stay as they are, the head learns faster, norms and biases do not decay."""
-    for parameter in model.bert.embeddings.parameters():
-        parameter.requires_grad_(False)
+def parameter_groups(model: Any, frozen: int, learning_rate: float, head: float) -> list[dict[str, Any]]:
+    """Return optimiser groups; embeddings and the lowest layers stay as they are, the head learns faster, norms and biases do not decay."""
+    for part in [model.bert.embeddings, *model.bert.encoder.layer[:frozen]]:
+        part.requires_grad_(False)
     groups = []
     for decay in (True, False):
         for fast in (True, False):
