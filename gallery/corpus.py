@@ -3,6 +3,7 @@
 import csv
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,19 +130,17 @@ def _roles(parts: list[tuple[str, str, str, str]], table: Path | None) -> dict[t
     return roles
 
 
-def _name_forms(texts: "object") -> set[str]:
+def _name_forms(texts: Iterable[str]) -> set[str]:
     """Return lower-case word forms that stand capitalised inside a sentence in over 40 % of their uses."""
     capital: Counter[str] = Counter()
     every: Counter[str] = Counter()
-    for text in texts:  # type: ignore[attr-defined]
+    for text in texts:
         capital.update(word.lower() for word in MID_SENTENCE_CAPITAL.findall(text))
         every.update(WORD.findall(text.lower()))
     return {form for form, count in capital.items() if count >= 2 and count > 0.4 * every[form]}
 
 
-def _tokenise(
-    text: str, tokenizer: Tokenizer
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+def _tokenise(text: str, tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Return ids, character spans and word starts; by paragraph, which gives the same ids and uses all cores."""
     ids: list[int] = []
     spans: list[tuple[int, int]] = []

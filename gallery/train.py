@@ -4,257 +4,22 @@ import json
 import math
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor, nn
-from transformers import AttentionInterface, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
 
-from gallery import evaluation
 from gallery.corpus import AUTHORS, Work, read_corpus
-from gallery.evidence import Expert, decide, fit, piece_table
-
-#: What the edition decides and not the author, as (pattern, replacement) in the tokenizer's own normaliser.
-#: Every replacement is at most one character longer than what it replaces, which keeps offsets exact.
-TYPOGRAPHY = [
-    ("[\u00ad\u200b\u200c\u200d\ufeff\u0300\u0301\u0308*_]", ""),
-    ("ё", "е"),
-    ("Ё", "Е"),
-    ("[«»„“”‟″]", '"'),
-    ("[‘’‚‛′`´]", "'"),
-    ("…", "..."),
-    (r"\.{4,}", "..."),
-    (r"\s+", " "),
-    ("[–―−‒]|--+|(?<![^ ])-(?![^ ])", "—"),
-    (" {2,}", " "),
-]
-UNK, START, END = 3, 0, 2
-LENGTHS = (64, 96, 128, 192, 256, 384, 508)
-
-
-def normalise_typography(source: Path, target: Path) -> None:
-    """Write tokenizer.json with TYPOGRAPHY before the tokenizer's own normaliser."""
-    data = json.loads(source.read_text(encoding="utf-8"))
-    own = data["normalizer"]
-    steps = [{"type": "NFC"}]
-    steps += [{"type": "Replace", "pattern": {"Regex": p}, "content": c} for p, c in TYPOGRAPHY]  # type: ignore[dict-item]
-    steps += own["normalizers"] if own and own["type"] == "Sequence" else [own] if own else []
-    data["normalizer"] = {"type": "Sequence", "normalizers": steps}
-    target.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-
-
-class Sampler:
-    """Draws crops: authors in turn, works by length^0.35, any word may begin a crop."""
-
-    def __init__(self, works: list[Work], authors: int, seed: int, power: float = 0.35) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.works = [[work for work in works if work.author == author] for author in range(authors)]
-        self.weights = []
-        for group in self.works:
-            size = np.array([float(len(work.ids)) ** power for work in group])
-            self.weights.append(size / size.sum())
-        named = [(work.ids[work.name], np.isin(np.flatnonzero(work.name), work.starts)) for work in works]
-        ids, begins = (np.concatenate(column) for column in zip(*named, strict=True))
-        self.names = [ids[~begins], ids[begins]]
-
-    def crop(self, author: int, length: int, fold: int | None = None) -> tuple[Work, int, int]:
-        """Return (work, start, end) of a crop of at most length tokens, outside the fold if one is given."""
-        while True:
-            work = self.works[author][self.rng.choice(len(self.works[author]), p=self.weights[author])]
-            fits = work.starts[work.starts <= max(0, len(work.ids) - length)]
-            start = int(self.rng.choice(fits)) if len(fits) else 0
-            if fold is None or work.fold[start] != fold:
-                return work, start, min(start + length, len(work.ids))
-
-    def masked(self, work: Work, start: int, end: int) -> NDArray[np.int64]:
-        """Return the crop's ids with every name unknown."""
-        return np.where(work.name[start:end], UNK, work.ids[start:end])
-
-    def disguised(self, work: Work, start: int, end: int) -> NDArray[np.int64]:
-        """Return the crop's ids with names left, unknown, or put together from pieces of other works' names."""
-        choice = self.rng.random()
-        if choice < 0.2 or not all(map(len, self.names)):
-            return work.ids[start:end]
-        if choice < 0.5:
-            return self.masked(work, start, end)
-        ids = work.ids[start:end].copy()
-        begins = np.isin(np.arange(start, end), work.starts)
-        for kind in (0, 1):
-            at = np.flatnonzero(work.name[start:end] & (begins == kind))
-            ids[at] = self.rng.choice(self.names[kind], len(at))
-        return ids
-
-
-@dataclass(frozen=True)
-class Experts:
-    """Out-of-fold linear models: tables [folds + 1, V, C] (the last has seen all folds), teachers, sharpness."""
-
-    tables: Tensor
-    teachers: list[Expert]
-    sharpness: tuple[float, float]
-
-    def probabilities(self, crops: list[NDArray[np.int64]], folds: list[int], length: int) -> Tensor:
-        """Return what the teacher that has not seen each crop thinks of it, [B, C]."""
-        out = np.zeros((len(crops), self.tables.shape[2]), np.float32)
-        for fold in set(folds):
-            at = [i for i, f in enumerate(folds) if f == fold]
-            out[at] = decide(self.teachers[fold], [crops[i] for i in at], self.tables.shape[1])
-        slope, offset = self.sharpness
-        return (torch.from_numpy(out) * math.exp(slope * math.log(length) + offset)).softmax(-1)
-
-
-def learn_experts(sampler: Sampler, vocabulary: int, folds: int, crops: int) -> Experts:
-    """Fit the linear models for every fold on that many crops an author, and measure how sure they may be."""
-    authors = len(sampler.works)
-    labels = np.repeat(np.arange(authors), crops)
-    tables, teachers, unseen = [], [], []
-    for fold in range(folds + 1):
-        drawn = [sampler.masked(*sampler.crop(int(a), 256, fold)) for a in labels]
-        table = piece_table(fit(drawn, labels, vocabulary, pairs=False), vocabulary)
-        common = np.concatenate(drawn)
-        tables.append(torch.from_numpy(table / (table[common].std() + 1e-9)))
-        if fold < folds:
-            teachers.append(fit(drawn, labels, vocabulary, pairs=True))
-            unseen.append([(w, s, e) for w, s, e in (sampler.crop(int(a), 508) for a in labels[::4]) if w.fold[s] == fold])
-        print(f"experts: fold {fold + 1} of {folds + 1}", flush=True)
-    best = []
-    for length in (64, 254, 508):
-        decisions, truth = [], []
-        for fold, spans in enumerate(unseen):
-            decisions.append(decide(teachers[fold], [sampler.masked(w, s, min(e, s + length)) for w, s, e in spans], vocabulary))
-            truth += [w.author for w, _, _ in spans]
-        values, target = torch.from_numpy(np.concatenate(decisions)), torch.tensor(truth)
-        grid = np.linspace(-1, 4, 60)
-        losses = [float(F.cross_entropy(values * math.exp(g), target)) for g in grid]
-        best.append((math.log(length), float(grid[int(np.argmin(losses))])))
-        accuracy = float((values.argmax(1) == target).float().mean())
-        print(f"experts: out of fold at {length} tokens {accuracy:.3f}, loss {min(losses):.3f}", flush=True)
-    slope, offset = np.polyfit(*zip(*best, strict=True), 1)
-    return Experts(torch.stack(tables), teachers, (float(slope), float(offset)))
-
-
-def plain_attention(
-    module: nn.Module, q: Tensor, k: Tensor, v: Tensor, attention_mask: Tensor | None, scaling: float | None = None,
-    dropout: float = 0.0, **_: Any,
-) -> tuple[Tensor, None]:  # fmt: skip
-    """Return softmax(q k^T) v for crops of equal length; on a CPU its backward pass takes a fifth of sdpa's time."""
-    batch, heads, length, size = q.shape
-    scores = torch.bmm((q * (scaling or size**-0.5)).flatten(0, 1), k.flatten(0, 1).transpose(1, 2))
-    mixed = torch.bmm(scores.softmax(-1, dtype=scores.dtype), v.flatten(0, 1))
-    return mixed.view(batch, heads, length, size).transpose(1, 2).contiguous(), None
-
-
-AttentionInterface.register("gallery_plain", plain_attention)
-
-
-def begin(base: Path, names: list[str], table: Tensor, crops: Tensor) -> tuple[Any, list[int]]:
-    """Return the base model with room for the evidence and a mean-pooled start, and the room's dimensions.
-
-    One dimension per author, those with the smallest LayerNorm gains, carries the table [V, C] of what each piece
-    says through all layers undisturbed: nothing reads or writes it until training finds a use. The last layer
-    starts as the mean over the passage (the base was trained with mean pooling). crops [N, T] set the scales.
-    """
-    labels = dict(enumerate(names))
-    model: Any = AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=len(names), id2label=labels, label2id={n: i for i, n in labels.items()}, dtype=torch.float32,
-        hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
-    )  # fmt: skip
-    bert, size = model.bert, model.config.hidden_size
-    norms = [m for m in bert.modules() if isinstance(m, nn.LayerNorm)]
-    gains = torch.stack([norm.weight.abs() for norm in norms]).mean(0)
-    room = sorted(gains.argsort()[: len(names)].tolist())
-    last = bert.encoder.layer[-1]
-    with torch.no_grad():
-        for layer in bert.encoder.layer:
-            own = layer.attention.self
-            for linear in (own.query, own.key, own.value, layer.intermediate.dense):
-                linear.weight[:, room] = 0
-            for linear in (layer.attention.output.dense, layer.output.dense):
-                linear.weight[room] = 0
-                linear.bias[room] = 0
-        embeddings = bert.embeddings
-        embeddings.position_embeddings.weight[:, room] = 0
-        embeddings.token_type_embeddings.weight[:, room] = 0
-        embeddings.word_embeddings.weight[:, room] = table
-        for linear in (last.attention.self.query, last.output.dense):
-            linear.weight.zero_()
-            linear.bias.zero_()
-        for linear in (last.attention.self.value, last.attention.output.dense):
-            linear.weight.copy_(torch.eye(size))
-            linear.bias.zero_()
-        # Evidence averages out over a passage; enlarged, it still reaches the classifier beside the other features.
-        last.attention.output.dense.weight[room, room] = 8.0
-        model.bert.pooler.dense.weight.copy_(torch.eye(size) * 0.25)
-        model.bert.pooler.dense.bias.zero_()
-
-        def keep_scale(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            # Each LayerNorm divides by the spread of the token; the gain gives the evidence its scale back.
-            norm.weight[room] = inputs[0].std(-1).mean()
-            norm.bias[room] = 0
-
-        def centre(linear: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            # What all passages have in common says nothing about the author and would fill the LayerNorm.
-            linear.bias.copy_(-linear.weight.diag() * inputs[0].mean((0, 1)))
-
-        hooks = [norm.register_forward_pre_hook(keep_scale) for norm in norms]
-        hooks.append(last.attention.output.dense.register_forward_pre_hook(centre))
-        model.eval()(crops)
-        for hook in hooks:
-            hook.remove()
-    return model, room
-
-
-def embed(model: Any, room: list[int], tables: Tensor, ids: Tensor, folds: Tensor) -> Tensor:
-    """Return word embeddings [B, T, H] whose evidence comes from each crop's own fold."""
-    words: Tensor = model.bert.embeddings.word_embeddings(ids).clone()
-    words[..., room] = tables[folds[:, None], ids]
-    return words
-
-
-def probe(model: Any, room: list[int], features: Tensor, target: Tensor, decay: float) -> None:
-    """Fit the classifier on the evidence among pooled features [N, H] towards target [N, C] by L-BFGS.
-
-    A linear probe before fine-tuning (Kumar et al. 2022, arXiv:2202.10054); the other features start at zero weight,
-    because on so few crops they would tell works apart.
-    """
-    evidence = features[:, room]
-    weight = torch.zeros(len(room), target.shape[1], requires_grad=True)
-    bias = torch.zeros(target.shape[1], requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = F.cross_entropy(evidence @ weight + bias, target) + decay * weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
-        return loss
-
-    optimiser.step(closure)  # type: ignore[arg-type]
-    with torch.no_grad():
-        model.classifier.weight.zero_()
-        model.classifier.weight[:, room] = weight.T
-        model.classifier.bias.copy_(bias)
-
-
-def draw_batch(sampler: Sampler, experts: Experts, step: int, tokens: int, lengths: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return ids [B, T], folds [B], authors [B] and the teacher's probabilities [B, C] for one step."""
-    rng = sampler.rng
-    length = int(rng.choice(lengths))
-    authors = [(step * 7 + i) % len(sampler.works) for i in range(max(2, tokens // (length + 2)))]
-    rows, known, folds = [], [], []
-    for author in authors:
-        work, start, end = sampler.crop(author, length)
-        row, mask = sampler.disguised(work, start, end), sampler.masked(work, start, end)
-        rows.append(np.concatenate([[START], np.resize(row, length), [END]]))
-        known.append(mask)
-        folds.append(int(work.fold[start]))
-    target = experts.probabilities(known, folds, length)
-    return torch.from_numpy(np.stack(rows)), torch.tensor(folds), torch.tensor(authors), target
+from gallery.crops import Sampler
+from gallery.evaluation import LENGTHS, best_temperature, figures, fold_temperature, measure
+from gallery.evidence import Experts, learn_experts
+from gallery.network import begin, embed, probe
+from gallery.typography import normalise_typography
 
 
 def train(
@@ -264,174 +29,112 @@ def train(
     *,
     table: Path | None = None,
     authors: dict[str, str] | None = None,
-    steps: int = 1200,
+    steps: int = 2000,
     minutes: float | None = None,
-    frozen: int = 6,
-    batch_tokens: int = 4096,
-    lengths: tuple[int, ...] = LENGTHS,
-    learning_rate: float = 1e-4,
+    batch_tokens: int = 2048,
+    lengths: tuple[int, ...] = (64, 128, 192, 256, 384, 508),
+    learning_rate: float = 1.5e-4,
     head_learning_rate: float = 1e-3,
+    frozen: int = 6,
     trust: float = 0.6,
     folds: int = 4,
     expert_crops: int = 3000,
-    probe_crops: int = 80,
-    average: float = 0.995,
-    test_crops: int = 200,
+    average: float = 0.99,
+    test_crops: int = 50,
     checkpoint_every: int = 100,
     seed: int = 0,
     device: str = "auto",
     stop_after: int | None = None,
 ) -> None:
-    """Fine-tune base into an author classifier on corpus and write it, with its figures, to out."""
+    """Fine-tune base into an author classifier on corpus and write it, with figures.json, to out.
+
+    base is a BERT directory with tokenizer.json; corpus holds <folder>/<work>.txt; authors maps folders to the names
+    that readers see (default: AUTHORS); table is a CSV of author, work, role, in which `reference` keeps a work for
+    the test. A step is a batch of some batch_tokens tokens in crops of one of lengths; training ends after steps, or
+    after minutes if they pass first. The target is trust times the linear teacher's probabilities and the rest the
+    true author. The embeddings and the frozen lowest layers stay as they are; what is kept is the running mean of the
+    weights (average is its decay). out/checkpoint lets a killed run go on where it was; stop_after ends a run early
+    as if killed. Same seed, same steps, same threads: same weights, unless minutes decide.
+    """
     torch.manual_seed(seed)
     where = pick_device(device)
     authors = AUTHORS if authors is None else authors
     names = list(authors.values())
-    state_dir = out / "checkpoint"
-    state_dir.mkdir(parents=True, exist_ok=True)
+    state = out / "checkpoint"
+    state.mkdir(parents=True, exist_ok=True)
     normalise_typography(base / "tokenizer.json", out / "tokenizer.json")
     shutil.copyfile(base / "tokenizer_config.json", out / "tokenizer_config.json")
-    works = load_works(corpus, table, Tokenizer.from_file(str(out / "tokenizer.json")), authors, folds)
+    works = read_corpus(corpus, table, Tokenizer.from_file(str(out / "tokenizer.json")), authors, folds)
     training = [work for work in works if work.role == "train"]
     dev = [work for work in works if work.role == "dev"]
-    vocabulary = json.loads((base / "config.json").read_text())["vocab_size"]
-    sampler = Sampler(training, len(authors), seed)
-
-    if (state_dir / "experts.pt").exists():
-        experts = torch.load(state_dir / "experts.pt", weights_only=False)
-    else:
-        experts = learn_experts(sampler, vocabulary, folds, expert_crops)
-        torch.save(experts, state_dir / "experts.pt")
-    sampler = Sampler(training, len(authors), seed + 1)
-    ids, *_ = draw_batch(sampler, experts, 0, 4096, (126,))
-    model, room = begin(base, names, experts.tables[-1], ids)
+    experts = _experts(state / "experts.pt", training, base, folds, expert_crops, seed, len(names))
+    sampler = Sampler(training, len(names), seed + 1)
+    tables = torch.from_numpy(experts.tables).to(where)
+    model, room = begin(base, names, tables[-1].cpu(), _batch(sampler, experts, 0, 4096, 126)[0])
     model.to(where)
+    # Crops of a batch have one length, so there is no padding and no mask to honour.
     model.config._attn_implementation = "gallery_plain" if where.type == "cpu" else "sdpa"
-    tables = experts.tables.to(where)
 
-    def pooled(batch: tuple[Tensor, ...]) -> Tensor:
-        embedded = embed(model, room, tables, batch[0].to(where), batch[1].to(where))
+    def pooled(ids: Tensor, folds_of: Tensor) -> Tensor:
+        words = embed(model, room, tables, ids.to(where), folds_of.to(where))
         with torch.autocast(where.type, torch.bfloat16, enabled=where.type != "mps"):
-            return model.bert(inputs_embeds=embedded).pooler_output
+            return model.bert(inputs_embeds=words).pooler_output.float()  # type: ignore[no-any-return]
 
-    def target_of(batch: tuple[Tensor, ...]) -> Tensor:
-        return trust * batch[3] + (1 - trust) * F.one_hot(batch[2], len(names)).float()
+    def target_of(truth: Tensor, taught: Tensor) -> Tensor:
+        return (trust * taught + (1 - trust) * F.one_hot(truth, len(names))).to(where)
 
-    checkpoint = state_dir / "last.pt"
-    print(f"start: {len(training)} works, room {room}", flush=True)
+    checkpoint = state / "last.pt"
     if not checkpoint.exists():
+        batches = [_batch(sampler, experts, i, 4096, length) for i, length in enumerate((126, 254, 508) * 3)]
         with torch.no_grad():
-            batches = [draw_batch(sampler, experts, 0, 4096, (n,)) for n in (126, 254, 508) for _ in range(probe_crops // 8)]
-            features = torch.cat([pooled(batch).float() for batch in batches])
-        probe(model, room, features.cpu(), torch.cat([target_of(batch) for batch in batches]), 1e-6)
-        report("probe", model, dev, len(names), where)
-    groups = parameter_groups(model, frozen, learning_rate, head_learning_rate)
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, betas=(0.9, 0.98))
+            features = torch.cat([pooled(ids, folds_of) for ids, folds_of, _, _ in batches])
+        with torch.enable_grad():
+            probe(model, room, features.cpu(), torch.cat([target_of(*batch[2:]).cpu() for batch in batches]))
+        _report("probe", model, dev, len(names), where)
+    optimiser = torch.optim.AdamW(_groups(model, frozen, learning_rate, head_learning_rate), betas=(0.9, 0.98))
     mean = {key: value.detach().clone() for key, value in model.state_dict().items()}
-    step, spent = 0, 0.0
+    step, seen, spent, running = 0, 0, 0.0, math.nan
     if checkpoint.exists():
         saved = torch.load(checkpoint, map_location=where, weights_only=False)
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
-        mean, step, spent = saved["mean"], saved["step"], saved["spent"]
         sampler.rng.bit_generator.state = saved["rng"]
-    seen, running = 0, 0.0
+        mean, step, seen, spent = saved["mean"], saved["step"], saved["seen"], saved["spent"]
     begun = time.monotonic() - spent
+
     while step < steps and (minutes is None or time.monotonic() - begun < 60 * minutes):
-        batch = draw_batch(sampler, experts, step, batch_tokens, lengths)
+        length = int(sampler.rng.choice(lengths))
+        ids, folds_of, truth, taught = _batch(sampler, experts, step, batch_tokens, length)
         done = step / steps if minutes is None else min(1.0, (time.monotonic() - begun) / (60 * minutes))
-        share = min(1.0, (step + 1) / 30) * 0.5 * (1 + math.cos(math.pi * done))
         for group in optimiser.param_groups:
-            group["lr"] = group["peak"] * share
+            group["lr"] = group["peak"] * min(1.0, (step + 1) / 30) * 0.5 * (1 + math.cos(math.pi * done))
         model.train()
-        logits = model.classifier(pooled(batch).float())
-        loss = F.cross_entropy(logits, target_of(batch).to(where))
+        loss = F.cross_entropy(model.classifier(pooled(ids, folds_of)), target_of(truth, taught))
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
-        step += 1
-        with torch.no_grad():
-            keep = min(average, step / (step + 10))
-            for key, value in model.state_dict().items():
-                mean[key].lerp_(value, 1 - keep)
-        seen += batch[0].numel()
-        running += 0.02 * (float(loss) - running) if running else float(loss)
+        step, seen = step + 1, seen + ids.numel()
+        now = float(loss.detach())
+        running = now if math.isnan(running) else 0.98 * running + 0.02 * now
+        # Early on the mean forgets faster, or it would remember the start for hundreds of steps.
+        for key, value in model.state_dict().items():
+            mean[key].lerp_(value, 1 - min(average, step / (step + 10)))
         if step % 20 == 0:
-            print(f"step {step}/{steps} loss {running:.4f} {seen / (time.monotonic() - begun):.0f} tokens/s", flush=True)
+            rate = seen / (time.monotonic() - begun)
+            print(f"step {step}/{steps} loss {running:.4f} {rate:.0f} tokens/s", flush=True)
         if step % checkpoint_every == 0 or step == stop_after:
-            torch.save({"model": model.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step, "spent": time.monotonic() - begun,
-                        "rng": sampler.rng.bit_generator.state}, state_dir / "next.pt")  # fmt: skip
-            (state_dir / "next.pt").replace(checkpoint)
-        if step % checkpoint_every == 0 and step < steps:
-            own = {key: value.clone() for key, value in model.state_dict().items()}
-            model.load_state_dict(mean)
-            report(f"step {step} mean", model, dev, len(names), where)
-            model.load_state_dict(own)
+            saved = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step}
+            saved |= {"rng": sampler.rng.bit_generator.state, "seen": seen, "spent": time.monotonic() - begun}
+            torch.save(saved, state / "next.pt")
+            (state / "next.pt").replace(checkpoint)
         if step == stop_after:
             return
     model.load_state_dict(mean)
-    finish(model, works, names, out, where, test_crops, {"steps": steps})
-
-
-def load_works(corpus: Path, table: Path | None, tokenizer: Tokenizer, authors: dict[str, str], folds: int) -> list[Work]:
-    return read_corpus(corpus, table, tokenizer, authors, folds)
-
-
-def parameter_groups(model: Any, frozen: int, learning_rate: float, head: float) -> list[dict[str, Any]]:
-    """Return optimiser groups; embeddings and the lowest layers stay as they are, the head learns faster, norms and biases do not decay."""
-    for part in [model.bert.embeddings, *model.bert.encoder.layer[:frozen]]:
-        part.requires_grad_(False)
-    groups = []
-    for decay in (True, False):
-        for fast in (True, False):
-            chosen = [
-                p for n, p in model.named_parameters()
-                if p.requires_grad and (p.ndim > 1) == decay and (("classifier" in n or "pooler" in n) == fast)
-            ]  # fmt: skip
-            rate = head if fast else learning_rate
-            groups.append({"params": chosen, "peak": rate, "lr": rate} | ({} if decay else {"weight_decay": 0.0}))
-    return groups
-
-
-def report(title: str, model: Any, works: list[Work], authors: int, device: torch.device) -> None:
-    """Print top-1, top-3 and ECE on a few crops of works."""
-    line = []
-    for length, crops_each in ((62, 30), (254, 20), (508, 10)):
-        crops = evaluation.fixed_crops(works, authors, crops_each, length)
-        numbers = evaluation.figures(evaluation.logits_of(model, crops, device), torch.tensor([w.author for w, _, _ in crops]))
-        line.append(f"{length + 2}: {numbers['top1']:.3f} {numbers['top3']:.3f} ece {numbers['ece']:.3f}")
-    print(f"dev {title}  " + "  ".join(line), flush=True)
-
-
-def finish(model: Any, works: list[Work], names: list[str], out: Path, device: torch.device, test_crops: int, options: dict[str, Any]) -> None:
-    """Fold the temperature in, write fp16 weights in shards under 20 MB, and measure on the test works.
-
-    The written directory is loaded again for the measurement, so that figures.json tells of the files that ship.
-    """
-    dev = [work for work in works if work.role == "dev"]
-    logits, truth = [], []
-    for length in (62, 254, 508):
-        crops = evaluation.fixed_crops(dev, len(names), max(1, test_crops // 5), length)
-        logits.append(evaluation.logits_of(model, crops, device))
-        truth.append(torch.tensor([work.author for work, _, _ in crops]))
-    temperature = evaluation.best_temperature(logits, truth)
-    evaluation.fold_temperature(model.classifier, temperature)
-    model.config._attn_implementation = "sdpa"
-    model.half().save_pretrained(out, max_shard_size="18MB")
-    for path in out.glob("*.safetensors"):
-        path.chmod(0o644)
-    written: Any = AutoModelForSequenceClassification.from_pretrained(out, dtype=torch.float32).to(device)
-    test = [work for work in works if work.role == "test"]
-    lengths: dict[str, Any] = {}
-    for length in (64, 256, 510):
-        crops = evaluation.fixed_crops(test, len(names), test_crops, length - 2)
-        truth_here = torch.tensor([work.author for work, _, _ in crops])
-        lengths[str(length)] = evaluation.figures(evaluation.logits_of(written, crops, device), truth_here)
-        print(f"test {length}: " + json.dumps({k: v for k, v in lengths[str(length)].items() if k != "confusion"}), flush=True)
-    split = {role: [f"{names[w.author]}: {w.title}" for w in works if w.role == role] for role in ("train", "dev", "test")}
-    result = {"labels": names, "temperature": round(temperature, 4), "lengths": lengths, "options": options, "split": split}
-    (out / "figures.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    options = {"steps": step, "tokens": seen, "batch_tokens": batch_tokens, "lengths": list(lengths), "seed": seed}
+    options |= {"learning_rate": learning_rate, "head_learning_rate": head_learning_rate, "frozen": frozen}
+    options |= {"trust": trust, "folds": folds, "expert_crops": expert_crops, "average": average}
+    _finish(model, works, names, out, where, test_crops, options)
 
 
 def pick_device(name: str) -> torch.device:
@@ -439,3 +142,93 @@ def pick_device(name: str) -> torch.device:
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _experts(path: Path, training: list[Work], base: Path, folds: int, crops: int, seed: int, authors: int) -> Experts:
+    """Return the linear experts, learned once and kept beside the checkpoints."""
+    if path.exists():
+        kept: Experts = torch.load(path, weights_only=False)
+        return kept
+    vocabulary = json.loads((base / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    experts = learn_experts(Sampler(training, authors, seed), vocabulary, folds, crops)
+    torch.save(experts, path)
+    return experts
+
+
+def _batch(
+    sampler: Sampler, experts: Experts, step: int, tokens: int, length: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return ids [B, T], folds [B], authors [B] and the teacher's probabilities [B, C], authors in turn."""
+    size = max(2, tokens // (length + 2))
+    authors = [(step * size + row) % len(sampler.works) for row in range(size)]
+    crops = [sampler.crop(author, length) for author in authors]
+    # A work shorter than the crop is repeated to its length, so that the batch stays one rectangle.
+    ids = np.stack([np.concatenate([[0], np.resize(sampler.disguised(crop), length), [2]]) for crop in crops])
+    folds = [int(crop.work.fold[crop.start]) for crop in crops]
+    taught = experts.probabilities([crop.masked() for crop in crops], folds, length)
+    return torch.from_numpy(ids), torch.tensor(folds), torch.tensor(authors), torch.from_numpy(taught)
+
+
+def _groups(model: Any, frozen: int, learning_rate: float, head: float) -> list[dict[str, Any]]:
+    """Return optimiser groups: the embeddings and lowest layers frozen, a faster head, no decay of norms and biases."""
+    for part in (model.bert.embeddings, *model.bert.encoder.layer[:frozen]):
+        part.requires_grad_(False)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            rate = head if "classifier" in name or "pooler" in name else learning_rate
+            groups.setdefault((rate, 0.01 if parameter.ndim > 1 else 0.0), []).append(parameter)
+    return [
+        {"params": chosen, "peak": rate, "lr": rate, "weight_decay": decay}
+        for (rate, decay), chosen in groups.items()
+    ]  # fmt: skip
+
+
+def _report(title: str, model: Any, works: list[Work], authors: int, device: torch.device) -> None:
+    """Print top-1, top-3 and ECE on a few crops of works."""
+    for length, (logits, truth) in measure(
+        model, works, authors, dict(zip(LENGTHS, (20, 10, 5), strict=True)), device
+    ).items():
+        found = figures(logits, truth)
+        print(f"dev {title} {length}: top1 {found['top1']} top3 {found['top3']} ece {found['ece']}", flush=True)
+
+
+def _finish(
+    model: Any,
+    works: list[Work],
+    names: list[str],
+    out: Path,
+    device: torch.device,
+    crops: int,
+    options: dict[str, Any],
+) -> None:
+    """Fold the temperature in, write fp16 weights in shards under 20 MB, and measure on the test works.
+
+    The written directory is loaded again for the measurement, so that figures.json tells of the files that ship.
+    """
+    sides = {role: [work for work in works if work.role == role] for role in ("train", "dev", "test")}
+    few = dict.fromkeys(LENGTHS, max(1, crops // 2))
+    temperature = best_temperature(list(measure(model, sides["dev"], len(names), few, device).values()))
+    fold_temperature(model.classifier, temperature)
+    model.config._attn_implementation = "sdpa"
+    model.half().save_pretrained(out, max_shard_size="18MB")
+    for path in out.glob("*.safetensors"):
+        path.chmod(0o644)
+    written: Any = AutoModelForSequenceClassification.from_pretrained(out, dtype=torch.float32).to(device)
+    lengths = {
+        str(length): figures(logits, truth)
+        for length, (logits, truth) in measure(
+            written, sides["test"], len(names), dict.fromkeys(LENGTHS, crops), device
+        ).items()
+    }
+    for length, found in lengths.items():
+        print(f"test {length}: top1 {found['top1']} top3 {found['top3']} ece {found['ece']}", flush=True)
+    split = {role: [f"{names[work.author]}: {work.title}" for work in group] for role, group in sides.items()}
+    result = {
+        "labels": names,
+        "temperature": round(temperature, 4),
+        "lengths": lengths,
+        "options": options,
+        "split": split,
+    }
+    (out / "figures.json").write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
