@@ -18,7 +18,7 @@ from transformers.utils import logging as transformers_logging
 from gallery.config import Settings
 from gallery.errors import SourceError
 from gallery.labels import label_names
-from gallery.packed import Packed, pack
+from gallery.encoder import Encoder, encoder_of
 from gallery.records import Array, Model, Prediction
 from gallery.sources import Source
 from gallery.words import group_tokens
@@ -66,10 +66,10 @@ class Classifier:
     """Tokens that go through the model at once."""
 
     @cached_property
-    def packed(self) -> Packed | None:
+    def encoder(self) -> Encoder | None:
         """The same model in fewer products, for paths that begin at the embeddings; None where its architecture has no such form."""
         at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
-        return pack(self.model) if at_embeddings else None
+        return encoder_of(self.model) if at_embeddings else None
 
     def encode(self, text: str) -> Encoded:
         """Return the passage as tokens and words, cut at the longest input the model takes."""
@@ -113,7 +113,7 @@ class Classifier:
     def logits(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Return [B, C] float32 logits of rows of token ids."""
         inputs = self.batch(rows)
-        if self.packed is None:
+        if self.encoder is None:
             result: Tensor = self.model(**inputs).logits.float()
             return result
         with self.from_embeddings(inputs) as run:
@@ -143,11 +143,11 @@ class Classifier:
 
         `inputs` are those of one passage or a batch of like shape; they are repeated to fit B.
         """
-        packed = self.packed
-        if packed is not None:
+        encoder = self.encoder
+        if encoder is not None:
             mask = inputs["attention_mask"]
             padded = None if bool(mask.all()) else mask
-            yield lambda points: packed(points, padded)
+            yield lambda points: encoder(points, padded)
             return
         current: list[Tensor] = []
 

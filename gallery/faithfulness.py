@@ -1,12 +1,11 @@
 """Does an explanation tell the truth: take words out in its order, and watch the probability of the explained class."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gallery.attribution.erasure import erased_logits
+from gallery.attribution.erasure import erased_logits, generator_of
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.records import Array, Attribution, Faithfulness
 
@@ -73,8 +72,7 @@ def _masks(orders: Sequence[Array], taken: Sequence[int], count: int) -> Array:
 
 def _random_orders(encoded: Encoded, count: int) -> list[Array]:
     """Return orders of the words that depend on the passage alone."""
-    seed = int.from_bytes(hashlib.sha256(encoded.text.encode()).digest()[:8], "little")
-    generator = np.random.default_rng(seed)
+    generator = generator_of(encoded)
     return [generator.permutation(len(encoded.words)) for _ in range(count)]
 
 

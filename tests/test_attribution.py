@@ -148,11 +148,11 @@ def test_passages_that_share_a_batch_get_the_same_numbers(bert: Classifier, monk
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra"])
-def test_the_packed_form_and_the_models_own_forward_agree(tiny: Callable[[str], Path], architecture: str) -> None:
+def test_the_rearranged_encoder_and_the_models_own_forward_agree(tiny: Callable[[str], Path], architecture: str) -> None:
     classifier = load(tiny(architecture))
     general = replace(classifier)
-    general.__dict__["packed"] = None
-    assert classifier.packed is not None
+    general.__dict__["encoder"] = None
+    assert classifier.encoder is not None
     encoded = classifier.encode(TEXT)
     for ours, own in zip(
         integrated_gradients(classifier, [encoded], [[0, 2]], parameters())[0], integrated_gradients(general, [encoded], [[0, 2]], parameters())[0], strict=True

@@ -87,11 +87,11 @@ def test_one_new_passage_is_the_only_one_explained(own: Path) -> None:
     assert "1 of 4 passages explained" in result.output
 
 
-def test_other_steps_recompute_attributions_alone(own: Path) -> None:
+def test_other_steps_recompute_attributions_and_their_trials_alone(own: Path) -> None:
     before = set(Store(own.parent / "store").entries())
     assert run(own, "explain", "--n-steps", "9").exit_code == 0
     fresh = set(Store(own.parent / "store").entries()) - before
-    assert {kind for kind, _ in fresh} == {"attribution"}
+    assert {kind for kind, _ in fresh} == {"attribution", "faithfulness"}
 
 
 def test_a_changed_title_explains_nothing_and_shows(own: Path) -> None:

@@ -5,8 +5,12 @@ from typing import Any, Protocol
 
 from gallery.attribution.gradients import gradient_norm, gradient_x_input
 from gallery.attribution.integrated_gradients import integrated_gradients
+from gallery.attribution.layer_integrated_gradients import layer_integrated_gradients
 from gallery.attribution.occlusion import occlusion
+from gallery.attribution.rationale import rationale
 from gallery.attribution.rollout import attention_rollout
+from gallery.attribution.surrogate import lime, shapley
+from gallery.attribution.unified_information import unified_information
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Attribution
 
@@ -30,4 +34,9 @@ METHODS: dict[str, Method] = {
     "gradient_norm": gradient_norm,
     "occlusion": occlusion,
     "attention_rollout": attention_rollout,
+    "layer_integrated_gradients": layer_integrated_gradients,
+    "unified_information": unified_information,
+    "lime": lime,
+    "shapley": shapley,
+    "rationale": rationale,
 }

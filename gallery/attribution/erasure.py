@@ -1,5 +1,7 @@
 """Passages with words taken out, and what the model says to them."""
 
+import hashlib
+
 import numpy as np
 import torch
 
@@ -32,3 +34,8 @@ def spread_words(encoded: Encoded, words: Array) -> Array:
     pieces = np.bincount(owner[owner >= 0], minlength=len(encoded.words))
     result: Array = np.where(owner >= 0, (np.asarray(words) / np.maximum(pieces, 1))[owner], 0.0)
     return result
+
+
+def generator_of(encoded: Encoded) -> np.random.Generator:
+    """Return random numbers that depend on the passage alone."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(encoded.text.encode()).digest()[:8], "little"))

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 _BERT_LIKE = {"bert", "roberta", "xlm-roberta", "camembert", "electra"}
 TOLERANCE = 1e-4
-"""Largest difference of a logit from the model's own, relative to the largest logit, before packing is given up."""
+"""Largest difference of a logit from the model's own, relative to the largest logit, before it is given up."""
 
 
 class _Product(torch.autograd.Function):
@@ -99,7 +99,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Packed:
+class Encoder:
     """A classifier from the output of its embedding module on."""
 
     project: Callable[[Tensor], Tensor]
@@ -108,15 +108,27 @@ class Packed:
 
     def __call__(self, points: Tensor, attention_mask: Tensor | None = None) -> Tensor:
         """Return [B, C] logits of embeddings [B, T, H]; attention_mask [B, T] or [1, T], None where nothing is padded."""
-        mask = None if attention_mask is None else torch.where(attention_mask.bool(), 0.0, torch.finfo(points.dtype).min).to(points.dtype)[:, None, None]
-        x = self.project(points)
-        for layer in self.layers[:-1]:
-            x = layer(x, mask)
-        return self.head(self.layers[-1].first_row(x, mask))
+        return self.onwards(self.project(points), attention_mask, 0)
+
+    def onwards(self, states: Tensor, attention_mask: Tensor | None, first: int) -> Tensor:
+        """Return [B, C] logits of states [B, T, H] that enter layer `first`, counted from 0; after the last, the head alone runs."""
+        mask = None if attention_mask is None else torch.where(attention_mask.bool(), 0.0, torch.finfo(states.dtype).min).to(states.dtype)[:, None, None]
+        if first == len(self.layers):
+            return self.head(states)
+        for layer in self.layers[first:-1]:
+            states = layer(states, mask)
+        return self.head(self.layers[-1].first_row(states, mask))
+
+    def state_after(self, points: Tensor, layer: int) -> Tensor:
+        """Return [B, T, H] the output of a layer, counted from 0, for embeddings of passages without padding."""
+        states = self.project(points)
+        for one in self.layers[: layer + 1]:
+            states = one(states, None)
+        return states
 
 
-def pack(model: Any) -> Packed | None:
-    """Return a model's packed form, or None where its architecture is another one or the packed form does not agree with it.
+def encoder_of(model: Any) -> Encoder | None:
+    """Return a model's rearranged encoder, or None where its architecture is another one or its logits do not agree with it.
 
     Costs one copy of the query, key and value weights, and one short forward pass of each form to compare them.
     """
@@ -155,13 +167,13 @@ def pack(model: Any) -> Packed | None:
         head = lambda x: model.classifier(functional.relu(model.pre_classifier(x[:, 0])))  # noqa: E731
     else:
         return None
-    packed = Packed(getattr(base, "embeddings_project", None) or nn.Identity(), layers, head)
-    return packed if _agrees(packed, model) else None
+    encoder = Encoder(getattr(base, "embeddings_project", None) or nn.Identity(), layers, head)
+    return encoder if _agrees(encoder, model) else None
 
 
 @torch.no_grad()
-def _agrees(packed: Packed, model: Any) -> bool:
-    """Whether the packed form gives the model's own logits; an unusual config would show here."""
+def _agrees(encoder: Encoder, model: Any) -> bool:
+    """Whether it gives the model's own logits; an unusual config would show here."""
     ids = torch.arange(12, device=model.device).view(2, 6) % model.config.vocab_size
     mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2], device=model.device)
     caught: list[Tensor] = []
@@ -170,5 +182,5 @@ def _agrees(packed: Packed, model: Any) -> bool:
         own = model(input_ids=ids, attention_mask=mask).logits.float()
     finally:
         handle.remove()
-    difference = (packed(caught[0], mask).float() - own).abs().max()
+    difference = (encoder(caught[0], mask).float() - own).abs().max()
     return bool(difference <= (TOLERANCE if own.dtype == model.dtype else 0.05) * own.abs().max().clamp(min=1.0))
