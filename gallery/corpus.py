@@ -85,9 +85,7 @@ class Work:
     fold: NDArray[np.int64]
 
 
-def read_corpus(
-    corpus: Path, table: Path | None, tokenizer: Tokenizer, authors: dict[str, str], folds: int
-) -> list[Work]:
+def read_corpus(corpus: Path, table: Path | None, tokenizer: Tokenizer, authors: dict[str, str], folds: int) -> list[Work]:
     """Return every work of the authors, tokenised, in a fixed order.
 
     corpus holds <Author>/<work>.txt. table is a CSV with the columns author, work, role, where role `reference`

@@ -29,9 +29,7 @@ def logits_of(model: Any, crops: list[Crop], device: torch.device, batch_tokens:
     return logits
 
 
-def measure(
-    model: Any, works: list[Work], authors: int, per_author: dict[int, int], device: torch.device
-) -> dict[int, tuple[Tensor, Tensor]]:
+def measure(model: Any, works: list[Work], authors: int, per_author: dict[int, int], device: torch.device) -> dict[int, tuple[Tensor, Tensor]]:
     """Return (logits [N, C], authors [N]) on fixed crops of works for each passage length in per_author."""
     measured = {}
     for length, crops_each in per_author.items():

@@ -155,9 +155,7 @@ def _experts(path: Path, training: list[Work], base: Path, folds: int, crops: in
     return experts
 
 
-def _batch(
-    sampler: Sampler, experts: Experts, step: int, tokens: int, length: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _batch(sampler: Sampler, experts: Experts, step: int, tokens: int, length: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return ids [B, T], folds [B], authors [B] and the teacher's probabilities [B, C], authors in turn."""
     size = max(2, tokens // (length + 2))
     authors = [(step * size + row) % len(sampler.works) for row in range(size)]
@@ -186,9 +184,7 @@ def _groups(model: Any, frozen: int, learning_rate: float, head: float) -> list[
 
 def _report(title: str, model: Any, works: list[Work], authors: int, device: torch.device) -> None:
     """Print top-1, top-3 and ECE on a few crops of works."""
-    for length, (logits, truth) in measure(
-        model, works, authors, dict(zip(LENGTHS, (20, 10, 5), strict=True)), device
-    ).items():
+    for length, (logits, truth) in measure(model, works, authors, dict(zip(LENGTHS, (20, 10, 5), strict=True)), device).items():
         found = figures(logits, truth)
         print(f"dev {title} {length}: top1 {found['top1']} top3 {found['top3']} ece {found['ece']}", flush=True)
 
@@ -217,9 +213,7 @@ def _finish(
     written: Any = AutoModelForSequenceClassification.from_pretrained(out, dtype=torch.float32).to(device)
     lengths = {
         str(length): figures(logits, truth)
-        for length, (logits, truth) in measure(
-            written, sides["test"], len(names), dict.fromkeys(LENGTHS, crops), device
-        ).items()
+        for length, (logits, truth) in measure(written, sides["test"], len(names), dict.fromkeys(LENGTHS, crops), device).items()
     }
     for length, found in lengths.items():
         print(f"test {length}: top1 {found['top1']} top3 {found['top3']} ece {found['ece']}", flush=True)
