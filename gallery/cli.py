@@ -199,6 +199,27 @@ def convert(source: str, folder: Path, tokenizer: str | None) -> None:
     click.echo(f"{model.resolved} in {folder}, as safetensors.")
 
 
+@main.command()
+@click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Pretrained BERT to start from.")
+@click.option("--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Folder of <author>/<work>.txt.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the classifier, its checkpoint and figures.json.")
+@click.option("--table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of author, work, role; works of role `reference` are kept for the test.")
+@click.option("--steps", default=2000, show_default=True, help="Optimisation steps.")
+@click.option("--minutes", type=float, help="End after so many minutes, if the steps are not done by then.")
+@click.option("--seed", default=0, show_default=True, help="Seed of all that is random.")
+@click.option("--device", default="auto", show_default=True, help="auto (CUDA, then MPS, then CPU) or a torch device name.")
+def train(base: Path, corpus: Path, out: Path, table: Path | None, steps: int, minutes: float | None, seed: int, device: str) -> None:
+    """Fine-tune an author classifier on a corpus, and judge it on works it has not seen.
+
+    A killed run goes on from its checkpoint when the same command is given again.
+    """
+    try:
+        from gallery.train import train as fine_tune
+    except ImportError as error:
+        raise _lacking(error, "training", "explain,train") from error
+    fine_tune(base, corpus, out, table=table, steps=steps, minutes=minutes, seed=seed, device=device)
+
+
 @main.group()
 def store() -> None:
     """Move a store as one file, from the machine that explains to the one that renders."""
@@ -227,8 +248,8 @@ def unpack(settings: Settings, config_file: Path, file: Path) -> None:
     click.echo(f"{read(file, folder):,} files in {folder}.")
 
 
-def _lacking(error: ImportError, doing: str) -> GalleryError:
-    return GalleryError(f'{error.name or error} is not installed, and {doing} needs it. Run: pip install -c constraints.txt -e ".[explain]"')
+def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryError:
+    return GalleryError(f'{error.name or error} is not installed, and {doing} needs it. Run: pip install -c constraints.txt -e ".[{extra}]"')
 
 
 def _explain(settings: Settings, config_file: Path) -> list[str]:
