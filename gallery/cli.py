@@ -203,7 +203,9 @@ def convert(source: str, folder: Path, tokenizer: str | None) -> None:
 @click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Pretrained BERT to start from.")
 @click.option("--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Folder of <author>/<work>.txt.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the classifier, its checkpoint and figures.json.")
-@click.option("--table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of author, work, role; works of role `reference` are kept for the test.")
+@click.option(
+    "--table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of author, work, role; works of role `reference` are kept for the test."
+)
 @click.option("--steps", default=2000, show_default=True, help="Optimisation steps.")
 @click.option("--minutes", type=float, help="End after so many minutes, if the steps are not done by then.")
 @click.option("--seed", default=0, show_default=True, help="Seed of all that is random.")

@@ -20,6 +20,7 @@ class LoopbackRuns(LoopbackWandb):
         """entity/project/name:version that runs named as their input."""
         self.metadata: dict[str, Any] = {}
         """Artifact -> what its maker said of it."""
+        self._running: set[str] = set()
         self._uploading: dict[str, dict[str, bytes]] = {}
         self._made: dict[str, tuple[tuple[str, str, str], str]] = {}
 
@@ -48,9 +49,9 @@ class LoopbackRuns(LoopbackWandb):
         request.reply(200, b"")
 
     def _upsert_bucket(self, variables: dict[str, Any]) -> dict[str, Any]:
-        run = (variables["entity"], variables["project"], variables.get("jobType") or "")
-        if run not in self.runs:
-            self.runs.append(run)
+        if variables["name"] not in self._running:  # it is asked again when the run ends
+            self._running.add(variables["name"])
+            self.runs.append((variables["entity"], variables["project"], variables.get("jobType") or ""))
         project = {"id": "P1", "name": variables["project"], "entity": {"id": "E1", "name": variables["entity"]}}
         bucket = {
             "id": "UjE=", "name": variables["name"], "displayName": variables["name"], "description": None, "config": "{}",
