@@ -16,9 +16,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from gallery.config import Settings
+from gallery.encoder import Encoder, encoder_of
 from gallery.errors import SourceError
 from gallery.labels import label_names
-from gallery.encoder import Encoder, encoder_of
 from gallery.records import Array, Model, Prediction
 from gallery.sources import Source
 from gallery.words import group_tokens
@@ -279,6 +279,7 @@ def _card(network: Any, words: Any, model: Source, tokenizer: Source, settings: 
         resolved=model.resolved,
         weights_digest=model.digest,
         tokenizer_digest=tokenizer.digest,
+        tokenizer="" if tokenizer.resolved == model.resolved else tokenizer.resolved,
         architecture=config.model_type,
         labels=label_names([config.id2label[n] for n in range(config.num_labels)], settings.labels, model.name),
         layers=config.num_hidden_layers,

@@ -47,6 +47,8 @@ class Model:
     hidden: int
     max_tokens: int
     """Longest input, special tokens included."""
+    tokenizer: str = ""
+    """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
     """What training measured, from figures.json beside the weights, if it is there."""
 
