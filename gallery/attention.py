@@ -153,7 +153,7 @@ def _window(mask: Tensor | None, row: int, length: int) -> int | None:
 
 def _check(classifier: Classifier, encoded: Encoded) -> None:
     """Multiply every layer of the passage's beginning back and hold it against eager attention."""
-    ids = encoded.ids[:256]
+    ids = encoded.ids[:160]
     caught = _run([len(ids)], classifier, [ids])
     with _implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([ids]), output_attentions=True).attentions

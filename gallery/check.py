@@ -2,13 +2,20 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
-from gallery.errors import SiteError
+import yaml
+from mkdocs.utils.yaml import yaml_load
+
+from gallery.config import Settings
+from gallery.errors import SiteError, StoreError
 from gallery.links import Found, other_host, read_css, read_page, read_script
+from gallery.manifest import read_header, read_rows
+from gallery.passages import passage_ids, places_of
 from gallery.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure, megabytes
+from gallery.store import Store
 
 _HERE = "http://site.invalid"
 _FOLLOWED = {"", "http", "https", "mailto", "tel"}
@@ -49,6 +56,37 @@ def check_site(site: Path, site_url: str = "", budget_mb: int = 950, expected: I
     if not site_url:
         warnings.append("mkdocs.yml: site_url is not set, so the page for wrong addresses and the list for search engines lack their links. Set it.")
     return Report(errors, warnings, sizes)
+
+
+def check_gallery(settings: Settings, config_file: Path) -> Report:
+    """Look through the site that lies beside a mkdocs.yml, and for passages that have no page.
+
+    Raises SiteError where there is no site.
+    """
+    root = config_file.parent
+    store = Store(root / settings.store)
+    expected: set[str] = set()
+    try:
+        read_header(store)
+        expected = {row.id for row in read_rows(store)}
+    except StoreError as error:
+        unexplained = [error.message]
+    else:
+        unexplained = [
+            f"{origin}: {ident}: not in the store. Run: python build.py explain"
+            for ident, origin in passage_ids(places_of(settings), root)
+            if ident not in expected
+        ]
+    report = check_site(root / "site", _site_url(config_file), settings.site_budget_mb, sorted(expected))
+    return replace(report, errors=[*report.errors, *unexplained])
+
+
+def _site_url(config_file: Path) -> str:
+    try:
+        with config_file.open("rb") as stream:
+            return str((yaml_load(stream) or {}).get("site_url") or "")
+    except (OSError, yaml.YAMLError) as error:
+        raise SiteError(f"{config_file}: cannot be read: {error}") from error
 
 
 class _Links:

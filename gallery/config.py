@@ -100,6 +100,8 @@ class Settings(Section):
     attention: AttentionSettings = AttentionSettings()
     bertviz_tokens: Annotated[int, Field(ge=0, le=128)] = 32
     """Length of the excerpt that bertviz draws; 0 leaves bertviz out."""
+    site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
+    """Largest site that passes the check, in millions of bytes; GitHub Pages publishes 1000."""
 
 
 _PATH = ("baseline", "output", "n_steps", "delta_tolerance", "max_steps")

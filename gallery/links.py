@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from html import unescape
 from urllib.parse import urlsplit
 
-# One pass over comments, scripts, styles and tags, in the order of the page; possessive, so that no page can make it slow.
-_ATTRIBUTES = r"""((?:"[^"]*+"|'[^']*+'|[^"'>])*+)>"""
-_MARKUP = re.compile(rf"<!--.*?-->|<(script|style)\b{_ATTRIBUTES}(.*?)</\1\s*>|<([a-zA-Z][^\s/>]*+){_ATTRIBUTES}", re.DOTALL | re.IGNORECASE)
+# One pass over comments, scripts, styles and tags, in the order of the page. Possessive, no < outside quotes, and what is
+# not closed runs to the end, as in a browser: so that no page can make it slow.
+_ATTRIBUTES = r"""((?:"[^"]*+"|'[^']*+'|[^"'<>])*+)>"""
+_MARKUP = re.compile(rf"<!--.*?(?:-->|\Z)|<(script|style)\b{_ATTRIBUTES}(.*?)(?:</\1\s*>|\Z)|<([a-zA-Z][^\s/<>]*+){_ATTRIBUTES}", re.DOTALL | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+)""")
 _CSS = re.compile(r"""url\(\s*(["']?)(.*?)\1\s*\)|@import\s+(["'])(.*?)\3""", re.IGNORECASE)
 _IMPORTS = [re.compile(rf"""{word}\s*\(?\s*(["'])((?:https?:)?//[^"']+)\1""") for word in ("from", "import")]  # a literal first: ten times faster

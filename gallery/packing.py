@@ -12,10 +12,10 @@ import zlib
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from gallery.errors import StoreError
-from gallery.manifest import read_manifest
+from gallery.manifest import read_header, read_rows
 from gallery.records import KINDS, decode
 from gallery.store import MANIFEST, Store
 
@@ -35,10 +35,10 @@ def pack(folder: Path, file: Path, everything: bool = False) -> tuple[int, int]:
     raises StoreError for one that is damaged or missing.
     """
     store = Store(folder)
-    header, rows = read_manifest(store)
+    header, rows = read_header(store), read_rows(store)
     wanted = {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}
     wanted |= {("scripts", header.scripts)} if header.scripts else set()
-    wanted |= {(kind, key) for kind, key in store.keys() if kind in KINDS} if everything else set()
+    wanted |= {(kind, key) for kind, key in store.entries() if kind in KINDS} if everything else set()
     names = [MANIFEST, *(store.path(kind, key).relative_to(folder).as_posix() for kind, key in sorted(wanted))]
     contents = {}
     for name in names:
@@ -110,9 +110,9 @@ def _members(raw: IO[bytes], room: int) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each file, and raise ValueError for anything that was not listed."""
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
-    stream = _Metered(gzip.GzipFile(fileobj=raw, mode="rb") if packed else raw, MAX_LIST + _BLOCKS)
+    stream = _Metered(cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb")) if packed else raw, MAX_LIST + _BLOCKS)
     contents: dict[str, tuple[int, str]] | None = None
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=_BLOCKS) as archive:  # read as it comes: nothing is looked up by name
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_BLOCKS) as archive:  # read as it comes: nothing is looked up by name
         for member in archive:
             if not member.isreg():
                 raise ValueError(f"{member.name!r} is no plain file")
@@ -179,7 +179,9 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
 
 
 def _compressed(raw: IO[bytes], file: Path) -> IO[bytes]:
-    return gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=1, mtime=0) if file.suffix in {".gz", ".tgz"} else raw  # type: ignore[return-value]
+    if file.suffix not in {".gz", ".tgz"}:
+        return raw
+    return cast(IO[bytes], gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=6, mtime=0))
 
 
 def _made(folder: Path) -> Path:

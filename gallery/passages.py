@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 from gallery import references
+from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError
 from gallery.references import Texts
 from gallery.tables import TABLES, Row, is_dataset, read_dataset
@@ -40,6 +41,11 @@ _OPTIONAL = ("title", "work", "source", "note")
 _KNOWN = {"id", "true_class", "text", *_OPTIONAL, *references.KEYS}
 
 
+def places_of(settings: Settings) -> tuple[str, ...]:
+    """Return the folders and tables that a gallery's passages come from."""
+    return (*settings.passages, CLASSICS) if settings.classics else settings.passages
+
+
 def read_passages(places: Iterable[str], root: Path = Path(), texts: Path | None = None) -> Iterator[Passage | PassageError]:
     """Yield every passage of the given folders and tables, in order, and an error for each that is none.
 
@@ -63,6 +69,14 @@ def read_passages(places: Iterable[str], root: Path = Path(), texts: Path | None
                 yield PassageError(f"{origin}: id: {passage.id!r} is taken by {first}. Give one of the two another id.")
             else:
                 yield passage
+
+
+def passage_ids(places: Iterable[str], root: Path = Path()) -> Iterator[tuple[str, str]]:
+    """Yield (id, where it stands) of every passage, without fetching texts and without asking whether it can be used."""
+    for place in places:
+        for origin, row in _rows(root / place, place):
+            if not isinstance(row, PassageError) and isinstance(row.get("id"), str):
+                yield row["id"], origin
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[str, Row]]:

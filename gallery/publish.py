@@ -35,6 +35,8 @@ def publish(
     if dry_run:
         say(f"Would push {size} from {site} to {branch} of {address}.")
         return
+    if history:  # what is there by now, so that the push is a step on from it; nothing, the first time
+        _git(root, "fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", missing="")
     message = f"Publish the gallery{f' at {version}' if version else ''}"
     try:
         with chdir(root):

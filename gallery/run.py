@@ -12,7 +12,7 @@ from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
 from gallery.manifest import Header, Row, read_header, write_manifest
-from gallery.passages import CLASSICS, Passage, read_passages
+from gallery.passages import Passage, places_of, read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
 from gallery.progress import progress
 from gallery.records import Model, Prediction, entry_key
@@ -59,8 +59,7 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
 
 
 def _passages(settings: Settings, root: Path) -> Iterator[Passage | PassageError]:
-    places = (*settings.passages, CLASSICS) if settings.classics else settings.passages
-    return read_passages(places, root, root / settings.texts if settings.texts else None)
+    return read_passages(places_of(settings), root, root / settings.texts if settings.texts else None)
 
 
 def _card(store: Store, model: Source, tokenizer: Source, settings: Settings) -> Model | None:
@@ -99,7 +98,7 @@ def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Plan
         prediction = store.read("prediction", first.key)
         assert isinstance(prediction, Prediction)
         targets = targets_of(prediction, true_class)
-        needs = planner.others(passage.text, targets)
+        needs = planner.others(passage.text, prediction, true_class)
         if all(store.has(need.kind, need.key) for need in needs):
             yield Row(
                 id=passage.id,

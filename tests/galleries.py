@@ -26,7 +26,7 @@ def make_gallery(folder: Path, model: Path, language: str = "ru", settings: str 
         f"site_name: Проверка\nsite_url: https://example.org/gallery/\n"
         f"theme:\n  name: material\n  language: {language}\n  font: false\n  features: [navigation.instant]\n"
         f"markdown_extensions: [attr_list]\n"
-        f"extra:\n  gallery:\n    model: {model}\n    steps: 8\n{settings}",
+        f"extra:\n  gallery:\n    model: {model}\n    n_steps: 8\n{settings}",
         "utf-8",
     )
     return config

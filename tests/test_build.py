@@ -87,11 +87,11 @@ def test_one_new_passage_is_the_only_one_explained(own: Path) -> None:
     assert "1 of 4 passages explained" in result.output
 
 
-def test_other_steps_recompute_attributions_alone(own: Path) -> None:
-    before = set(Store(own.parent / "store").keys())
-    assert run(own, "explain", "--steps", "9").exit_code == 0
-    fresh = set(Store(own.parent / "store").keys()) - before
-    assert {kind for kind, _ in fresh} == {"attribution"}
+def test_other_steps_recompute_attributions_and_their_trials_alone(own: Path) -> None:
+    before = set(Store(own.parent / "store").entries())
+    assert run(own, "explain", "--n-steps", "9").exit_code == 0
+    fresh = set(Store(own.parent / "store").entries()) - before
+    assert {kind for kind, _ in fresh} == {"attribution", "faithfulness"}
 
 
 def test_a_changed_title_explains_nothing_and_shows(own: Path) -> None:
@@ -161,5 +161,5 @@ def test_cuda_gives_the_cpus_answers(tiny: Tiny, tmp_path: Path) -> None:
         config = make_gallery(tmp_path / device, tiny("bert"))
         assert run(config, "explain", "--device", device).exit_code == 0
         store = Store(tmp_path / device / "store")
-        sums[device] = [float(r.words.sum()) for kind, key in store.keys() if isinstance(r := store.read(kind, key), Attribution)]  # noqa: SIM118
+        sums[device] = [float(r.words.sum()) for kind, key in store.entries() if isinstance(r := store.read(kind, key), Attribution)]
     assert sums["cuda"] == pytest.approx(sums["cpu"], abs=1e-4)

@@ -22,11 +22,18 @@ ROOT = Path(__file__).parents[1]
 
 
 def test_every_command_and_option_explains_itself() -> None:
-    for name, command in main.commands.items():
+    commands = dict(main.commands)
+    while commands:
+        name, command = commands.popitem()
         assert command.help, name
         for option in command.params:
-            assert isinstance(option, click.Option)
-            assert option.help, f"{name} {option.name}"
+            if isinstance(option, click.Argument):
+                assert option.make_metavar(click.Context(command)).strip("[]") in command.help, f"{name} {option.name}"
+            else:
+                assert isinstance(option, click.Option)
+                assert option.help, f"{name} {option.name}"
+        if isinstance(command, click.Group):
+            commands |= {f"{name} {inner}": found for inner, found in command.commands.items()}
 
 
 def test_every_key_of_the_settings_is_an_option_of_build() -> None:
@@ -59,8 +66,8 @@ def test_an_unknown_key_is_named(tmp_path: Path) -> None:
 
 def test_a_value_out_of_range_is_named(tmp_path: Path) -> None:
     config = make_gallery(tmp_path, tmp_path)
-    config.write_text(config.read_text("utf-8").replace("steps: 8", "steps: many"), "utf-8")
-    assert "extra.gallery.steps" in refused(config)
+    config.write_text(config.read_text("utf-8").replace("n_steps: 8", "n_steps: many"), "utf-8")
+    assert "extra.gallery.n_steps" in refused(config)
 
 
 def test_a_missing_configuration_says_where_to_look(tmp_path: Path) -> None:
@@ -138,7 +145,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: Tiny, tmp_path: Path)
     config = make_gallery(tmp_path, tiny("bert"))
     table = tmp_path / "many.jsonl"
     table.write_text("".join(json.dumps({"id": f"p{n}", "true_class": "0", "text": f"Дорога {n}. " * 20}) + "\n" for n in range(60)), "utf-8")
-    command = [sys.executable, str(ROOT / "build.py"), "explain", "-f", str(config), "--passages", "many.jsonl", "--steps", "100"]
+    command = [sys.executable, str(ROOT / "build.py"), "explain", "-f", str(config), "--passages", "many.jsonl", "--n-steps", "100"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stderr is not None
     while "explaining" not in (line := process.stderr.readline()):
@@ -148,7 +155,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: Tiny, tmp_path: Path)
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert "goes on from there" in rest
-    again = run(config, "explain", "--passages", "many.jsonl", "--steps", "100")
+    again = run(config, "explain", "--passages", "many.jsonl", "--n-steps", "100")
     assert again.exit_code == 0
     explained = int(again.stdout.split(" of 60")[0].split()[-1])
     assert 0 < explained < 60

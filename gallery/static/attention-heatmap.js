@@ -11,16 +11,21 @@ export function shade(weight, top) {
   return top > 0 ? Math.sqrt(Math.min(1, weight / top)) : 0;
 }
 
+/** How much of its shade a muted cell keeps. */
+const MUTED = 0.3;
+
 /** The matrix as an image, one pixel a pair, the ink as strong as the weight. @param {Matrix} matrix @param {number} top @param {[number, number, number]} ink */
 export function drawCells(matrix, top, ink) {
   const count = matrix.units.length;
   const image = new ImageData(count, count);
   const { values } = matrix;
+  const muted = matrix.units.map((unit) => matrix.special === "muted" && unit.special);
   for (let i = 0; i < values.length; i++) {
+    const quiet = muted[i % count] || muted[(i / count) | 0] ? MUTED : 1;
     image.data[4 * i] = ink[0];
     image.data[4 * i + 1] = ink[1];
     image.data[4 * i + 2] = ink[2];
-    image.data[4 * i + 3] = Math.round(255 * shade(values[i], top));
+    image.data[4 * i + 3] = Math.round(255 * quiet * shade(values[i], top));
   }
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = Math.max(1, count);

@@ -40,7 +40,7 @@ export class GalleryAttention extends HTMLElement {
     this.listening = new AbortController();
     const { signal } = this.listening;
     if (location.protocol === "file:") {
-      this.#say(this.text("file"));
+      this.querySelector(".unserved")?.classList.add("shown");
       return;
     }
     window.addEventListener("popstate", () => this.#fromAddress(), { signal });
@@ -72,7 +72,7 @@ export class GalleryAttention extends HTMLElement {
 
   /** @param {number} share */
   percent(share) {
-    const digits = share >= 0.1 ? 0 : share >= 0.01 ? 1 : 2;
+    const digits = share >= 0.1 || share === 0 ? 0 : share >= 0.01 ? 1 : 2;
     const format = { style: /** @type {const} */ ("percent"), minimumFractionDigits: digits, maximumFractionDigits: digits };
     return new Intl.NumberFormat(this.closest("[lang]")?.getAttribute("lang") ?? undefined, format).format(share);
   }
@@ -204,9 +204,8 @@ export class GalleryAttention extends HTMLElement {
       this.controls,
       this.sourceLine,
       make("div", { class: "viewbar" }, this.tabs, saving),
-      this.readout,
       this.stage,
-      this.legend,
+      make("div", { class: "foot" }, this.readout, this.legend),
       make("p", { class: "keys" }, this.text("keys")),
     );
     this.querySelector(".explorer")?.remove();
@@ -394,7 +393,7 @@ export class GalleryAttention extends HTMLElement {
     } else {
       const order = Array.from(weights.keys()).filter((unit) => !(state.special === "muted" && matrix.units[unit].special));
       const best = order.sort((a, b) => weights[b] - weights[a]).slice(0, 4);
-      const list = best.map((unit) => `«${matrix.units[unit].label}» ${this.percent(weights[unit])}`).join(", ");
+      const list = best.map((unit) => this.text("unit_share", { word: matrix.units[unit].label, share: this.percent(weights[unit]) })).join(", ");
       readout.textContent = this.text(state.by ? "attended_by" : "attends_to", { word: matrix.units[source].label, list });
     }
   }
@@ -409,7 +408,7 @@ export class GalleryAttention extends HTMLElement {
   #scale(top) {
     const { legend } = this;
     if (!legend) return;
-    legend.replaceChildren(make("span", {}, this.percent(0)), make("span", { class: "ramp" }), make("span", { class: "end" }, top ? this.percent(top) : ""), make("span", { class: "how" }, this.text("legend")));
+    legend.replaceChildren(make("span", {}, this.percent(0)), make("span", { class: this.state.view === "reading" ? "ramp" : "ramp full" }), make("span", { class: "end" }, top ? this.percent(top) : ""), make("span", { class: "how" }, this.text("legend")));
   }
 
   #showPairs() {

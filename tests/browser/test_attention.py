@@ -1,0 +1,340 @@
+"""What <gallery-attention> shows, against the tensors it is made from."""
+
+import csv
+import functools
+import io
+import threading
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pytest
+import torch
+
+from gallery.attention import attend
+from gallery.classifier import load_classifier
+from gallery.config import AttentionSettings, Settings
+from gallery.encoding import attention_files, word_weights
+from gallery.records import Array, Attention, Prediction
+from gallery.sources import resolve_model, resolve_tokenizer
+
+pytestmark = pytest.mark.browser
+GALLERY = Path(__file__).parents[2] / "gallery"
+TEXT = "Свой человек пришёл домой поздно: ёлка, 🎄 и Йорик. «Что же это?» — спросила она."
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src 'self' data: blob:">
+<link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/attention.js"></script></head>
+<body data-md-color-scheme="default">{}</body></html>"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page with one passage, and what it must show."""
+
+    address: str
+    folder: Path
+    prediction: Prediction
+    record: Attention
+    weights: Array
+    """[layers, heads, T, T] of eager attention."""
+
+    def words(self, layer: int, head: int) -> Array:
+        """[U, U] between words, special tokens at both ends."""
+        return word_weights(self.weights[layer, head], self.prediction.token_words)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "static").symlink_to(GALLERY / "static")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def publish(folder: Path, prediction: Prediction, record: Attention, name: str) -> None:
+    """Write a page and its data."""
+    data = folder / name
+    data.mkdir()
+    for file, content in attention_files(prediction, record).items():
+        (data / file).write_bytes(content)
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(GALLERY / "templates"), autoescape=True)
+    environment.globals["_"] = lambda text: text
+    fragment = environment.get_template("attention.html").render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png")
+    (folder / f"{name}.html").write_text(PAGE.format(fragment), "utf-8")
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: tuple[Path, str]) -> Shown:
+    model = tiny(request.param)
+    classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
+    encoded = classifier.encode(TEXT)
+    (record,) = attend(classifier, [encoded], AttentionSettings())
+    (prediction,) = classifier.predict([encoded])
+    classifier.model.set_attn_implementation("eager")
+    with torch.no_grad():
+        layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
+    folder, address = served
+    publish(folder, prediction, record, request.param)
+    return Shown(f"{address}/{request.param}.html", folder, prediction, record, torch.cat(layers).numpy())
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    opened = chromium.new_page(viewport={"width": 1200, "height": 900})
+    problems: list[str] = []
+    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.problems = problems
+    yield opened
+    opened.close()
+
+
+def visit(page: Any, shown: Shown, state: str = "of-head_head-2.3") -> None:
+    page.goto(f"{shown.address}?attention={state}")
+    page.wait_for_selector("gallery-attention[data-ready]")
+
+
+def lit(page: Any) -> Array:
+    """Shades of the passage's units, 0 to 1."""
+    return np.array(page.eval_on_selector_all(".passage .unit", "all => all.map(e => Number(e.style.getPropertyValue('--shade') || 0))"))
+
+
+def shades(weights: Array, counted: Array) -> Array:
+    return np.sqrt(np.minimum(1, weights / weights[counted].max()))
+
+
+def test_the_passage_stands_as_it_was_written_and_every_unit_can_be_pointed_at(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    special = [token for token, skip in zip(shown.prediction.tokens, shown.prediction.special, strict=True) if skip]
+    for state, unit_count in (("", len(shown.prediction.words) + 2), ("_unit-tokens", len(shown.prediction.tokens))):
+        visit(page, shown, f"of-head_head-2.3{state}")
+        assert page.locator(".passage .unit").count() == unit_count
+        whole = page.eval_on_selector(".passage", "e => e.textContent")
+        for name in special:
+            whole = whole.replace(name, "", 1)
+        assert "".join(whole.replace("·", "").split()) == "".join(TEXT.split())
+    assert page.problems == []
+
+
+def test_the_passage_lights_up_by_what_a_word_looks_at(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    weights = shown.words(1, 2)
+    inside = np.ones(len(weights), bool)
+    inside[[0, -1]] = False
+    for unit in (2, 5):
+        page.locator(".passage .unit").nth(unit).hover()
+        assert np.abs(lit(page) - shades(weights[unit], inside)).max() < 0.015
+    page.get_by_text("what looks at the word").click()
+    page.locator(".passage .unit").nth(4).hover()
+    assert np.abs(lit(page) - shades(weights[:, 4], inside)).max() < 0.015
+    assert page.problems == []
+
+
+def test_special_tokens_left_out_leave_rows_that_add_up_to_one(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_special-hidden")
+    weights = shown.words(1, 2)[1:-1, 1:-1]
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    page.locator(".passage .unit").nth(3).hover()
+    assert np.abs(lit(page) - shades(weights[3], np.ones(len(weights), bool))).max() < 0.015
+    assert "left out" in page.locator(".sourceline").inner_text()
+
+
+def test_numbers_of_a_pair_are_those_of_the_tensor(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    weights = shown.words(1, 2)
+    page.locator(".passage .unit").nth(2).click()
+    page.locator(".passage .unit").nth(4).hover()
+    said = page.locator(".readout").inner_text()
+    assert "“человек”" in said
+    assert float(said.split(":")[-1].strip(" %\u00a0")) / 100 == pytest.approx(weights[2, 4], rel=0.03, abs=0.006)
+
+
+@pytest.mark.parametrize("source", ["layer", "all", "rollout", "heads"])
+def test_means_and_rollout_are_those_of_the_tensors(source: str, page: Any, shown: Shown) -> None:
+    means = shown.weights.mean(axis=1)
+    rolled = np.eye(means.shape[-1])
+    for layer in means:
+        rolled = (layer + np.eye(len(rolled))) / 2 @ rolled
+    heads = (shown.weights[0, 1] + shown.weights[2, 3]) / 2
+    wanted = {"layer": means[1], "all": means.mean(axis=0), "rollout": rolled, "heads": heads}[source]
+    visit(page, shown, "of-head_head-1.2,3.4_unit-tokens_special-shown" if source == "heads" else f"of-{source}_head-2.3_unit-tokens_special-shown")
+    page.locator(".passage .unit").nth(2).hover()
+    assert np.abs(lit(page) - shades(wanted[2], np.ones(len(wanted), bool))).max() < 0.015
+
+
+def test_cells_of_the_map_have_the_colour_of_their_weight(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_view-map_special-shown")
+    weights = shown.words(1, 2)
+    wanted = np.sqrt(weights / weights.max())
+    pixels = page.evaluate(
+        """() => {
+          const map = document.querySelector("gallery-attention").map;
+          const { margin, cell } = map.layout();
+          const ratio = map.canvas.width / map.canvas.clientWidth;
+          const count = map.matrix.units.length;
+          const data = map.canvas.getContext("2d");
+          return Array.from({ length: count }, (_, row) => Array.from({ length: count }, (_, column) =>
+            [...data.getImageData((margin + (column + 0.3) * cell) * ratio, (margin + (row + 0.3) * cell) * ratio, 1, 1).data].slice(0, 3)));
+        }"""
+    )
+    ink, paper = np.array([0, 112, 105]), np.array([255, 255, 255])
+    expected = paper + (ink - paper) * wanted[..., None]
+    assert np.abs(np.array(pixels) - expected).max() <= 6
+
+
+def test_the_crosshair_names_both_words_and_the_weight(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_view-map")
+    place = page.evaluate(
+        """() => {
+          const map = document.querySelector("gallery-attention").map;
+          map.canvas.scrollIntoView();
+          const { margin, cell } = map.layout();
+          const box = map.canvas.getBoundingClientRect();
+          return [box.left + margin + 4.5 * cell, box.top + margin + 2.5 * cell];
+        }"""
+    )
+    page.mouse.move(*place)
+    said = page.locator(".readout").inner_text()
+    names = shown.prediction.word_texts()
+    assert f"“{names[1]}”" in said
+    assert f"“{names[3]}”" in said
+    assert float(said.split(":")[-1].strip(" %\u00a0")) / 100 == pytest.approx(shown.words(1, 2)[2, 4], rel=0.03, abs=0.006)
+
+
+def test_the_strongest_pairs_are_the_strongest(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_view-map_special-hidden")
+    weights = shown.words(1, 2)[1:-1, 1:-1]
+    weights = weights / weights.sum(axis=1, keepdims=True)
+    row, column = np.unravel_index(weights.argmax(), weights.shape)
+    names = shown.prediction.word_texts()
+    cells = page.locator(".pairs tbody tr").first.locator("td").all_inner_texts()
+    assert cells[:2] == [names[row], names[column]]
+    assert float(cells[2].strip(" %\u00a0")) / 100 == pytest.approx(weights.max(), rel=0.03, abs=0.006)
+
+
+def test_lines_join_the_words_of_two_columns(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_view-lines_word-2")
+    assert page.locator(".lines path").count() > 0
+    assert page.locator(".lines .source").count() == 1
+
+
+def test_neurons_multiply_to_the_score(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_unit-tokens_word-2_to-4_view-neurons")
+    page.wait_for_selector(".neurons .bars")
+    size = shown.record.shape[3]
+    assert page.locator(".neurons rect").count() == 3 * size
+    sums = page.eval_on_selector_all(".neurons title", "all => all.map(e => e.textContent)")
+    values = np.array([float(text.split(": ")[1]) for text in sums]).reshape(3, size)
+    assert np.allclose(values[0] * values[1], values[2], atol=5e-3)
+
+
+def test_arrows_move_between_heads_and_the_address_follows(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    page.locator(".passage .unit").nth(3).focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector('[data-head="2.3"][aria-pressed]')
+    assert "head-3.4" in page.url
+    page.keyboard.press("Enter")
+    held = page.url
+    assert "_word-" in held
+    before = lit(page)
+    page.goto("about:blank")
+    page.goto(held)
+    page.wait_for_selector("gallery-attention[data-ready]")
+    assert np.array_equal(before, lit(page))
+    page.locator(".passage .unit").nth(3).focus()
+    page.keyboard.press("Escape")
+    assert "_word-" not in page.url
+
+
+def test_the_grid_opens_a_head_from_the_keyboard_and_sorts_by_what_heads_do(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    page.locator(".cell").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert "head-1.2" in page.url
+    page.locator(".sort select").select_option("previous")
+    shares = shown.record.summary[..., shown.record.summary_names.index("previous")]
+    first = [int(n) for n in str(page.locator(".cell").first.get_attribute("data-head")).split(".")]
+    assert shares[first[0], first[1]] == shares.max()
+    assert "sort-previous" in page.url
+
+
+def test_layers_are_fetched_when_opened_and_not_before(page: Any, shown: Shown) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rsplit("/", 1)[-1]))
+    visit(page, shown)
+    assert [name for name in asked if name.startswith("layer")] == ["layer-01.bin"]
+    page.locator('[data-head="2.0"]').click()
+    page.wait_for_selector('[data-head="2.0"][aria-pressed]')
+    page.locator('[data-head="2.1"]').click()
+    page.wait_for_selector('[data-head="2.1"][aria-pressed]')
+    assert [name for name in asked if name.startswith("layer")] == ["layer-01.bin", "layer-02.bin"]
+
+
+def test_a_failed_fetch_says_so_and_can_be_tried_again(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    page.route("**/layer-02.bin", lambda route: route.abort())
+    page.locator('[data-head="2.0"]').click()
+    message = page.locator(".message")
+    message.wait_for()
+    assert "could not be fetched" in message.inner_text()
+    page.unroute("**/layer-02.bin")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector('[data-head="2.0"][aria-pressed]')
+    assert not message.is_visible()
+
+
+def test_opened_as_a_file_it_says_how_to_serve_the_site(page: Any, shown: Shown) -> None:
+    page.goto((shown.folder / shown.address.rsplit("/", 1)[-1]).as_uri())
+    # Chromium loads no module from a file, so the words stand in the page and show themselves when no element comes.
+    hint = page.locator(".unserved")
+    hint.wait_for()
+    assert "python -m http.server" in hint.inner_text()
+    assert page.locator(".heads img").is_visible()
+
+
+def test_without_javascript_the_picture_and_what_stands_out_remain(chromium: Any, shown: Shown) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(shown.address)
+    image = page.locator(".heads img")
+    assert image.get_attribute("alt")
+    box = image.bounding_box()
+    assert box["width"] > 100
+    assert page.locator(".standouts li").count() == 6
+    page.locator(".unserved").wait_for()
+    context.close()
+
+
+def test_numbers_and_pictures_can_be_saved(page: Any, shown: Shown) -> None:
+    visit(page, shown, "of-head_head-2.3_word-2")
+    with page.expect_download() as download:
+        page.locator('[data-save="csv"]').click()
+    rows = list(csv.reader(io.StringIO(Path(download.value.path()).read_text("utf-8-sig"))))
+    numbers = np.array([row[1:] for row in rows[1:]], float)
+    assert np.abs(numbers - shown.words(1, 2)).max() < 5e-3
+    for view in ("reading", "map", "lines", "neurons"):
+        visit(page, shown, f"of-head_head-2.3_word-2_view-{view}")
+        with page.expect_download() as download:
+            page.locator('[data-save="svg"]').click()
+        root = ElementTree.parse(download.value.path()).getroot()
+        assert root.tag.endswith("svg")
+        assert len(list(root.iter())) > 10
+        with page.expect_download() as download:
+            page.locator('[data-save="png"]').click()
+        assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert page.problems == []
