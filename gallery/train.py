@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -62,8 +61,7 @@ def train(
     names = list(authors.values())
     state = out / "checkpoint"
     state.mkdir(parents=True, exist_ok=True)
-    normalise_typography(base / "tokenizer.json", out / "tokenizer.json")
-    shutil.copyfile(base / "tokenizer_config.json", out / "tokenizer_config.json")
+    normalise_typography(base, out)
     works = read_corpus(corpus, table, Tokenizer.from_file(str(out / "tokenizer.json")), authors, folds)
     training = [work for work in works if work.role == "train"]
     dev = [work for work in works if work.role == "dev"]
