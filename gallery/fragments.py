@@ -364,9 +364,17 @@ class Card:
         return self.true_class == self.predicted
 
 
-def cards_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], root: str) -> Markup:
-    """Return a list of cards; `root` leads from the page to the site's root."""
-    return _render(code, "cards.html", cards=cards, labels=labels, root=root)
+EXAMPLES = ("contribution", "baseline", "delta", "attention")
+
+
+def examples(code: str, header: Header, card: Card, prediction: Prediction, attribution: Attribution) -> dict[str, Markup]:
+    """Return the living examples of the page on reading, all from one passage, by slot name."""
+    view = _view(attribution)
+    rows = word_rows(prediction, view)
+    speaks_for = next((r for r in rows if r.value > 0), None)
+    against = next((r for r in rows if r.value < 0), None)
+    values = {"labels": header.model.labels, "card": card, "view": view, "attribution": attribution, "speaks_for": speaks_for, "against": against}
+    return {f"example {kind}": _render(code, "example.html", kind=kind, **values) for kind in EXAMPLES}
 
 
 def index_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:

@@ -35,12 +35,22 @@ class Page:
     """Plain text by which the reader's search finds the page; empty leaves what MkDocs has indexed."""
 
 
+@dataclass(frozen=True)
+class Example:
+    """The passage that the page on reading shows: the one the model recognised most surely."""
+
+    card: Card
+    prediction: Prediction
+    attribution: Attribution
+
+
 @dataclass
 class Gathered:
     """What lists and author pages need of every passage; grows by a few kilobytes a passage."""
 
     cards: list[Card] = field(default_factory=list)
     words: dict[int, dict[str, list[tuple[float, Neighbour]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    example: Example | None = None
 
 
 def author_slugs(labels: Sequence[str]) -> list[str]:
@@ -98,6 +108,10 @@ def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    if gathered.example is not None:
+        yield Page(
+            "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)
+        )
     for number, label in enumerate(labels):
         own = [card for card in cards if card.true_class == number]
         taken = [card for card in cards if card.predicted == number and not card.right]
@@ -113,19 +127,21 @@ def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction:
     method = header.methods[0]
     shown = attributions[f"attribution/{method}/{row.targets[0]}"]
     predicted = prediction.ranking[0]
-    gathered.cards.append(
-        Card(
-            id=row.id,
-            title=row.title,
-            work=row.work,
-            note=row.note,
-            true_class=row.true_class,
-            predicted=predicted,
-            confidence=float(prediction.probabilities[predicted]),
-            words=len(prediction.words),
-            strip=fragments.strip(code, prediction, shown),
-        )
+    card = Card(
+        id=row.id,
+        title=row.title,
+        work=row.work,
+        note=row.note,
+        true_class=row.true_class,
+        predicted=predicted,
+        confidence=float(prediction.probabilities[predicted]),
+        words=len(prediction.words),
+        strip=fragments.strip(code, prediction, shown),
     )
+    gathered.cards.append(card)
+    best = gathered.example
+    if best is None or (card.right, card.confidence) > (best.card.right, best.card.confidence):
+        gathered.example = Example(card, prediction, shown)
     texts = prediction.word_texts()
     here = Neighbour(row.id, row.title)
     for target in row.targets:

@@ -148,10 +148,13 @@ def _write_docs(code: str, root: Path) -> None:
 
 def _stamp(page: Page, shells: Path, fresh: Path) -> Page:
     """Fill a shell's slots and write the page."""
-    shell = (shells / page.shell / "index.html").read_text("utf-8")
+    path = shells / page.shell / "index.html"
+    if not path.exists():  # people may leave out a page of their own, such as how-to-read.md
+        return page
+    shell = path.read_text("utf-8")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], match[0]), shell)
+    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
     filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
     path = fresh / page.address / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
