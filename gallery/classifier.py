@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from gallery.config import Settings
+from gallery.encoder import Encoder, encoder_of
 from gallery.errors import SourceError
 from gallery.labels import label_names
 from gallery.records import Array, Model, Prediction
@@ -60,6 +62,14 @@ class Classifier:
     """The module whose output attributions are taken at."""
     layer_name: str
     """Its path within the model, for the provenance."""
+    batch_tokens: int = 2048
+    """Tokens that go through the model at once."""
+
+    @cached_property
+    def encoder(self) -> Encoder | None:
+        """The same model in fewer products, for paths that begin at the embeddings; None where its architecture has no such form."""
+        at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
+        return encoder_of(self.model) if at_embeddings else None
 
     def encode(self, text: str) -> Encoded:
         """Return the passage as tokens and words, cut at the longest input the model takes."""
@@ -69,7 +79,7 @@ class Classifier:
         special = tuple(bool(flag) for flag in coded["special_tokens_mask"])
         offsets = tuple((int(start), int(end)) for start, end in coded["offset_mapping"])
         words, token_words = group_tokens(text, offsets, special)
-        read = max((end for (_, end), skip in zip(offsets, special, strict=True) if not skip), default=0)
+        read = max((end for _, end in words), default=0)
         return Encoded(
             text=text,
             ids=tuple(coded["input_ids"]),
@@ -102,8 +112,12 @@ class Classifier:
     @torch.no_grad()
     def logits(self, rows: Sequence[Sequence[int]]) -> Tensor:
         """Return [B, C] float32 logits of rows of token ids."""
-        result: Tensor = self.model(**self.batch(rows)).logits.float()
-        return result
+        inputs = self.batch(rows)
+        if self.encoder is None:
+            result: Tensor = self.model(**inputs).logits.float()
+            return result
+        with self.from_embeddings(inputs) as run:
+            return run(self.embed(inputs)).float()
 
     @torch.no_grad()
     def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -129,6 +143,12 @@ class Classifier:
 
         `inputs` are those of one passage or a batch of like shape; they are repeated to fit B.
         """
+        encoder = self.encoder
+        if encoder is not None:
+            mask = inputs["attention_mask"]
+            padded = None if bool(mask.all()) else mask
+            yield lambda points: encoder(points, padded)
+            return
         current: list[Tensor] = []
 
         def replace(module: nn.Module, args: Any, output: Tensor) -> Tensor:
@@ -190,25 +210,46 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     transformers_logging.disable_progress_bar()
     device = _device(settings.device)
     dtype = getattr(torch, settings.dtype)
+    network = load_network(model, dtype)
     try:
-        network = AutoModelForSequenceClassification.from_pretrained(model.folder, dtype=dtype, local_files_only=True, attn_implementation=None)
-    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
-        raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
-    try:
-        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True)
+        words = AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True, trust_remote_code=False)
     except Exception as error:
         raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {_first_line(error)}. Give its folder as extra.gallery.tokenizer.") from error
     if not words.is_fast:
         raise SourceError(f"{tokenizer.name}: this tokenizer does not tell where in the text a token lies. Use one that has a tokenizer.json.")
     network = network.to(device).eval().requires_grad_(False)
+    torch.set_float32_matmul_precision("high" if settings.tf32 else "highest")
     known = network.get_input_embeddings().num_embeddings
     if len(words) > known:
         raise SourceError(
-            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. Name the tokenizer it was trained with as extra.gallery.tokenizer."
+            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. "
+            "Name the tokenizer it was trained with as extra.gallery.tokenizer."
         )
     layer, layer_name = _layer(network, settings.layer)
     card = _card(network, words, model, tokenizer, settings)
-    return Classifier(network, words, card, device, dtype, layer, layer_name)
+    return Classifier(network, words, card, device, dtype, layer, layer_name, settings.batch_tokens)
+
+
+def load_network(model: Source, dtype: torch.dtype | str) -> Any:
+    """Load a classifier's weights; nothing in a pickle or beside the model is run.
+
+    Raises SourceError where they are damaged, or where some are missing and transformers would draw them at random.
+    """
+    try:
+        network, info = AutoModelForSequenceClassification.from_pretrained(
+            model.folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=not model.pickled,
+            weights_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
+        raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
+    if info["missing_keys"]:
+        raise SourceError(f"{model.name}: no {min(info['missing_keys'])} among its weights, so it is not a trained classifier. Give the fine-tuned model.")
+    return network
 
 
 def _device(wanted: str) -> torch.device:
@@ -239,6 +280,7 @@ def _card(network: Any, words: Any, model: Source, tokenizer: Source, settings: 
         resolved=model.resolved,
         weights_digest=model.digest,
         tokenizer_digest=tokenizer.digest,
+        tokenizer="" if tokenizer.resolved == model.resolved else tokenizer.resolved,
         architecture=config.model_type,
         labels=label_names([config.id2label[n] for n in range(config.num_labels)], settings.labels, model.name),
         layers=config.num_hidden_layers,

@@ -150,11 +150,115 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
     serve_site(settings, config_file, port)
 
 
+@main.command()
+@_configured
+def check(settings: Settings, config_file: Path) -> None:
+    """Look through the finished site: broken links, other hosts, sizes, missing passages."""
+    from gallery.check import check_gallery
+    from gallery.sizes import table
+
+    report = check_gallery(settings, config_file)
+    click.echo(table(report.sizes))
+    for warning in report.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    _end(report.errors)
+
+
+@main.command()
+@click.option("--remote", default="origin", show_default=True, help="Remote to push to.")
+@click.option("--branch", default="gh-pages", show_default=True, help="Branch that Pages serves.")
+@click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by one commit.")
+@click.option("--dry-run", is_flag=True, help="Check, and say what would be pushed.")
+@_configured
+def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:
+    """Push the site to the branch that GitHub Pages serves, if the check passes."""
+    from gallery.check import check_gallery
+    from gallery.publish import publish as push
+
+    report = check_gallery(settings, config_file)
+    push(config_file.parent / "site", report, config_file.parent, click.echo, remote, branch, history, dry_run)
+
+
+@main.command()
+@click.argument("source")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--tokenizer", help="Source of the tokenizer, if the model has none.")
+def convert(source: str, folder: Path, tokenizer: str | None) -> None:
+    """Write a copy of a model to FOLDER, its weights as safetensors and its tokenizer beside them.
+
+    SOURCE is a directory, a hub id (org/name@revision), or wandb:entity/project/name:version.
+    """
+    try:
+        from gallery.convert import convert as write
+    except ImportError as error:
+        raise _lacking(error, "converting") from error
+    from gallery.sources import resolve_model, resolve_tokenizer
+
+    model = resolve_model(source, Path())
+    write(model, resolve_tokenizer(tokenizer or source, Path()), folder)
+    click.echo(f"{model.resolved} in {folder}, as safetensors.")
+
+
+@main.command()
+@click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Pretrained BERT to start from.")
+@click.option("--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Folder of <author>/<work>.txt.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the classifier, its checkpoint and figures.json.")
+@click.option(
+    "--table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of author, work, role; works of role `reference` are kept for the test."
+)
+@click.option("--steps", default=2000, show_default=True, help="Optimisation steps.")
+@click.option("--minutes", type=float, help="End after so many minutes, if the steps are not done by then.")
+@click.option("--seed", default=0, show_default=True, help="Seed of all that is random.")
+@click.option("--device", default="auto", show_default=True, help="auto (CUDA, then MPS, then CPU) or a torch device name.")
+def train(base: Path, corpus: Path, out: Path, table: Path | None, steps: int, minutes: float | None, seed: int, device: str) -> None:
+    """Fine-tune an author classifier on a corpus, and judge it on works it has not seen.
+
+    A killed run goes on from its checkpoint when the same command is given again.
+    """
+    try:
+        from gallery.train import train as fine_tune
+    except ImportError as error:
+        raise _lacking(error, "training", "explain,train") from error
+    fine_tune(base, corpus, out, table=table, steps=steps, minutes=minutes, seed=seed, device=device)
+
+
+@main.group()
+def store() -> None:
+    """Move a store as one file, from the machine that explains to the one that renders."""
+
+
+@store.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--everything", is_flag=True, help="Also what earlier settings left in the store; without it, what the pages need.")
+@_configured
+def pack(settings: Settings, config_file: Path, file: Path, everything: bool) -> None:
+    """Write the store to FILE (.tar or .tar.gz); the same store gives the same bytes."""
+    from gallery.packing import pack as write
+
+    files, size = write(config_file.parent / settings.store, file, everything)
+    click.echo(f"{files:,} files, {size / 1e6:,.1f} MB in {file}.")
+
+
+@store.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_configured
+def unpack(settings: Settings, config_file: Path, file: Path) -> None:
+    """Write the store that FILE holds to the configured folder, verified to the last byte."""
+    from gallery.packing import unpack as read
+
+    folder = config_file.parent / settings.store
+    click.echo(f"{read(file, folder):,} files in {folder}.")
+
+
+def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryError:
+    return GalleryError(f'{error.name or error} is not installed, and {doing} needs it. Run: pip install -c constraints.txt -e ".[{extra}]"')
+
+
 def _explain(settings: Settings, config_file: Path) -> list[str]:
     try:
         from gallery.run import explain_all
     except ImportError as error:
-        raise GalleryError(f'{error.name or error} is not installed, and explaining needs it. Run: pip install -c constraints.txt -e ".[explain]"') from error
+        raise _lacking(error, "explaining") from error
     return explain_all(settings, config_file.parent)
 
 

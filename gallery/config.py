@@ -4,13 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
+from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gallery.errors import ConfigError
 
-METHODS = ("integrated_gradients",)
+METHODS = (
+    "integrated_gradients",
+    "gradient_x_input",
+    "gradient_norm",
+    "occlusion",
+    "attention_rollout",
+    "layer_integrated_gradients",
+    "unified_information",
+    "lime",
+    "shapley",
+    "rationale",
+)
 """Names of the attribution methods that can be switched on, in the order pages show them."""
 
 
@@ -31,11 +42,15 @@ class Settings(Section):
     """Everything a build can be told; each key is an option of build.py too."""
 
     model: str = "gallery/demo/classifier"
-    """The classifier: a directory."""
+    """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
     tokenizer: str | None = None
-    """Where the tokenizer comes from, if not from the model."""
+    """Where the tokenizer comes from, if not from the model; named in the same ways."""
     passages: tuple[str, ...] = ("site_src/passages",)
-    """Folders of Markdown files, or CSV, JSONL and Parquet tables."""
+    """Folders of Markdown files; CSV, JSONL and Parquet tables; `datasets` folders."""
+    classics: bool = False
+    """Add the 36 genuine passages of site_src/passages/classics.csv, whose texts are fetched or stand in `texts`."""
+    texts: str | None = None
+    """Folder of the texts that passages refer to by url; without it they are fetched, once."""
     labels: dict[int, str] = Field(default_factory=dict)
     """Names for the model's class numbers, where the model has none of its own."""
     store: str = "store"
@@ -46,22 +61,73 @@ class Settings(Section):
     """Number format the model runs in."""
     layer: Literal["embeddings", "words"] = "embeddings"
     """Where attributions are taken: the whole embedding module, or the word embeddings alone."""
-    methods: tuple[Literal["integrated_gradients"], ...] = ("integrated_gradients",)
+    tf32: bool = False
+    """Whether a CUDA device may round float32 products to TF32: faster, with three digits fewer."""
+    methods: tuple[
+        Literal[
+            "integrated_gradients",
+            "gradient_x_input",
+            "gradient_norm",
+            "occlusion",
+            "attention_rollout",
+            "layer_integrated_gradients",
+            "unified_information",
+            "lime",
+            "shapley",
+            "rationale",
+        ],
+        ...,
+    ] = ("integrated_gradients", "gradient_x_input", "gradient_norm", "attention_rollout")
     """Attribution methods, the first one being what a page opens with."""
     baseline: Literal["pad", "mask", "zero"] = "pad"
     """What stands for an empty text."""
-    steps: Annotated[int, Field(ge=2, le=2000)] = 50
-    """Points of the path from the baseline to the passage."""
-    batch_tokens: Annotated[int, Field(ge=64)] = 4096
+    output: Literal["logit", "probability", "log-odds"] = "logit"
+    """What is explained of a class."""
+    n_steps: Annotated[int, Field(ge=2, le=2000)] | None = None
+    """Points of the path from the baseline to the passage, as in Captum; null for as many as the tolerance asks for."""
+    delta_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    """Share of the change of output that attributions may miss before more points are taken."""
+    max_steps: Annotated[int, Field(ge=9, le=5000)] = 300
+    """Points after which attributions that still miss it are shown as not converged."""
+    samples: Annotated[int, Field(ge=20, le=100_000)] = 200
+    """Texts with words left out that lime and shapley ask the model about."""
+    random_orders: Annotated[int, Field(ge=0, le=1000)] = 10
+    """Random orders of the words that faithfulness is held against; 0 leaves faithfulness out."""
+    erase: Literal["mask", "pad"] = "mask"
+    """What stands for a word that is taken out: in faithfulness, occlusion, lime, shapley and rationale."""
+    batch_tokens: Annotated[int, Field(ge=64)] = 2048
     """Tokens that go through the model at once."""
     attention: AttentionSettings = AttentionSettings()
     bertviz_tokens: Annotated[int, Field(ge=0, le=128)] = 32
     """Length of the excerpt that bertviz draws; 0 leaves bertviz out."""
+    wandb_lineage: bool = False
+    """Tell W&B, in a run of the model's project, which artifacts the gallery was made from."""
+    wandb_log: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    """entity/project that the explanations go back to: the store and a table of the passages, as one artifact."""
+    site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
+    """Largest site that passes the check, in millions of bytes; GitHub Pages publishes 1000."""
+
+
+_PATH = ("baseline", "output", "n_steps", "delta_tolerance", "max_steps")
+_DEPENDS: dict[str, tuple[str, ...]] = {
+    "integrated_gradients": _PATH,
+    "gradient_x_input": ("output",),
+    "gradient_norm": ("output",),
+    "occlusion": ("output", "erase"),
+    "attention_rollout": (),
+    "layer_integrated_gradients": _PATH,
+    "unified_information": (),
+    "lime": ("output", "erase", "samples"),
+    "shapley": ("output", "erase", "samples"),
+    "rationale": (*_PATH, "erase"),
+    "faithfulness": ("erase", "random_orders"),
+}
 
 
 def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
-    """Return everything in the settings that changes the numbers of one attribution method."""
-    return {"layer": settings.layer, "baseline": settings.baseline, "steps": settings.steps}
+    """Return all settings that change the numbers of a method, or of `faithfulness`; they are part of its entries' keys."""
+    names = ("dtype", "tf32", "layer", *_DEPENDS[method])
+    return {name: getattr(settings, name) for name in names}
 
 
 def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -74,8 +140,8 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
             document = yaml_load(stream)
     except OSError as error:
         raise ConfigError(f"{config_file}: {error.strerror}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split())}") from error
+    except ConfigurationError as error:
+        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split(':', 1)[-1].split())}") from error
     values = ((document or {}).get("extra") or {}).get("gallery") or {}
     if not isinstance(values, dict):
         raise ConfigError(f"{config_file}: extra.gallery must be a list of keys and values, not {values!r}.")

@@ -8,8 +8,9 @@ from gallery.attribution import METHODS
 from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
-from gallery.plan import Job, Need, Planner, targets_of
-from gallery.records import Prediction, Record
+from gallery.faithfulness import faithfulness
+from gallery.plan import Job, Need, Planner
+from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
 
 
@@ -28,7 +29,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
             yield planner.prediction(job.passage.text).key, prediction
     for job in batch:
         if job.passage.id in known:
-            wanted = planner.others(job.passage.text, targets_of(known[job.passage.id], job.true_class))
+            wanted = planner.others(job.passage.text, known[job.passage.id], job.true_class)
             missing[job.passage.id] = tuple(need for need in wanted if not store.has(need.kind, need.key))
         else:
             missing[job.passage.id] = job.missing
@@ -43,6 +44,8 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
                 yield need.key, bertviz_excerpt(classifier, encoded[ident], settings.bertviz_tokens)
     for method in settings.methods:
         yield from _attributions(classifier, method, encoded, missing, settings)
+    for job in batch:
+        yield from _faithfulness(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
 
 
 def _attributions(
@@ -62,3 +65,18 @@ def _attributions(
     for ident, attributions in zip(idents, found, strict=True):
         for need, attribution in zip(wanted[ident], attributions, strict=True):
             yield need.key, attribution
+
+
+def _faithfulness(
+    classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
+) -> Iterator[tuple[str, Record]]:
+    """Try a passage's attributions, all at once because they share the random orders; they are in the store by now."""
+    wanted = [need for need in needs if need.kind == "faithfulness"]
+    if not wanted:
+        return
+    prediction = store.read("prediction", planner.prediction(job.passage.text).key)
+    assert isinstance(prediction, Prediction)
+    keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
+    tried = [store.read("attribution", keys[need.name.replace("faithfulness", "attribution", 1)]) for need in wanted]
+    attributions = [attribution for attribution in tried if isinstance(attribution, Attribution)]
+    yield from zip([need.key for need in wanted], faithfulness(classifier, encoded, attributions, method_parameters(settings, "faithfulness")), strict=True)

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
-from gallery.records import Attention, Attribution, Bertviz, Prediction
+from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
 
 LEVELS = 8
 """Steps of the shading, each way."""
@@ -91,6 +93,8 @@ class View:
     output_value: float
     baseline_value: float | None
     delta: float | None
+    error: float | None
+    """The convergence delta as a share, see Attribution.delta_share."""
     converged: bool | None
     steps: int
 
@@ -99,23 +103,18 @@ class View:
         """F(x) - F(baseline), to which words, specials and delta add up."""
         return None if self.baseline_value is None else self.output_value - self.baseline_value
 
-    @property
-    def error(self) -> float | None:
-        """|delta| as a share of |F(x) - F(baseline)|."""
-        return abs(self.delta) / abs(self.change) if self.delta is not None and self.change else None
 
-
-def views(row: Row, attributions: Mapping[str, Attribution], methods: Sequence[str]) -> list[View]:
+def views(row: Row, predicted: int, attributions: Mapping[str, Attribution], methods: Sequence[str]) -> list[View]:
     """Return the ways to shade a passage: each method, each class, and true against predicted where they differ.
 
     A difference of two classes needs no computing of its own: every method that has a baseline is linear in the output.
     """
     result = []
-    true_class, predicted = row.targets[0], row.targets[1]
+    true_class = row.true_class
     for method in methods:
         of = {target: attributions[f"attribution/{method}/{target}"] for target in row.targets if f"attribution/{method}/{target}" in attributions}
         result += [_view(attribution) for attribution in of.values()]
-        if len(row.targets) > 2 and true_class in of and predicted in of and of[true_class].delta is not None:
+        if true_class != predicted and {true_class, predicted} <= of.keys() and of[true_class].delta is not None:
             result.append(_difference(of[true_class], of[predicted]))
     return result
 
@@ -123,7 +122,7 @@ def views(row: Row, attributions: Mapping[str, Attribution], methods: Sequence[s
 def _view(a: Attribution) -> View:
     specials = float(a.tokens.sum() - a.words.sum())
     words = tuple(float(v) for v in a.words)
-    return View(a.method, a.target, None, words, specials, a.output, a.output_value, a.baseline_value, a.delta, a.converged, a.steps)
+    return View(a.method, a.target, None, words, specials, a.output, a.output_value, a.baseline_value, a.delta, a.delta_share, a.converged, a.steps)
 
 
 def _difference(a: Attribution, b: Attribution) -> View:
@@ -142,9 +141,87 @@ def _difference(a: Attribution, b: Attribution) -> View:
         output_value=one.output_value - two.output_value,
         baseline_value=one.baseline_value - two.baseline_value,
         delta=one.delta - two.delta,
+        error=max(a.delta_share or 0.0, b.delta_share or 0.0),
         converged=bool(a.converged and b.converged),
         steps=max(a.steps, b.steps),
     )
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of the explained class's probability when words were taken out; beside it, chance."""
+
+    name: int
+    """The class."""
+    whole: float
+    """Probability of the whole passage."""
+    words: int
+    """How many words were taken, the strongest first."""
+    without: float
+    without_random: float
+    """Mean over the random orders."""
+    kept: int
+    """How many words were left alone, the strongest."""
+    alone: float
+    alone_random: float
+    deletion: str
+    """Points of a curve for an SVG polyline of 100 × 40."""
+    random: str
+
+    @property
+    def comprehensive(self) -> bool:
+        """Whether the strongest words cost more than random ones."""
+        return self.without < self.without_random
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether the strongest words alone keep more than random ones."""
+        return self.alone > self.alone_random
+
+
+_TAKEN, _KEPT = 0.1, 0.2  # the shares of words that are put into sentences
+
+
+def trial(found: Faithfulness, words: int) -> Trial:
+    """Return a faithfulness record as the trust panel tells it; `words` is how many the passage has."""
+    shares = found.shares.tolist()
+    taken, kept = shares.index(_TAKEN), shares.index(_KEPT)
+
+    def curve(values: Array) -> str:
+        last = len(values) - 1
+        return " ".join(f"{100 * i / last:.1f},{40 - 40 * float(v):.1f}" for i, v in enumerate(values))
+
+    return Trial(
+        name=found.target,
+        whole=float(found.deletion[0]),
+        words=max(1, round(_TAKEN * words)),
+        without=float(found.deletion[taken]),
+        without_random=float(found.random_deletion[:, taken].mean()),
+        kept=max(1, round(_KEPT * words)),
+        alone=float(found.insertion[kept]),
+        alone_random=float(found.random_insertion[:, kept].mean()),
+        deletion=curve(found.deletion),
+        random=curve(found.random_deletion.mean(axis=0)),
+    )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far another method agrees with the one shown first, on the same class."""
+
+    method: str
+    tau: float
+    """Kendall's tau over the words."""
+    overlap: float
+    """Share of the ten strongest words that both name."""
+
+
+def agreements(ways: Sequence[View]) -> list[Agreement]:
+    """Return how each other method orders the words of the first view."""
+    first = ways[0]
+    own = np.array(first.words)
+    others = [view for view in ways if view.method != first.method and view.target == first.target and view.against is None]
+    return [Agreement(v.method, kendall_tau(own, np.array(v.words)), top_overlap(own, np.array(v.words))) for v in others]
 
 
 @dataclass(frozen=True)
@@ -161,13 +238,14 @@ def passage_fragment(
     row: Row,
     prediction: Prediction,
     attributions: Mapping[str, Attribution],
+    faithfulness: Faithfulness | None,
     attention: Attention | None,
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
-    ways = views(row, attributions, header.methods)
+    ways = views(row, prediction.ranking[0], attributions, header.methods)
     first = ways[0]
     return _render(
         code,
@@ -189,6 +267,9 @@ def passage_fragment(
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
         data=_words_data(code, header, row, prediction, ways),
+        trial=trial(faithfulness, len(prediction.words)) if faithfulness else None,
+        agreements=agreements(ways),
+        methods=list(dict.fromkeys(view.method for view in ways)),
         attention=attention,
         bertviz=bertviz,
         previous=neighbours[0],
@@ -283,9 +364,17 @@ class Card:
         return self.true_class == self.predicted
 
 
-def cards_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], root: str) -> Markup:
-    """Return a list of cards; `root` leads from the page to the site's root."""
-    return _render(code, "cards.html", cards=cards, labels=labels, root=root)
+EXAMPLES = ("contribution", "baseline", "delta", "attention")
+
+
+def examples(code: str, header: Header, card: Card, prediction: Prediction, attribution: Attribution) -> dict[str, Markup]:
+    """Return the living examples of the page on reading, all from one passage, by slot name."""
+    view = _view(attribution)
+    rows = word_rows(prediction, view)
+    speaks_for = next((r for r in rows if r.value > 0), None)
+    against = next((r for r in rows if r.value < 0), None)
+    values = {"labels": header.model.labels, "card": card, "view": view, "attribution": attribution, "speaks_for": speaks_for, "against": against}
+    return {f"example {kind}": _render(code, "example.html", kind=kind, **values) for kind in EXAMPLES}
 
 
 def index_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:

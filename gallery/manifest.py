@@ -48,32 +48,38 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
     write_whole(store.folder / MANIFEST, ("\n".join(lines) + "\n").encode())
 
 
-def read_manifest(store: Store) -> tuple[Header, Iterator[Row]]:
-    """Return the header, and the rows one by one.
+def read_header(store: Store) -> Header:
+    """Return the manifest's header.
 
-    Raises StoreError where there is none, or it is of another schema.
+    Raises StoreError where there is no manifest, or it is of another schema.
     """
     path = store.folder / MANIFEST
     try:
-        stream = path.open(encoding="utf-8")
+        with path.open(encoding="utf-8") as stream:
+            head: dict[str, Any] = json.loads(stream.readline())
+        if head.pop("schema") != SCHEMA:
+            raise ValueError("it was written by another version")
+        model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
+        return Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"])
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}.") from error
-    try:
-        head: dict[str, Any] = json.loads(stream.readline())
-        if head.pop("schema") != SCHEMA:
-            raise ValueError("it was written by another version")
-        model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
-        header = Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"])
     except (ValueError, KeyError, TypeError) as error:
-        stream.close()
         raise StoreError(f"{path}: cannot be read: {error}. Run: python build.py explain") from error
 
-    def rows() -> Iterator[Row]:
-        with stream:
-            for line in stream:
+
+def read_rows(store: Store) -> Iterator[Row]:
+    """Yield the manifest's rows, one by one.
+
+    Raises StoreError, naming the line, where one is damaged.
+    """
+    path = store.folder / MANIFEST
+    with path.open(encoding="utf-8") as stream:
+        stream.readline()
+        for number, line in enumerate(stream, 2):
+            try:
                 row = json.loads(line)
                 yield Row(**{**row, "targets": tuple(row["targets"])})
-
-    return header, rows()
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(f"{path}: line {number}: damaged: {error}. Run: python build.py explain") from error

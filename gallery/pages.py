@@ -15,7 +15,7 @@ from gallery import fragments
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
-from gallery.records import Attention, Attribution, Bertviz, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
 from gallery.store import Store
 
 
@@ -35,19 +35,33 @@ class Page:
     """Plain text by which the reader's search finds the page; empty leaves what MkDocs has indexed."""
 
 
+@dataclass(frozen=True)
+class Example:
+    """The passage that the page on reading shows: the one the model recognised most surely."""
+
+    card: Card
+    prediction: Prediction
+    attribution: Attribution
+
+
 @dataclass
 class Gathered:
     """What lists and author pages need of every passage; grows by a few kilobytes a passage."""
 
     cards: list[Card] = field(default_factory=list)
     words: dict[int, dict[str, list[tuple[float, Neighbour]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    example: Example | None = None
+
+
+# As English books spell Russian names: Tolstoy, Gorky, Bryusov.
+_SPELLING = (("ий", "y"), ("ый", "y"), ("й", "y"), ("ю", "yu"), ("я", "ya"))
 
 
 def author_slugs(labels: Sequence[str]) -> list[str]:
     """Return an address for every class: its name in Latin letters, with a number where two would be the same."""
     slugs: list[str] = []
     for number, label in enumerate(labels):
-        slug = slugify(label, max_length=80) or f"class-{number}"
+        slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
         slugs.append(f"{slug}-{number}" if slug in slugs else slug)
     return slugs
 
@@ -61,6 +75,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
         assert isinstance(prediction, Prediction)
         attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
         attention, bertviz = records.get("attention"), records.get("bertviz")
+        tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
         near = [_neighbour(rows, index - 1), _neighbour(rows, index + 1)]
         fragment = fragments.passage_fragment(
             code,
@@ -68,6 +83,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
             row,
             prediction,
             attributions,
+            tried if isinstance(tried, Faithfulness) else None,
             attention if isinstance(attention, Attention) else None,
             bertviz if isinstance(bertviz, Bertviz) else None,
             (near[0], near[1]),
@@ -96,6 +112,10 @@ def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    if gathered.example is not None:
+        yield Page(
+            "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)
+        )
     for number, label in enumerate(labels):
         own = [card for card in cards if card.true_class == number]
         taken = [card for card in cards if card.predicted == number and not card.right]
@@ -111,19 +131,21 @@ def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction:
     method = header.methods[0]
     shown = attributions[f"attribution/{method}/{row.targets[0]}"]
     predicted = prediction.ranking[0]
-    gathered.cards.append(
-        Card(
-            id=row.id,
-            title=row.title,
-            work=row.work,
-            note=row.note,
-            true_class=row.true_class,
-            predicted=predicted,
-            confidence=float(prediction.probabilities[predicted]),
-            words=len(prediction.words),
-            strip=fragments.strip(code, prediction, shown),
-        )
+    card = Card(
+        id=row.id,
+        title=row.title,
+        work=row.work,
+        note=row.note,
+        true_class=row.true_class,
+        predicted=predicted,
+        confidence=float(prediction.probabilities[predicted]),
+        words=len(prediction.words),
+        strip=fragments.strip(code, prediction, shown),
     )
+    gathered.cards.append(card)
+    best = gathered.example
+    if best is None or (card.right, card.confidence) > (best.card.right, best.card.confidence):
+        gathered.example = Example(card, prediction, shown)
     texts = prediction.word_texts()
     here = Neighbour(row.id, row.title)
     for target in row.targets:

@@ -1,18 +1,21 @@
-"""Passages as people keep them (Markdown with front matter, CSV, JSONL, Parquet), one at a time."""
+"""Passages as people keep them (Markdown with front matter, CSV, JSONL, Parquet, `datasets`), one at a time."""
 
-import csv
-import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from gallery import references
+from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError
+from gallery.references import Texts
+from gallery.tables import TABLES, Row, is_dataset, read_dataset
 
-TABLES = {".csv", ".jsonl", ".parquet"}
+CLASSICS = "site_src/passages/classics.csv"
+"""Genuine passages by reference; a table, so it is not read with the folder it lies in."""
+
 _ID = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _LONGEST_ID = 100
 
@@ -35,20 +38,29 @@ class Passage:
 
 
 _OPTIONAL = ("title", "work", "source", "note")
-_KNOWN = {"id", "true_class", "text", *_OPTIONAL}
+_KNOWN = {"id", "true_class", "text", *_OPTIONAL, *references.KEYS}
 
 
-def read_passages(places: Iterable[str], root: Path = Path()) -> Iterator[Passage | PassageError]:
+def places_of(settings: Settings) -> tuple[str, ...]:
+    """Return the folders and tables that a gallery's passages come from."""
+    return (*settings.passages, CLASSICS) if settings.classics else settings.passages
+
+
+def read_passages(places: Iterable[str], root: Path = Path(), texts: Path | None = None) -> Iterator[Passage | PassageError]:
     """Yield every passage of the given folders and tables, in order, and an error for each that is none.
 
     Folders yield their Markdown files by name, README.md left out. Tables are read row by row, so a long one
-    is never held in memory. An error does not end the reading; a missing place raises ConfigError.
+    is never held in memory. A row with a `url` in place of a text is looked up in the folder `texts`, or fetched.
+    An error does not end the reading; a missing place raises ConfigError.
     """
+    if texts is not None and not texts.is_dir():
+        raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")
+    library = Texts(texts)
     seen: dict[str, str] = {}
     for place in places:
         for origin, read in _rows(root / place, place):
             try:
-                passage = _passage(read, origin)
+                passage = _passage(read, origin, library)
             except PassageError as error:
                 yield error
                 continue
@@ -59,19 +71,25 @@ def read_passages(places: Iterable[str], root: Path = Path()) -> Iterator[Passag
                 yield passage
 
 
-Row = dict[str, Any] | PassageError
+def passage_ids(places: Iterable[str], root: Path = Path()) -> Iterator[tuple[str, str]]:
+    """Yield (id, where it stands) of every passage, without fetching texts and without asking whether it can be used."""
+    for place in places:
+        for origin, row in _rows(root / place, place):
+            if not isinstance(row, PassageError) and isinstance(row.get("id"), str):
+                yield row["id"], origin
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[str, Row]]:
-    if path.is_dir():
+    if is_dataset(path):
+        yield from read_dataset(path, name)
+    elif path.is_dir():
         for file in sorted(path.glob("*.md")):
             if file.name != "README.md":
                 yield f"{name}/{file.name}", _front_matter(file, f"{name}/{file.name}")
     elif not path.exists():
         raise ConfigError(f"extra.gallery.passages: {name}: no such file or folder. Make it, or name another.")
     elif path.suffix in TABLES:
-        reader = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}[path.suffix]
-        yield from reader(path, name)
+        yield from TABLES[path.suffix](path, name)
     elif path.suffix == ".md":
         yield name, _front_matter(path, name)
     else:
@@ -99,53 +117,7 @@ def _front_matter(path: Path, name: str) -> Row:
     return {"id": path.stem, **keys, "text": match[2]}
 
 
-def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream)
-        try:
-            for row in reader:
-                extra = row.pop(None, None)
-                origin = f"{name}: line {reader.line_num}"
-                yield (
-                    origin,
-                    PassageError(f"{origin}: more fields than the heading names. Quote texts that hold a comma.")
-                    if extra
-                    else {k: v for k, v in row.items() if v},
-                )
-        except (csv.Error, UnicodeDecodeError) as error:
-            yield name, PassageError(f"{name}: after line {reader.line_num}: {error}. Save the table as UTF-8 CSV.")
-
-
-def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.strip():
-                continue
-            origin = f"{name}: line {number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                yield origin, PassageError(f"{origin}: not valid JSON in UTF-8: {error}.")
-                continue
-            yield origin, row if isinstance(row, dict) else PassageError(f"{origin}: not a JSON object. Each line is one {{...}}.")
-
-
-def _parquet(path: Path, name: str) -> Iterator[tuple[str, Row]]:
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ConfigError(f'{name}: reading Parquet needs pyarrow. Run: pip install -c constraints.txt ".[tables]"') from error
-    try:
-        number = 0
-        for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=256):
-            for row in batch.to_pylist():
-                number += 1
-                yield f"{name}: row {number}", {k: v for k, v in row.items() if v is not None}
-    except pyarrow.lib.ArrowException as error:
-        yield name, PassageError(f"{name}: not a Parquet file that can be read: {error}.")
-
-
-def _passage(row: Row, origin: str) -> Passage:
+def _passage(row: Row, origin: str, library: Texts) -> Passage:
     if isinstance(row, PassageError):
         raise row
     unknown = sorted(str(key) for key in set(row) - _KNOWN)
@@ -156,12 +128,15 @@ def _passage(row: Row, origin: str) -> Passage:
         raise PassageError(
             f"{origin}: id: {ident!r} cannot stand in an address. Use lower-case Latin letters and digits, joined by hyphens, at most {_LONGEST_ID} in all."
         )
-    text = row.get("text")
-    if not isinstance(text, str) or not text.strip():
-        raise PassageError(f"{origin}: the text is empty. Write the passage {'below the front matter' if origin.endswith('.md') else 'into the column text'}.")
     true_class = row.get("true_class")
     if true_class is None or isinstance(true_class, (bool, float, dict, list)) or not str(true_class).strip():
         raise PassageError(f"{origin}: true_class: missing. Name the label, or give its number.")
+    by_reference = row.get("url") is not None
+    if by_reference and str(row.get("text") or "").strip():
+        raise PassageError(f"{origin}: both a text and a url. Keep one of the two.")
+    text = library.passage(row, origin) if by_reference else row.get("text")
+    if not isinstance(text, str) or not text.strip():
+        raise PassageError(f"{origin}: the text is empty. Write the passage {'below the front matter' if origin.endswith('.md') else 'into the column text'}.")
     texts = {key: str(row[key]) for key in _OPTIONAL if row.get(key) is not None}
     texts.setdefault("title", ident)
     return Passage(id=ident, text=_clean(text), true_class=str(true_class).strip(), origin=origin, **texts)

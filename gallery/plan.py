@@ -61,9 +61,10 @@ class Planner:
         """Return the entry that the others depend on: the classes to explain are known from it."""
         return Need("prediction", self._key("prediction", text))
 
-    def others(self, text: str, targets: Sequence[int]) -> list[Need]:
-        """Return every other entry of a passage whose explained classes are `targets`."""
+    def others(self, text: str, prediction: Prediction, true_class: int) -> list[Need]:
+        """Return every other entry of a passage; faithfulness is tried on the predicted class."""
         settings = self.settings
+        targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
         needs = [Need("attention", self._key("attention", text, **settings.attention.model_dump()))]
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
@@ -71,6 +72,10 @@ class Planner:
             parameters = method_parameters(settings, method)
             for target in targets:
                 needs.append(Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target)))
+            if settings.random_orders:
+                tried = method_parameters(settings, "faithfulness")
+                key = self._key("faithfulness", text, method=method, parameters=parameters, tried=tried, target=predicted)
+                needs.append(Need(f"faithfulness/{method}/{predicted}", key))
         return needs
 
 
@@ -100,7 +105,7 @@ def jobs(
         if not isinstance(prediction, Prediction):
             yield Job(passage, true_class, (first,))
             continue
-        needs = planner.others(passage.text, targets_of(prediction, true_class))
+        needs = planner.others(passage.text, prediction, true_class)
         yield Job(passage, true_class, tuple(need for need in needs if _sound(store, need, passage, report) is None))
 
 

@@ -47,6 +47,8 @@ class Model:
     hidden: int
     max_tokens: int
     """Longest input, special tokens included."""
+    tokenizer: str = ""
+    """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
     """What training measured, from figures.json beside the weights, if it is there."""
 
@@ -75,7 +77,7 @@ class Prediction:
     token_words: Array
     """[T] int32: the word a token belongs to, -1 for special tokens."""
     cut: int
-    """How many characters of `text` the model read; len(text) when it read all."""
+    """How many characters of `text` the model read, to the end of the last word; len(text) when it read all."""
     logits: Array
     """[C] float32."""
     versions: dict[str, str]
@@ -136,6 +138,16 @@ class Attribution:
     """What belongs to one method alone, e.g. a rationale's words."""
     layers: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """[layers, W] float64 for methods that explain each layer; else empty."""
+
+    @property
+    def delta_share(self) -> float | None:
+        """The convergence delta as a share of the change of output, or of a tenth of all evidence where that is more.
+
+        The same scale as the tolerance's; see gallery/attribution/quadrature.py.
+        """
+        if self.delta is None or self.baseline_value is None:
+            return None
+        return abs(self.delta) / max(abs(self.output_value - self.baseline_value), 0.1 * float(np.abs(self.tokens).sum()), 1e-7)
 
 
 @dataclass(frozen=True)

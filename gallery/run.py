@@ -11,8 +11,9 @@ from gallery.engine import run_local
 from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
-from gallery.manifest import Header, Row, read_manifest, write_manifest
-from gallery.passages import read_passages
+from gallery.lineage import record_lineage
+from gallery.manifest import Header, Row, read_header, write_manifest
+from gallery.passages import Passage, places_of, read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
 from gallery.progress import progress
 from gallery.records import Model, Prediction, entry_key
@@ -28,11 +29,13 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
     store = Store(root / settings.store)
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
+    for note in dict.fromkeys([*model.notes, *tokenizer.notes]):
+        click.echo(note, err=True)
     labels = label_names(model.labels, settings.labels, model.name)
     planner = Planner(model, tokenizer, settings)
     problems: list[str] = []
     pending, total = [], 0
-    for job in jobs(read_passages(settings.passages, root), labels, planner, store, lambda line: click.echo(line, err=True)):
+    for job in jobs(_passages(settings, root), labels, planner, store, lambda line: click.echo(line, err=True)):
         if isinstance(job, PassageError):
             problems.append(job.message)
             continue
@@ -53,13 +56,19 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
         card = load_classifier(model, tokenizer, settings).card
     header = Header(model=card, methods=settings.methods, scripts=_scripts(store, settings))
     write_manifest(store, header, _rows(settings, root, labels, planner, store))
+    if settings.wandb_lineage or settings.wandb_log:
+        record_lineage(settings, (model, tokenizer), store, click.echo)
     return problems
+
+
+def _passages(settings: Settings, root: Path) -> Iterator[Passage | PassageError]:
+    return read_passages(places_of(settings), root, root / settings.texts if settings.texts else None)
 
 
 def _card(store: Store, model: Source, tokenizer: Source, settings: Settings) -> Model | None:
     """Return what the last run wrote about this same model, so that it need not be loaded for that alone."""
     try:
-        header, _ = read_manifest(store)
+        header = read_header(store)
     except StoreError:
         return None
     card = header.model
@@ -79,7 +88,7 @@ def _scripts(store: Store, settings: Settings) -> str | None:
 
 def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Planner, store: Store) -> Iterator[Row]:
     """Yield the manifest's rows: every passage whose entries are all there."""
-    for passage in read_passages(settings.passages, root):
+    for passage in _passages(settings, root):
         if isinstance(passage, PassageError):
             continue
         try:
@@ -92,7 +101,7 @@ def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Plan
         prediction = store.read("prediction", first.key)
         assert isinstance(prediction, Prediction)
         targets = targets_of(prediction, true_class)
-        needs = planner.others(passage.text, targets)
+        needs = planner.others(passage.text, prediction, true_class)
         if all(store.has(need.kind, need.key) for need in needs):
             yield Row(
                 id=passage.id,

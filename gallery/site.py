@@ -27,7 +27,7 @@ from mkdocs.utils.yaml import yaml_load
 from gallery.config import Settings
 from gallery.errors import SiteError
 from gallery.fragments import speech
-from gallery.manifest import read_manifest
+from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
 from gallery.store import Store
 
@@ -45,7 +45,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
     """
     root = config_file.parent
     store = Store(root / settings.store)
-    header, rows = read_manifest(store)
+    header = read_header(store)
     with config_file.open("rb") as stream:
         own = yaml_load(stream)
     code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
@@ -65,7 +65,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
     assets = fresh / "assets" / "gallery"
     write_scripts(store, header, assets)
     gathered, stamped = Gathered(), []
-    for page in passage_pages(code, store, header, list(rows), fresh, gathered):
+    for page in passage_pages(code, store, header, list(read_rows(store)), fresh, gathered):
         stamped.append(_stamp(page, shells, fresh))
     for page in list_pages(code, header, gathered):
         stamped.append(_stamp(page, shells, fresh))
@@ -96,16 +96,19 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
     _ = speech(code).gettext
+    docs = root / "build" / "docs"
     nav = nav or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
         {_("How to read this"): "how-to-read.md"},
+        {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
     ]
+    nav = [item for item in nav if not isinstance(item, dict) or any(not isinstance(name, str) or (docs / name).exists() for name in item.values())]
     try:
         config = load_config(
             str(config_file),
-            docs_dir=str((root / "build" / "docs").absolute()),
+            docs_dir=str(docs.absolute()),
             site_dir=str((root / "build" / "shells").absolute()),
             nav=nav,
             not_in_nav="shell.md",
@@ -148,10 +151,13 @@ def _write_docs(code: str, root: Path) -> None:
 
 def _stamp(page: Page, shells: Path, fresh: Path) -> Page:
     """Fill a shell's slots and write the page."""
-    shell = (shells / page.shell / "index.html").read_text("utf-8")
+    path = shells / page.shell / "index.html"
+    if not path.exists():  # people may leave out a page of their own, such as how-to-read.md
+        return page
+    shell = path.read_text("utf-8")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], match[0]), shell)
+    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
     filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
     path = fresh / page.address / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)

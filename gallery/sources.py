@@ -5,12 +5,18 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from gallery.artifacts import PREFIX, fetch_artifact
 from gallery.errors import SourceError
+from gallery.hub import NAME, fetch_snapshot
 
 # Names and bookkeeping in config.json that no number depends on.
 _NAMES_ONLY = {"id2label", "label2id", "_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"}
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json", "merges.txt")
+_TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,46 +32,88 @@ class Source:
     """sha256 (hex) of all that numbers depend on; not of names, paths or times."""
     labels: tuple[str, ...] = ()
     """The model's own class names by number; empty for a tokenizer."""
+    pickled: bool = False
+    """Whether the weights are an old pickle file, which is read without running anything in it."""
+    notes: tuple[str, ...] = ()
+    """What whoever runs the build should be told."""
 
 
 def resolve_model(name: str, root: Path) -> Source:
-    """Return the directory of a model.
+    """Return the directory of a model: a folder, a hub id `org/name@revision`, or `wandb:entity/project/name:version`.
 
-    Raises SourceError, naming what is missing, where it holds no config.json or no safetensors weights.
+    Raises SourceError, naming what is missing or cannot be had.
     """
-    folder = _folder(name, root)
-    config = folder / "config.json"
+    folder, resolved, notes = _place(name, root, weights=True)
+    if not (folder / "config.json").exists() and len(inner := list(folder.glob("*/config.json"))) == 1:
+        folder = inner[0].parent
+    config = _config(name, folder)
     weights = sorted(folder.glob("*.safetensors"))
-    try:
-        kept = {k: v for k, v in json.loads(config.read_text("utf-8")).items() if k not in _NAMES_ONLY}
-    except FileNotFoundError as error:
-        raise SourceError(f"{name}: config.json is missing. Give the folder that save_pretrained wrote.") from error
-    except (ValueError, AttributeError) as error:
-        raise SourceError(f"{name}: config.json is damaged: {error}. Fetch the model again.") from error
+    pickled = not weights
+    if pickled:
+        weights = sorted(folder.glob("pytorch_model*.bin"))
+        notes += (
+            f"{name}: its weights are a pickle, pytorch_model.bin; it is read without running what may be in it. "
+            f"python build.py convert {name} FOLDER writes a copy in safetensors.",
+        )
     if not weights:
-        raise SourceError(f"{name}: no .safetensors weights. Save the model with save_pretrained, which writes model.safetensors.")
-    own = json.loads(config.read_text("utf-8")).get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
+        raise SourceError(f"{name}: no weights. It needs model.safetensors (or an old pytorch_model.bin): save the model with save_pretrained.")
+    _check_shards(name, folder)
+    own = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
     labels = tuple(str(own[number]) for number in sorted(own, key=int))
-    return Source(name, name, folder, _digest(weights, json.dumps(kept, sort_keys=True)), labels)
+    kept = json.dumps({key: value for key, value in config.items() if key not in _NAMES_ONLY}, sort_keys=True)
+    return Source(name, resolved, folder, _digest(weights, kept), labels, pickled, notes)
 
 
 def resolve_tokenizer(name: str, root: Path) -> Source:
-    """Return the directory of a tokenizer.
+    """Return the directory of a tokenizer; takes the same names as `resolve_model`.
 
     Raises SourceError where it holds none of a tokenizer's files.
     """
-    folder = _folder(name, root)
-    files = [folder / file for file in _TOKENIZER_FILES if (folder / file).is_file()]
+    folder, resolved, notes = _place(name, root, weights=False)
+    if not _tokenizer_files(folder) and len(inner := list(folder.glob("*/tokenizer_config.json"))) == 1:
+        folder = inner[0].parent
+    files = _tokenizer_files(folder)
     if not files:
-        raise SourceError(f"{name}: no tokenizer.json. Name the folder of the tokenizer as extra.gallery.tokenizer.")
-    return Source(name, name, folder, _digest(files, ""))
+        raise SourceError(f"{name}: no tokenizer.json or vocab.txt. Name the source of the tokenizer as extra.gallery.tokenizer.")
+    return Source(name, resolved, folder, _digest(files, ""), notes=notes)
 
 
-def _folder(name: str, root: Path) -> Path:
+def _place(name: str, root: Path, weights: bool) -> tuple[Path, str, tuple[str, ...]]:
+    if name.startswith(PREFIX):
+        return fetch_artifact(name)
     folder = root / name
-    if not folder.is_dir():
-        raise SourceError(f"{name}: no such folder. Correct extra.gallery.model or extra.gallery.tokenizer.")
-    return folder
+    if folder.is_dir():
+        return folder, name, ()
+    if NAME.fullmatch(name):
+        return fetch_snapshot(name, weights)
+    raise SourceError(f"{name}: no such folder. Correct extra.gallery.model (or tokenizer): a folder, org/name@revision, or wandb:entity/project/name:version.")
+
+
+def _config(name: str, folder: Path) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("not a JSON object")
+    except FileNotFoundError as error:
+        raise SourceError(f"{name}: config.json is missing. Give what save_pretrained wrote.") from error
+    except (ValueError, OSError) as error:
+        raise SourceError(f"{name}: config.json is damaged: {error}. Fetch the model again.") from error
+    return config
+
+
+def _check_shards(name: str, folder: Path) -> None:
+    for index in folder.glob("*.index.json"):
+        try:
+            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            raise SourceError(f"{name}: {index.name} is damaged. Fetch the model again.") from error
+        missing = sorted(shard for shard in shards if not (folder / str(shard)).is_file())
+        if missing:
+            raise SourceError(f"{name}: {missing[0]} is missing, though {index.name} names it. Fetch the model again.")
+
+
+def _tokenizer_files(folder: Path) -> list[Path]:
+    return [folder / file for file in _TOKENIZER_FILES if (folder / file).is_file()]
 
 
 def _digest(files: Iterable[Path], text: str) -> str:

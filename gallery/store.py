@@ -64,7 +64,7 @@ class Store:
         """
         write_whole(self.path(record.kind, key), encode(record))
 
-    def keys(self) -> Iterator[tuple[str, str]]:
+    def entries(self) -> Iterator[tuple[str, str]]:
         """Yield (kind, key) of every entry, sorted."""
         for path in sorted(self.folder.glob("*/??/*.safetensors")):
             yield path.parts[-3], path.stem

@@ -42,7 +42,7 @@ def test_every_changed_bit_is_found() -> None:
     for position in range(len(blob)):
         broken = bytearray(blob)
         broken[position] ^= 1 << (position % 8)
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"checksum|kind"):
             decode(bytes(broken), "prediction")
 
 
@@ -89,4 +89,4 @@ def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_keys_lists_what_is_there(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.write(KEY, prediction())
-    assert list(store.keys()) == [("prediction", KEY)]
+    assert list(store.entries()) == [("prediction", KEY)]

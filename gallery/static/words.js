@@ -28,21 +28,41 @@ export class GalleryWords extends HTMLElement {
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
     this.current = 0;
     this.word = -1;
-    const choice = /** @type {HTMLFieldSetElement|null} */ (this.querySelector(".g-switch"));
-    if (choice) {
-      choice.hidden = this.data.views.length < 2;
-      choice.addEventListener("change", (event) => this.show(Number(/** @type {HTMLInputElement} */ (event.target).value)));
+    this.form = /** @type {HTMLFormElement|null} */ (this.querySelector(".g-switch"));
+    if (this.form) {
+      this.form.hidden = this.data.views.length < 2;
+      this.form.addEventListener("change", () => this.show(this.chosen()));
+      this.form.addEventListener("submit", (event) => event.preventDefault());
     }
     this.text.addEventListener("pointerover", (event) => this.pointed(event));
     this.text.addEventListener("click", (event) => this.pointed(event));
     this.text.addEventListener("pointerleave", () => this.select(-1));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    const asked = new URLSearchParams(location.hash.slice(1)).get("view");
-    if (asked !== null && Number(asked) in this.data.views) {
-      const radio = /** @type {HTMLInputElement|null} */ (this.querySelector(`input[name=view][value="${Number(asked)}"]`));
-      if (radio) radio.checked = true;
-      this.show(Number(asked));
+    const asked = Number(new URLSearchParams(location.hash.slice(1)).get("view") ?? 0);
+    if (asked && asked in this.data.views) {
+      this.choose(asked);
+      this.show(asked);
     }
+  }
+
+  /** The view that the switches ask for. */
+  chosen() {
+    const { views } = this.data;
+    const values = new FormData(this.form ?? undefined);
+    const [target, against] = String(values.get("class")).split("/").map(Number);
+    const method = values.get("method") ?? views[0].method;
+    const fits = (/** @type {View} */ view) => view.method === method && view.target === target;
+    const exact = views.findIndex((view) => fits(view) && view.against === (against ?? null));
+    return exact >= 0 ? exact : views.findIndex(fits);
+  }
+
+  /** Set the switches to a view. @param {number} index */
+  choose(index) {
+    const { method, target, against } = this.data.views[index];
+    const radios = /** @type {NodeListOf<HTMLInputElement>} */ (this.querySelectorAll("input[name=class]"));
+    for (const radio of radios) radio.checked = radio.value === (against === null ? `${target}` : `${target}/${against}`);
+    const select = /** @type {HTMLSelectElement|null} */ (this.querySelector("select[name=method]"));
+    if (select) select.value = method;
   }
 
   /** @param {Event} event */

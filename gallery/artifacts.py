@@ -1,0 +1,139 @@
+"""`wandb:entity/project/name:version` -> a verified folder, fetched by wandb's own client."""
+
+import os
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from gallery.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.errors import SourceError
+
+PREFIX = "wandb:"
+_NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
+RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
+
+
+def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
+    """Return the folder of an artifact's files, the exact version they are, and notes for the reader.
+
+    A numbered version that was fetched before needs no network; an alias such as `latest` is asked for, and
+    stands for what it was last time where W&B cannot be reached. Raises SourceError.
+    """
+    match = _NAME.fullmatch(name)
+    if not match or any(set(part) == {"."} for part in match.groups()):
+        raise SourceError(f"{name}: not a W&B artifact. Write wandb:entity/project/name:version, for example wandb:ann/authors/bert:v1.")
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).netloc.replace(":", "-")
+    shelf = cache_folder() / "wandb" / host / match["entity"] / match["project"] / match["artifact"]
+    known = read_receipt(shelf / f"{match['version']}.json")
+    sound = known is not None and not known.damaged(shelf / known.folder)
+    if known and sound and re.fullmatch(r"v\d+", match["version"]):
+        return shelf / known.folder, known.resolved, ()
+    try:
+        if os.environ.get("WANDB_MODE") in {"offline", "disabled"}:
+            raise _Unreachable("WANDB_MODE keeps wandb off the network")
+        receipt = _fetch(name, match, shelf)
+    except _Unreachable as error:
+        if known and sound:
+            return shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",)
+        raise SourceError(f"{name}: {error}, and it was not fetched before. Connect to the network and run the same command again.") from error
+    write_receipt(shelf / f"{receipt.folder}.json", receipt)
+    write_receipt(shelf / f"{match['version']}.json", receipt)
+    return shelf / receipt.folder, receipt.resolved, ()
+
+
+class _Unreachable(Exception):  # noqa: N818 (carries a sentence, not a fault of ours)
+    """W&B does not answer."""
+
+
+def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
+    """Download into a folder beside, verify, and rename; a part that was broken off is gone on with."""
+    artifact = _ask(name, match)
+    entries = artifact.manifest.entries
+    for path, entry in entries.items():
+        _check_entry(name, path, entry)
+    resolved = f"{PREFIX}{match['entity']}/{match['project']}/{match['artifact']}:{artifact.version}"
+    folder, part = shelf / artifact.version, shelf / f"{artifact.version}.part"
+    known = read_receipt(shelf / f"{artifact.version}.json")
+    if known and folder.is_dir() and not known.damaged(folder):
+        return known
+    part.mkdir(parents=True, exist_ok=True)
+    if (free := shutil.disk_usage(part).free) < artifact.size:
+        raise SourceError(f"{name}: {artifact.size:,} bytes, but {part} has room for {free:,}. Make room, or set GALLERY_CACHE to another disk.")
+    for file in [f for f in part.rglob("*") if f.is_file() and f.relative_to(part).as_posix() not in entries]:
+        file.unlink()
+    _download(name, artifact, part)
+    try:
+        artifact.verify(str(part))
+    except (ValueError, OSError) as error:
+        shutil.rmtree(part, ignore_errors=True)
+        raise SourceError(f"{name}: what arrived is not what was logged: {error}. It was thrown away; run the same command again.") from error
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
+    return Receipt(resolved, folder.name, {path: file_digest(folder / path) for path in sorted(entries)})
+
+
+def _ask(name: str, match: re.Match[str]) -> Any:
+    os.environ.setdefault("WANDB__GRAPHQL_RETRY_MAX", str(RETRIES))
+    try:
+        import wandb
+        from wandb.errors import AuthenticationError, CommError, UsageError
+    except ImportError as error:
+        raise SourceError(f'{name}: fetching from W&B needs wandb. Run: pip install -c constraints.txt ".[explain]"') from error
+    try:
+        api = wandb.Api(overrides={"entity": match["entity"], "project": match["project"]})
+    except UsageError as error:
+        raise SourceError(f"{name}: no API key. Set WANDB_API_KEY, or run: wandb login") from error
+    except AuthenticationError as error:
+        if error.__cause__ is not None and not _answered(error.__cause__):
+            raise _Unreachable(f"{_host()} does not answer") from error
+        raise SourceError(f"{name}: {_host()} does not take the API key: {_sentence(error)}. Set WANDB_API_KEY, or run: wandb login --relogin") from error
+    try:
+        return api.artifact(name.removeprefix(PREFIX))
+    except (CommError, ValueError) as error:
+        if "not found" in str(error):
+            raise SourceError(f"{name}: no such artifact: {_sentence(error)}. Correct the name or the version; `latest` is the newest.") from error
+        raise _Unreachable(f"{_host()} did not answer the question: {_sentence(error)}") from error
+
+
+def _answered(cause: BaseException) -> bool:
+    """Tell whether the server itself refused, or nothing came back from it."""
+    response = getattr(cause, "response", None)
+    return bool(getattr(response, "http_status", 0))
+
+
+def _check_entry(name: str, path: str, entry: Any) -> None:
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or "\\" in path or ":" in path:
+        raise SourceError(f"{name}: holds a file named {path!r}, which would lie outside its folder. Do not use this artifact.")
+    if entry.ref is not None:
+        raise SourceError(f"{name}: {path} is only a reference to {entry.ref}, which cannot be verified. Log the file itself into the artifact.")
+
+
+def _download(name: str, artifact: Any, part: Path) -> None:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util.retry import Retry
+
+    session = getattr(artifact.manifest.storage_policy, "_session", None)
+    if isinstance(session, requests.Session):
+        adapter = HTTPAdapter(max_retries=Retry(total=RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504)))
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+    try:
+        artifact.download(str(part), skip_cache=True)
+    except OSError as error:
+        if isinstance(error, requests.RequestException):
+            raise SourceError(f"{name}: the connection broke off: {_sentence(error)}. Run the same command again: it goes on where it stopped.") from error
+        raise SourceError(f"{name}: {error.strerror or error}. Make room, or set GALLERY_CACHE to another disk.") from error
+    except ValueError as error:
+        raise SourceError(f"{name}: {_sentence(error)}. Do not use this artifact.") from error
+
+
+def _host() -> str:
+    return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+
+
+def _sentence(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".")[:300]

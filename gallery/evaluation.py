@@ -1,0 +1,78 @@
+"""How good a classifier is on works it has not seen: its logits on crops, and figures from any logits."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gallery.corpus import Work
+from gallery.crops import Crop, fixed_crops
+
+#: Tokens of a measured passage, `<s>` and `</s>` included.
+LENGTHS = (64, 256, 510)
+
+
+def logits_of(model: Any, crops: list[Crop], device: torch.device, batch_tokens: int = 8192) -> Tensor:
+    """Return the model's logits [N, C]; crops of one length share a batch, so that nothing is padded."""
+    logits = torch.zeros(len(crops), model.config.num_labels)
+    lengths = [crop.end - crop.start for crop in crops]
+    model.eval()
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=device.type != "mps"):
+        for length in sorted(set(lengths)):
+            same = [row for row, other in enumerate(lengths) if other == length]
+            size = max(1, batch_tokens // length)
+            for rows in (same[at : at + size] for at in range(0, len(same), size)):
+                ids = np.stack([np.concatenate([[0], crops[row].ids(), [2]]) for row in rows])
+                logits[rows] = model(torch.from_numpy(ids).to(device)).logits.float().cpu()
+    return logits
+
+
+def measure(model: Any, works: list[Work], authors: int, per_author: dict[int, int], device: torch.device) -> dict[int, tuple[Tensor, Tensor]]:
+    """Return (logits [N, C], authors [N]) on fixed crops of works for each passage length in per_author."""
+    measured = {}
+    for length, crops_each in per_author.items():
+        crops = fixed_crops(works, authors, crops_each, length - 2)
+        measured[length] = logits_of(model, crops, device), torch.tensor([crop.work.author for crop in crops])
+    return measured
+
+
+def figures(logits: Tensor, truth: Tensor, bins: int = 15) -> dict[str, Any]:
+    """Return top-1, top-3, macro F1, expected calibration error (equal-width bins) and the confusion matrix.
+
+    logits [N, C]; truth [N]. confusion[i][j] counts the crops of author i given to author j. ECE as in Guo et al.
+    2017 (arXiv:1706.04599).
+    """
+    classes = logits.shape[1]
+    probability, guess = logits.softmax(-1).max(-1)
+    right = guess == truth
+    confusion = torch.bincount(truth * classes + guess, minlength=classes * classes).view(classes, classes)
+    f1 = 2 * confusion.diag() / (confusion.sum(0) + confusion.sum(1)).clamp(min=1)
+    place = (probability * bins).long().clamp(max=bins - 1)
+    filled = [place == number for number in range(bins) if bool((place == number).any())]
+    gaps = [(right[some].float().mean() - probability[some].mean()).abs() for some in filled]
+    shares = [some.float().mean() for some in filled]
+    near = (logits.topk(min(3, classes)).indices == truth[:, None]).any(-1)
+    return {
+        "crops": len(truth),
+        "top1": round(float(right.float().mean()), 4),
+        "top3": round(float(near.float().mean()), 4),
+        "macro_f1": round(float(f1.mean()), 4),
+        "ece": round(sum(float(gap * share) for gap, share in zip(gaps, shares, strict=True)), 4),
+        "confusion": confusion.tolist(),
+    }
+
+
+def best_temperature(measured: list[tuple[Tensor, Tensor]]) -> float:
+    """Return the temperature of least cross-entropy over (logits, truth) pairs, each pair counting alike."""
+    grid = np.geomspace(0.2, 5, 200)
+    losses = [sum(float(F.cross_entropy(logits / t, truth)) for logits, truth in measured) for t in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def fold_temperature(classifier: nn.Linear, temperature: float) -> None:
+    """Divide the classifier's weights by the temperature: the same answers, with honest probabilities."""
+    with torch.no_grad():
+        classifier.weight.div_(temperature)
+        classifier.bias.div_(temperature)

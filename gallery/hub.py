@@ -1,0 +1,95 @@
+"""`org/name@revision` on the Hugging Face hub -> a verified folder in the hub's own cache."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from gallery.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.errors import SourceError
+
+NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
+SETTINGS = ["config.json", "figures.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "spiece.model", "sentence*"]
+WEIGHTS = ["*.safetensors", "*.safetensors.index.json"]
+PICKLES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
+
+
+def fetch_snapshot(name: str, weights: bool) -> tuple[Path, str, tuple[str, ...]]:
+    """Return the folder of a repository's files, the exact commit they are of, and notes for the reader.
+
+    Fetches safetensors and, only where there are none, pickled weights; code is never fetched. What the hub's
+    cache holds is used where the hub cannot be reached. Raises SourceError.
+    """
+    match = NAME.fullmatch(name)
+    if not match:
+        raise SourceError(f"{name}: not the name of a model. Write org/name, or org/name@revision.")
+    folder = _download(name, match, [*SETTINGS, *(WEIGHTS if weights else [])])
+    if weights and not any(folder.glob("*.safetensors")):
+        folder = _download(name, match, [*SETTINGS, *PICKLES])
+    _verify(name, match["repo"], folder)
+    return folder, f"{match['repo']}@{folder.name}", ()
+
+
+def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
+    try:
+        from huggingface_hub import errors, snapshot_download
+        from huggingface_hub.utils import logging
+    except ImportError as error:
+        raise SourceError(f'{name}: fetching from the hub needs huggingface_hub. Run: pip install -c constraints.txt ".[explain]"') from error
+    logging.set_verbosity_error()  # it warns of every retry
+    try:
+        return Path(snapshot_download(match["repo"], revision=match["revision"], allow_patterns=patterns, ignore_patterns=["*/*", "*.py"]))
+    except errors.GatedRepoError as error:
+        raise SourceError(f"{name}: the hub gives this model only to those it has let in. Ask there, then set HF_TOKEN.") from error
+    except errors.RepositoryNotFoundError as error:
+        raise SourceError(f"{name}: no such folder here, and no such model on the hub. Correct the name; for a private one set HF_TOKEN.") from error
+    except errors.RevisionNotFoundError as error:
+        raise SourceError(f"{name}: the hub knows the model, but not this revision. Correct what stands after @.") from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise SourceError(
+            f"{name}: no such folder here, the hub cannot be reached, and it was not fetched whole before. "
+            "Correct the name, or connect and run the same command again."
+        ) from error
+    except Exception as error:  # httpx raises its own kinds, under a name that changed between versions of the hub's client
+        raise SourceError(
+            f"{name}: the hub broke off: {' '.join(str(error).split())[:300]}. Run the same command again: it goes on with what is missing."
+        ) from error
+
+
+def _verify(name: str, repo: str, folder: Path) -> None:
+    """Hold every file of a snapshot against what the hub says it is; once, then against that receipt."""
+    files = sorted(file.name for file in folder.iterdir() if file.is_file())
+    place = cache_folder() / "hub" / repo.replace("/", "--") / f"{folder.name}.json"
+    known = read_receipt(place)
+    digests = {file: file_digest(folder / file) for file in files}
+    if known and digests.items() <= known.files.items():
+        return
+    wrong = [file for file, digest in digests.items() if known and known.files.get(file, digest) != digest]
+    fresh = [file for file in files if not known or file not in known.files]
+    if fresh and not wrong:
+        wrong = [info.path for info in _listed(name, repo, folder.name, fresh) if not _is(folder / info.path, info)]
+    for file in wrong:
+        (folder / file).resolve().unlink(missing_ok=True)
+        (folder / file).unlink(missing_ok=True)
+    if wrong:
+        raise SourceError(f"{name}: {', '.join(wrong)}: not what the hub has. It was thrown away; run the same command again.")
+    write_receipt(place, Receipt(f"{repo}@{folder.name}", str(folder), (known.files if known else {}) | digests))
+
+
+def _listed(name: str, repo: str, commit: str, files: list[str]) -> list[Any]:
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().get_paths_info(repo, files, revision=commit)
+    except Exception as error:
+        raise SourceError(f"{name}: in the hub's cache, but never verified, and the hub cannot be reached. Connect and run the same command again.") from error
+
+
+def _is(path: Path, info: Any) -> bool:
+    """Large files are known by their sha256, small ones by git's own hash."""
+    if path.stat().st_size != info.size:
+        return False
+    if info.lfs is not None:
+        return file_digest(path) == str(info.lfs.sha256)
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == str(info.blob_id)

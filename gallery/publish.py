@@ -1,0 +1,75 @@
+"""The finished site -> the branch that GitHub Pages serves."""
+
+import subprocess
+from collections.abc import Callable
+from contextlib import chdir
+from pathlib import Path
+
+import ghp_import
+
+from gallery.check import Report
+from gallery.errors import SiteError
+from gallery.sizes import megabytes
+
+
+def publish(
+    site: Path,
+    report: Report,
+    root: Path,
+    say: Callable[[str], None],
+    remote: str = "origin",
+    branch: str = "gh-pages",
+    history: bool = True,
+    dry_run: bool = False,
+) -> None:
+    """Commit a checked site to a branch and push it, as `mkdocs gh-deploy` does; `.nojekyll` goes with it.
+
+    Without `history` the branch is one commit, replaced each time. Raises SiteError where the check found errors,
+    where `root` is in no git repository, or where the push is refused.
+    """
+    if report.errors:
+        raise SiteError("Not published:\n       " + "\n       ".join(report.errors))
+    address = _git(root, "remote", "get-url", remote)
+    version = _git(root, "rev-parse", "--short", "HEAD", missing="")
+    size = f"{report.sizes.files:,} files, {megabytes(report.sizes.bytes)}"
+    if dry_run:
+        say(f"Would push {size} from {site} to {branch} of {address}.")
+        return
+    if history:  # what is there by now, so that the push is a step on from it; nothing, the first time
+        _git(root, "fetch", "--quiet", remote, f"+refs/heads/{branch}:refs/remotes/{remote}/{branch}", missing="")
+    message = f"Publish the gallery{f' at {version}' if version else ''}"
+    try:
+        with chdir(root):
+            ghp_import.ghp_import(
+                str(site.absolute()), mesg=message, remote=remote, branch=branch, push=True, force=False, no_history=not history, nojekyll=True
+            )
+    except (ghp_import.GhpError, subprocess.CalledProcessError, OSError) as error:
+        reason = f": {error.message}" if isinstance(error, ghp_import.GhpError) else ""
+        raise SiteError(f"{branch} of {address}: git could not push{reason}. Check that you may push there, then run the same command again.") from error
+    say(f"Pushed {size} to {branch} of {address}.")
+    if place := pages_address(address):
+        say(f"In a minute or two at {place}, if Pages is set to serve {branch} (Settings, Pages).")
+
+
+def pages_address(remote: str) -> str | None:
+    """Return where GitHub Pages serves a repository's site, or None for a repository elsewhere."""
+    for start in ("https://github.com/", "ssh://git@github.com/", "git@github.com:"):
+        if remote.startswith(start):
+            owner, _, name = remote.removeprefix(start).removesuffix("/").removesuffix(".git").partition("/")
+            own = name.lower() == f"{owner.lower()}.github.io"
+            return f"https://{owner.lower()}.github.io/" + ("" if own else f"{name}/")
+    return None
+
+
+def _git(root: Path, *words: str, missing: str | None = None) -> str:
+    try:
+        done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=True)
+    except FileNotFoundError as error:
+        raise SiteError("git is not installed, and publishing needs it.") from error
+    except subprocess.CalledProcessError as error:
+        if missing is not None:
+            return missing
+        raise SiteError(
+            f"{root}: {error.stderr.strip() or 'git failed'}. Publish from a clone of your repository, or name another remote with --remote."
+        ) from error
+    return done.stdout.strip()

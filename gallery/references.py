@@ -1,0 +1,127 @@
+"""Passages by reference: where a text is, its sha256, and which stretch of it -> the text of the passage.
+
+`start` and `length` count characters (code points) of the file, decoded, without its byte-order mark and
+before anything else is done to it: `open(file, encoding="utf-8-sig", newline="").read()[start:start + length]`.
+Only then is white space set right, so the offsets are facts about the file, not about this program.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from gallery.cache import file_digest
+from gallery.downloads import download
+from gallery.errors import PassageError
+
+KEYS = ("url", "sha256", "start", "length", "encoding")
+
+
+class Texts:
+    """The texts that passages refer to: read from a folder, or fetched once and kept; each read once."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._last: tuple[tuple[str, str, str], str] | None = None
+        self._failed: dict[tuple[str, str, str], str] = {}
+
+    def passage(self, row: dict[str, Any], origin: str) -> str:
+        """Return the stretch of text that a row of `url`, `sha256`, `start`, `length` (and `encoding`) names.
+
+        Raises PassageError where the text cannot be had, is another than was meant, or is shorter.
+        """
+        url, digest = str(row.get("url")), str(row.get("sha256", "")).lower()
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise PassageError(f"{origin}: sha256: missing or not 64 hexadecimal digits. Give the sha256 of the whole file at url.")
+        start, length = (_count(row.get(key), key, origin) for key in ("start", "length"))
+        text = self._text(url, digest, str(row.get("encoding") or "utf-8-sig"), origin)
+        if not length or start + length > len(text):
+            raise PassageError(f"{origin}: length: {start} + {length} is not within the {len(text)} characters of {url}. Correct start and length.")
+        return set_white_space(text[start : start + length], hard_wrap(text))
+
+    def _text(self, url: str, digest: str, encoding: str, origin: str) -> str:
+        key = (url, digest, encoding)
+        if self._last and self._last[0] == key:
+            return self._last[1]
+        try:
+            if key in self._failed:
+                raise PassageError(self._failed[key])
+            path = self._local(url, digest) or download(url, digest)
+            text = path.read_bytes().decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
+        except (UnicodeDecodeError, LookupError) as error:
+            raise PassageError(f"{origin}: encoding: {url} cannot be read as {encoding}. Name the right one.") from error
+        except OSError as error:
+            raise PassageError(f"{origin}: {url}: {error.strerror or error}.") from error
+        except PassageError as error:
+            self._failed[key] = error.message
+            raise PassageError(f"{origin}: {error.message}") from error
+        self._last = key, text
+        return text
+
+    def _local(self, url: str, digest: str) -> Path | None:
+        """Return the file of the texts folder that a URL stands for, if it is there.
+
+        A file of a public repository lies at owner/repository/path, anything else at host/path; a folder
+        `texts` above that may be left out or not.
+        """
+        if self.folder is None:
+            return None
+        parts = urlsplit(url)
+        names = [unquote(part) for part in parts.path.split("/") if part]
+        names = names[:2] + names[3:] if parts.hostname == "raw.githubusercontent.com" else [parts.hostname or "", *names]
+        if not names or any(name in {"", ".", ".."} or "/" in name or "\\" in name for name in names):
+            return None
+        for place in (self.folder.joinpath(*names), self.folder.joinpath("texts", *names)):
+            if place.is_file():
+                found = file_digest(place)
+                if found != digest:
+                    raise PassageError(
+                        f"{place}: sha256 is {found[:12]}…, wanted {digest[:12]}…: another edition. Put the file from {url} there, or take it away."
+                    )
+                return place
+        return None
+
+
+def _count(value: Any, key: str, origin: str) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise PassageError(f"{origin}: {key}: {value!r} is not a count of characters. Give a whole number.")
+    return number
+
+
+_LONG_LINE = 100
+
+
+def hard_wrap(text: str) -> int | None:
+    """Return the indentation of a text's running lines if it is hard-wrapped, else None.
+
+    Hard-wrapped is a text of at least ten lines of which not one in a hundred is longer than 100 characters.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(lines) < 10 or sum(len(line) > _LONG_LINE for line in lines) * 100 >= len(lines):
+        return None
+    indents = Counter(len(line) - len(line.lstrip()) for line in lines)
+    return max(indents, key=lambda indent: (indents[indent], -indent))
+
+
+def set_white_space(text: str, running: int | None) -> str:
+    """Return a stretch of text with one blank line between paragraphs and single spaces within them.
+
+    A paragraph is a line; in a hard-wrapped text (`running`, the indentation of its lines, is given) it goes on
+    until an empty line or a line indented deeper. Soft hyphens and byte-order marks go; nothing else changes.
+    """
+    paragraphs: list[list[str]] = []
+    fresh = True
+    for line in text.replace("\u00ad", "").replace("\ufeff", "").splitlines():
+        words = line.split()
+        deeper = running is None or len(line) - len(line.lstrip()) > running
+        if words and (fresh or deeper or not paragraphs):
+            paragraphs.append(words)
+        elif words:
+            paragraphs[-1] += words
+        fresh = not words
+    return "\n\n".join(" ".join(words) for words in paragraphs)

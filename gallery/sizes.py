@@ -1,0 +1,113 @@
+"""How large a site is, by kind of file, and what to change where it is too large."""
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+PAGES_BYTES = 1_000_000_000
+"""GitHub Pages publishes no site larger than 1 GB."""
+PUSH_BYTES = 100 << 20
+"""git push to GitHub refuses a file larger than 100 MiB."""
+PAGE_BYTES = 5_000_000
+"""A page this large keeps a phone waiting."""
+
+_PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".ico", ".avif"}
+_LAYER = re.compile(r"data/[^/]+/attention/layer-(\d+)\.bin")
+
+KINDS: dict[str, Callable[[PurePosixPath], bool]] = {
+    "attention": lambda path: path.match("data/*/attention/*"),
+    "bertviz": lambda path: path.match("data/*/*_view.html"),
+    "pictures": lambda path: path.suffix in _PICTURES,
+    "downloads": lambda path: path.parts[0] == "data",
+    "pages": lambda path: path.suffix == ".html",
+    "search": lambda path: path.parts[0] == "search",
+    "theme": lambda path: path.parts[0] == "assets",
+    "other": lambda path: True,
+}
+"""Kind -> whether a path of the site is of it; the first that fits counts."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much a kind of file takes."""
+
+    files: int = 0
+    bytes: int = 0
+    largest: int = 0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a site takes."""
+
+    kinds: dict[str, Size]
+    layers: dict[int, int]
+    """Bytes of attention by layer."""
+
+    @property
+    def bytes(self) -> int:
+        """All of it."""
+        return sum(size.bytes for size in self.kinds.values())
+
+    @property
+    def files(self) -> int:
+        """How many files."""
+        return sum(size.files for size in self.kinds.values())
+
+
+def measure(site: Path, files: Iterable[str]) -> Sizes:
+    """Return the sizes of a site's files, given by their paths within it."""
+    kinds = dict.fromkeys(KINDS, Size())
+    layers: dict[int, int] = {}
+    for name in files:
+        count = (site / name).stat().st_size
+        path = PurePosixPath(name)
+        kind = next(kind for kind, fits in KINDS.items() if fits(path))
+        old = kinds[kind]
+        kinds[kind] = Size(old.files + 1, old.bytes + count, max(old.largest, count))
+        if layer := _LAYER.fullmatch(name):
+            layers[int(layer[1])] = layers.get(int(layer[1]), 0) + count
+    return Sizes(kinds, dict(sorted(layers.items())))
+
+
+def layers_that_fit(sizes: Sizes, budget: int) -> int:
+    """Return how many layers of attention can stay, the last ones going first, for a site within a budget in bytes."""
+    left = budget - (sizes.bytes - sum(sizes.layers.values()))
+    kept = 0
+    for count in sizes.layers.values():
+        left -= count
+        if left < 0:
+            break
+        kept += 1
+    return kept
+
+
+def advice(sizes: Sizes, budget: int) -> list[str]:
+    """Return what can be changed for a site that is over its budget, and by how much each helps."""
+    attention, bertviz = sum(sizes.layers.values()), sizes.kinds["bertviz"].bytes
+    lines = []
+    if attention:
+        kept, each = layers_that_fit(sizes, budget), attention // len(sizes.layers)
+        enough = f"; {kept} of {len(sizes.layers)} would fit" if kept else ""
+        lines.append(f"fewer layers of attention: {megabytes(each)} less for each{enough}")
+        lines.append(f"attention for an excerpt of half the length: about {megabytes(attention // 2)} less")
+        lines.append(f"the picture of all heads alone: {megabytes(attention)} less")
+    if bertviz:
+        lines.append(f"bertviz_tokens: 0: {megabytes(bertviz)} less")
+    passages = sizes.kinds["attention"].bytes + bertviz + sizes.kinds["downloads"].bytes + sizes.kinds["pages"].bytes
+    lines.append(f"fewer passages: they take {megabytes(passages)} in all")
+    return lines
+
+
+def table(sizes: Sizes) -> str:
+    """Return the sizes as lines of text, kinds that there are, largest first."""
+    rows = sorted(((size.bytes, kind, size) for kind, size in sizes.kinds.items() if size.files), reverse=True)
+    lines = [f"{'kind':<10} {'files':>8} {'size':>12} {'largest':>12}"]
+    lines += [f"{kind:<10} {size.files:>8,} {megabytes(size.bytes):>12} {megabytes(size.largest):>12}" for _, kind, size in rows]
+    return "\n".join([*lines, f"{'all':<10} {sizes.files:>8,} {megabytes(sizes.bytes):>12}"])
+
+
+def megabytes(count: int) -> str:
+    """Return a number of bytes as a reader's figure, 1 MB being a million bytes."""
+    return f"{count / 1e6:,.1f} MB" if count >= 100_000 else f"{count / 1e3:,.1f} kB"

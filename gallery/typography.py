@@ -1,0 +1,37 @@
+"""Typography that the edition decides and not the author, taken out by the tokenizer itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+#: (pattern, replacement) steps before the tokenizer's own normaliser. A single character stands for a single
+#: character wherever it can: what a longer replacement inserts has no place of its own in the original text.
+TYPOGRAPHY = [
+    # Soft hyphens, zero-width marks, stress accents, the diaeresis of a decomposed ё, emphasis marks.
+    ("[\u00ad\u200b\u200c\u200d\ufeff\u0300\u0301\u0308*_]", ""),
+    ("ё", "е"),
+    ("Ё", "Е"),
+    ("[«»„“”‟″]", '"'),
+    ("[‘’‚‛′`´]", "'"),
+    ("…", "..."),
+    (r"\.{4,}", "..."),
+    (r"\s+", " "),
+    # Every dash, and a hyphen that stands alone; the hyphen inside a word stays.
+    ("[–―−‒]|--+|(?<![^ ])-(?![^ ])", "—"),
+    (" {2,}", " "),
+]
+
+
+def normalise_typography(source: Path, target: Path) -> None:
+    """Write the tokenizer.json of source to target with TYPOGRAPHY before its own normaliser.
+
+    NFC comes first, so that a decomposed й stays й while stress accents, which have no composed form in Cyrillic,
+    stay apart and go.
+    """
+    data = json.loads(source.read_text(encoding="utf-8"))
+    own = data["normalizer"]
+    steps: list[dict[str, Any]] = [{"type": "NFC"}]
+    steps += [{"type": "Replace", "pattern": {"Regex": old}, "content": new} for old, new in TYPOGRAPHY]
+    steps += own["normalizers"] if own and own["type"] == "Sequence" else [own] if own else []
+    data["normalizer"] = {"type": "Sequence", "normalizers": steps}
+    target.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,217 @@
+"""Integrated gradients against Captum's, on one machine in one run: speed, accuracy, completeness.
+
+    python tests/benchmarks/attribution.py [--json FILE] [--classifier FOLDER] [--lengths 24 128 512] [--rounds 3]
+
+Speed on a random model of ruBert-base's size (12 x 768, vocabulary 120,138) and on the demo classifier, accuracy on the
+demo classifier over the gallery's passages. The notebook's call is Captum's LayerIntegratedGradients with 50 steps and
+internal_batch_size=1. Runs of ours and theirs alternate; the matrix-multiply rate is measured between them.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+from captum.attr import LayerIntegratedGradients
+from rich.console import Console
+from rich.table import Table
+from transformers import BertConfig, BertForSequenceClassification
+
+from gallery.attribution.integrated_gradients import integrated_gradients
+from gallery.classifier import Classifier, Encoded, load_classifier
+from gallery.config import Settings, method_parameters
+from gallery.labels import class_number
+from gallery.passages import Passage, read_passages
+from gallery.records import Attribution, Model
+from gallery.sources import resolve_model, resolve_tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+ADAPTIVE = method_parameters(Settings(), "integrated_gradients")
+NOTEBOOK = {**ADAPTIVE, "n_steps": 50}
+
+
+def multiply_rate() -> float:
+    """GFLOP/s of one large float32 product, the better of oneDNN and the default library."""
+    x, w = torch.randn(2048, 768), torch.randn(3072, 768)
+    best = 0.0
+    for product in (lambda: torch.ops.mkldnn._linear_pointwise(x, w, None, "none", [], ""), lambda: torch.nn.functional.linear(x, w)):
+        times = [timed(product) for _ in range(11)]
+        best = max(best, 2 * x.shape[0] * x.shape[1] * w.shape[0] / 1e9 / statistics.median(times))
+    return best
+
+
+def timed(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def path_flops(classifier: Classifier, length: int, steps: int) -> float:
+    """Multiplications and additions of the notebook's maths: every layer, forward and backward to the inputs."""
+    hidden, layers = classifier.card.hidden, classifier.card.layers
+    linear, mixing = 24 * length * hidden**2, 4 * length**2 * hidden
+    return float(steps * layers * (2 * linear + 3 * mixing))
+
+
+def random_model() -> Classifier:
+    """A ruBert-base-sized classifier that was never trained."""
+    torch.manual_seed(0)
+    model = BertForSequenceClassification(BertConfig(vocab_size=120138, num_labels=40)).eval().requires_grad_(False)
+    card = Model("random", "random", "", "", "bert", tuple(map(str, range(40))), 12, 12, 768, 512)
+    tokenizer = SimpleNamespace(pad_token_id=0, mask_token_id=103)
+    return Classifier(model, tokenizer, card, torch.device("cpu"), torch.float32, model.bert.embeddings, "bert.embeddings", Settings().batch_tokens)
+
+
+def random_passage(length: int, seed: int) -> Encoded:
+    """A passage of random tokens, each a word."""
+    ids = [101, *np.random.default_rng(seed).integers(1000, 120138, length - 2).tolist(), 102]
+    words = tuple((i, i + 1) for i in range(length - 2))
+    special = (True, *[False] * (length - 2), True)
+    return Encoded("x" * length, tuple(ids), ("x",) * length, ((0, 0), *words, (0, 0)), special, words, (-1, *range(length - 2), -1), length)
+
+
+def notebook(classifier: Classifier, encoded: Encoded, target: int, steps: int = 50) -> np.ndarray:
+    """The notebook's own call."""
+    ids, start = torch.tensor([encoded.ids]), torch.tensor([classifier.baseline_ids(encoded, "pad")])
+    explainer = LayerIntegratedGradients(lambda rows: classifier.model(rows).logits, classifier.layer)
+    classifier.model.requires_grad_(True)
+    try:
+        return explainer.attribute(ids, start, target=target, n_steps=steps, internal_batch_size=1).sum(-1)[0].detach().double().numpy()
+    finally:
+        classifier.model.requires_grad_(False)
+
+
+def ours(classifier: Classifier, encoded: Encoded, targets: Sequence[int], parameters: dict[str, object]) -> list[Attribution]:
+    return integrated_gradients(classifier, [encoded], [targets], parameters)[0]
+
+
+def cut(classifier: Classifier, text: str, length: int) -> Encoded:
+    """A passage of at most `length` tokens, its text repeated if it is shorter."""
+    while len(classifier.encode(text).ids) < length:
+        text += " " + text
+    offsets = classifier.encode(text).offsets
+    return classifier.encode(text[: offsets[length - 2][1]])
+
+
+def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Encoded, int]]], rounds: int, table: Table) -> dict[str, float]:
+    """Time the notebook's call, the same nodes in ours, and ours to the tolerance; all passages of each length, alternating."""
+    figures: dict[str, float] = {}
+    for length, chosen in passages.items():
+        theirs, same, adaptive, steps, rates, errors = [], [], [], [], [], []
+        ours(classifier, chosen[0][0], [chosen[0][1]], {**ADAPTIVE, "n_steps": 2})
+        for encoded, target in (chosen * rounds)[: max(rounds, len(chosen))]:
+            rates.append(multiply_rate())
+            if len(theirs) < rounds:
+                found: list[np.ndarray] = []
+                theirs.append(timed(lambda e=encoded, t=target, f=found: f.append(notebook(classifier, e, t))))
+                result: list[Attribution] = []
+                same.append(timed(lambda e=encoded, t=target, r=result: r.extend(ours(classifier, e, [t], NOTEBOOK))))
+                errors.append(np.abs(result[0].tokens - found[0]).max() / np.abs(found[0]).max())
+            rates.append(multiply_rate())
+            outcome: list[Attribution] = []
+            adaptive.append(timed(lambda e=encoded, t=target, r=outcome: r.extend(ours(classifier, e, [t], ADAPTIVE))))
+            steps.append(outcome[0].steps)
+        ceiling = statistics.median(rates)
+        base, mine, quick = (statistics.median(times) for times in (theirs, same, adaptive))
+        work = path_flops(classifier, length, 50) / 1e9
+        figures |= {f"efficiency_{length}": work / mine / ceiling, f"same_{length}": base / mine, f"tolerance_{length}": base / quick}
+        table.add_row(
+            name,
+            str(length),
+            f"{ceiling:.0f}",
+            f"{base:.2f}",
+            f"{mine:.2f}",
+            f"{base / mine:.2f}x",
+            f"{work / mine:.0f}",
+            f"{work / mine / ceiling:.2f}",
+            f"{max(errors):.0e}",
+            f"{quick:.2f}",
+            f"{statistics.median(steps):.0f} ({min(steps)}-{max(steps)})",
+            f"{base / quick:.2f}x",
+        )
+    return figures
+
+
+def accuracy(classifier: Classifier, passages: Sequence[tuple[Encoded, list[int]]], nodes: int, console: Console) -> tuple[float, float]:
+    """Return the worst error of an attribution against a reference, as a share of the largest, and the share of converged explanations."""
+    worst, fine, steps = [], [], []
+    for encoded, targets in passages:
+        found = ours(classifier, encoded, targets, ADAPTIVE)
+        reference = ours(classifier, encoded, targets, {**ADAPTIVE, "n_steps": nodes})
+        for one, true in zip(found, reference, strict=True):
+            error = float(np.abs(one.tokens - true.tokens).max() / np.abs(true.tokens).max())
+            worst.append(error)
+            fine.append(bool(one.converged) and (one.delta_share or 0) <= 0.01)
+            steps.append(one.steps)
+            if error > 0.03 or not fine[-1]:
+                console.print(f"  {encoded.text[:40]!r}, class {one.target}: error {error:.3f}, delta {one.delta_share:.4f}, {one.steps} steps")
+    console.print(
+        f"{len(worst)} attributions against {nodes} nodes: median error {statistics.median(worst):.4f}, worst {max(worst):.4f}, "
+        f"steps {min(steps)} to {max(steps)}, median {statistics.median(steps):.0f}"
+    )
+    return max(worst), sum(fine) / len(fine)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--classifier", default="gallery/demo/classifier")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[24, 128, 512])
+    parser.add_argument("--rounds", type=int, default=3, help="runs of the notebook's call at each length")
+    parser.add_argument("--timed-passages", type=int, default=9, help="passages ours is timed on at each length")
+    parser.add_argument("--reference", type=int, default=2000, help="nodes of the reference for excerpts of 24 tokens")
+    parser.add_argument("--full-reference", type=int, default=200, help="nodes of the reference for whole passages")
+    parser.add_argument("--skip", nargs="*", default=[], choices=["big", "demo", "accuracy"])
+    options = parser.parse_args()
+    console = Console(width=180)
+    table = Table(title="50 steps, and as many as the tolerance asks for; seconds, one target")
+    for heading in ("model", "tokens", "ceiling", "notebook", "ours, same nodes", "", "GFLOP/s", "share", "differ", "to tolerance", "steps", ""):
+        table.add_column(heading, justify="right")
+    figures: dict[str, float] = {}
+    speeds: list[dict[str, float]] = []
+    if "big" not in options.skip:
+        big = random_model()
+        speeds.append(speed(big, "random 12x768", {n: [(random_passage(n, seed), 7) for seed in range(3)] for n in options.lengths}, options.rounds, table))
+        one, three = [], []
+        for seed in range(options.rounds):
+            passage = random_passage(128, seed)
+            one.append(timed(lambda p=passage: ours(big, p, [7], NOTEBOOK)))
+            three.append(timed(lambda p=passage: ours(big, p, [7, 8, 9], NOTEBOOK)))
+        figures["three_targets_cost"] = statistics.median(three) / statistics.median(one)
+        for length in options.lengths:
+            figures |= {f"same_nodes_efficiency_{length}": speeds[0][f"efficiency_{length}"], f"same_nodes_speedup_{length}": speeds[0][f"same_{length}"]}
+        del big
+    if "demo" not in options.skip or "accuracy" not in options.skip:
+        demo = load_classifier(resolve_model(options.classifier, ROOT), resolve_tokenizer(options.classifier, ROOT), Settings())
+        chosen = [passage for passage in read_passages(("site_src/passages",), ROOT) if isinstance(passage, Passage)]
+        true = [class_number(passage, demo.card.labels) for passage in chosen]
+    if "demo" not in options.skip:
+        some = list(zip(chosen, true, strict=True))[:: max(1, len(chosen) // options.timed_passages)]
+        speeds.append(speed(demo, "demo", {n: [(cut(demo, p.text, n), t) for p, t in some] for n in options.lengths}, options.rounds, table))
+    console.print(table)
+    for length in options.lengths if speeds else []:
+        figures[f"tolerance_speedup_{length}"] = min(found[f"tolerance_{length}"] for found in speeds)
+    if "three_targets_cost" in figures:
+        console.print(f"three targets cost {figures['three_targets_cost']:.2f} times one, 128 tokens, random 12x768")
+    if "accuracy" not in options.skip:
+        whole = []
+        for passage, target in zip(chosen, true, strict=True):
+            encoded = demo.encode(passage.text)
+            ranking = demo.logits([encoded.ids])[0].argsort(descending=True).tolist()
+            whole.append((encoded, list(dict.fromkeys([target, *ranking[:2]]))))
+        excerpts = [(cut(demo, passage.text, 24), [target]) for passage, target in zip(chosen, true, strict=True)]
+        short, _ = accuracy(demo, excerpts, options.reference, console)
+        long, share = accuracy(demo, whole, options.full_reference, console)
+        figures |= {"tolerance_worst_error": max(short, long), "delta_ok_share": share}
+    console.print_json(json.dumps(figures))
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Pages of a real built gallery, served on this machine, in a browser that can reach nothing else."""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.galleries import make_gallery, run
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], str]]:
+    """Give a function that serves a folder and returns its address, with a slash at the end."""
+    servers = []
+
+    def start(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def site(tiny: Callable[[str], Path], serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Build a Russian gallery of three passages and give its address."""
+    config = make_gallery(tmp_path_factory.mktemp("site"), tiny("bert"))
+    result = run(config)
+    assert result.exit_code == 0, result.output
+    return serve(config.parent / "site")
+
+
+@dataclass
+class Watched:
+    """A page, and all that went wrong on it."""
+
+    page: Any
+    faults: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def watched(chromium: Any) -> Iterator[Watched]:
+    """Give a page that blocks every other host and notes console errors, failed requests and exceptions."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU")
+    page = context.new_page()
+    result = Watched(page)
+
+    def route(handler: Any) -> None:
+        if handler.request.url.startswith("http://127.0.0.1:"):
+            handler.continue_()
+        else:
+            result.faults.append(f"other host: {handler.request.url}")
+            handler.abort()
+
+    context.route(lambda url: url.startswith("http"), route)
+    page.on("console", lambda message: result.faults.append(f"console: {message.text}") if message.type == "error" else None)
+    page.on("pageerror", lambda error: result.faults.append(f"exception: {error}"))
+    page.on("response", lambda response: result.faults.append(f"{response.status}: {response.url}") if response.status >= 400 else None)
+    yield result
+    context.close()
