@@ -11,7 +11,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pytest
 import torch
@@ -20,6 +19,7 @@ from gallery.attention import attend
 from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
 from gallery.encoding import attention_files, word_weights
+from gallery.fragments import environment
 from gallery.records import Array, Attention, Prediction
 from gallery.sources import resolve_model, resolve_tokenizer
 
@@ -69,9 +69,9 @@ def publish(folder: Path, prediction: Prediction, record: Attention, name: str) 
     data.mkdir()
     for file, content in attention_files(prediction, record).items():
         (data / file).write_bytes(content)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(GALLERY / "templates"), autoescape=True)
-    environment.globals["_"] = lambda text: text
-    fragment = environment.get_template("attention.html").render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png")
+    fragment = (
+        environment("en").get_template("attention.html").render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png")
+    )
     (folder / f"{name}.html").write_text(PAGE.format(fragment), "utf-8")
 
 
@@ -80,7 +80,7 @@ def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: t
     model = tiny(request.param)
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
     encoded = classifier.encode(TEXT)
-    (record,) = attend(classifier, [encoded], AttentionSettings())
+    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
     (prediction,) = classifier.predict([encoded])
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
