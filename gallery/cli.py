@@ -217,7 +217,7 @@ def train(base: Path, corpus: Path, out: Path, table: Path | None, steps: int, m
     A killed run goes on from its checkpoint when the same command is given again.
     """
     try:
-        from gallery.train import train as fine_tune
+        from gallery.training.train import train as fine_tune
     except ImportError as error:
         raise _lacking(error, "training", "explain,train") from error
     fine_tune(base, corpus, out, table=table, steps=steps, minutes=minutes, seed=seed, device=device)

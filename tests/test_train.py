@@ -17,9 +17,9 @@ pytest.importorskip("sklearn")
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel  # noqa: E402
 
-from gallery.evaluation import best_temperature, figures, fold_temperature  # noqa: E402
-from gallery.train import train  # noqa: E402
-from gallery.typography import normalise_typography  # noqa: E402
+from gallery.training.evaluation import best_temperature, figures, fold_temperature  # noqa: E402
+from gallery.training.train import train  # noqa: E402
+from gallery.training.typography import normalise_typography  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CORPUS = Path(os.environ.get("GALLERY_CORPUS", ROOT.parent / "shared" / "data" / "corpus.tar.gz"))

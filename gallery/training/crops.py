@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.corpus import Work
+from gallery.training.corpus import Work
 
 UNK = 3
 
