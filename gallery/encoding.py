@@ -19,7 +19,8 @@ from gallery.records import Array, Attention, Prediction
 
 NOISE = {"int8": 0.01, "exact": 0.0004}
 """By how much rounding moves a score, by `attention.precision`; the codes take about 8 and 12 bits."""
-VERSION = 1
+VERSION = 2
+"""Of the files' form; part of the key of a stored attention."""
 _CODES = 16383
 
 

@@ -75,9 +75,8 @@ def publish(folder: Path, prediction: Prediction, record: Attention, name: str) 
     (folder / f"{name}.html").write_text(PAGE.format(fragment), "utf-8")
 
 
-@pytest.fixture(scope="module", params=["bert", "roberta"])
-def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: tuple[Path, str]) -> Shown:
-    model = tiny(request.param)
+def prepare(model: Path, folder: Path, address: str, name: str) -> Shown:
+    """Explain the passage by a tiny model and publish it."""
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
     encoded = classifier.encode(TEXT)
     (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
@@ -85,9 +84,13 @@ def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: t
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
         layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
-    folder, address = served
-    publish(folder, prediction, record, request.param)
-    return Shown(f"{address}/{request.param}.html", folder, prediction, record, torch.cat(layers).numpy())
+    publish(folder, prediction, record, name)
+    return Shown(f"{address}/{name}.html", folder, prediction, record, torch.cat(layers).numpy())
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: tuple[Path, str]) -> Shown:
+    return prepare(tiny(request.param), *served, request.param)
 
 
 @pytest.fixture
@@ -337,4 +340,28 @@ def test_numbers_and_pictures_can_be_saved(page: Any, shown: Shown) -> None:
         with page.expect_download() as download:
             page.locator('[data-save="png"]').click()
         assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert page.problems == []
+
+
+def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
+    page: Any, tiny: Callable[[str], Path], served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gallery.attention.FULL", 10)
+    folder, address = served
+    shown = prepare(tiny("modernbert"), folder, address, "long")
+    weights = shown.words(1, 2)
+    inside = np.ones(len(weights), bool)
+    inside[[0, -1]] = False
+    visit(page, shown)
+    page.locator(".passage .unit").nth(3).hover()
+    assert np.abs(lit(page) - shades(weights[3], inside)).max() < 0.015
+    page.get_by_text("what looks at the word").click()
+    page.locator(".passage .unit").nth(5).hover()
+    assert np.abs(lit(page) - shades(weights[:, 5], inside)).max() < 0.015
+    visit(page, shown, "of-layer_head-2.1_special-hidden_view-map")
+    means = word_weights(shown.weights[1].mean(axis=0), shown.prediction.token_words)[1:-1, 1:-1]
+    values = page.evaluate("[...document.querySelector('gallery-attention').matrix.values]")
+    assert np.abs(np.array(values).reshape(means.shape) - means / means.sum(axis=1, keepdims=True)).max() < 1e-3
+    assert page.get_by_role("button", name="Later").is_disabled()
+    assert page.get_by_text("the mean of all").count() == 0
     assert page.problems == []
