@@ -222,7 +222,8 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     known = network.get_input_embeddings().num_embeddings
     if len(words) > known:
         raise SourceError(
-            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. Name the tokenizer it was trained with as extra.gallery.tokenizer."
+            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. "
+            "Name the tokenizer it was trained with as extra.gallery.tokenizer."
         )
     layer, layer_name = _layer(network, settings.layer)
     card = _card(network, words, model, tokenizer, settings)

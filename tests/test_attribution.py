@@ -109,7 +109,7 @@ def test_every_output_and_baseline_is_complete(tiny: Callable[[str], Path], outp
 
 
 def test_log_odds_of_two_classes_is_the_difference_of_logits(bert: Classifier) -> None:
-    from gallery.attribution.path import class_outputs
+    from gallery.attribution.outputs import class_outputs
 
     logits = torch.tensor([[2.0, -1.0]])
     assert class_outputs(logits, "log-odds").tolist() == [[3.0, -3.0]]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from gallery.attribution.path import Parameters, class_outputs, plain_attribution
+from gallery.attribution.outputs import Parameters, class_outputs, plain_attribution
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Attribution
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from gallery.attribution.integration import integrate
-from gallery.attribution.path import Parameters, baseline_probabilities, make_path, output_values
+from gallery.attribution.integration import Integral, integrate
+from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
+from gallery.attribution.path import make_path
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.records import Attribution
 
@@ -15,32 +16,26 @@ def integrated_gradients(classifier: Classifier, batch: Sequence[Encoded], targe
     Gauss-Legendre nodes as in Captum, or None for as many as `delta_tolerance` asks for, up to `max_steps`.
     Cost: one forward pass and one backward pass per target at each step; 15 to 40 steps for most passages.
     """
-    paths = [make_path(classifier, encoded, wanted, parameters["baseline"]) for encoded, wanted in zip(batch, targets, strict=True)]
-    results = []
-    for encoded, path, found in zip(batch, paths, integrate(classifier, paths, parameters, classifier.from_embeddings), strict=True):
-        outputs = output_values(found.logits, parameters["output"])
-        results.append(
-            [
-                Attribution(
-                    method="integrated_gradients",
-                    target=target,
-                    parameters={**parameters, "at": classifier.layer_name},
-                    tokens=found.totals[k],
-                    words=encoded.sum_words(found.totals[k]),
-                    output=parameters["output"],
-                    output_value=float(outputs[-1, target]),
-                    baseline_value=float(outputs[0, target]),
-                    delta=float(found.delta[k]),
-                    converged=bool(found.converged[k]),
-                    steps=found.steps,
-                    baseline_probabilities=baseline_probabilities(found.logits[0]),
-                    versions=versions(),
-                    extra={
-                        "error": None if found.error is None else float(found.error[k]),
-                        "path": [[float(node), float(value)] for node, value in zip(found.nodes, outputs[:, target], strict=True)],
-                    },
-                )
-                for k, target in enumerate(path.targets)
-            ]
-        )
-    return results
+    paths = [make_path(classifier, encoded, parameters["baseline"]) for encoded in batch]
+    found = integrate(classifier, paths, targets, parameters, classifier.from_embeddings)
+    return [[_record(classifier, encoded, one, parameters) for one in integrals] for encoded, integrals in zip(batch, found, strict=True)]
+
+
+def _record(classifier: Classifier, encoded: Encoded, found: Integral, parameters: Parameters) -> Attribution:
+    outputs = output_values(found.logits, parameters["output"])[:, found.target]
+    return Attribution(
+        method="integrated_gradients",
+        target=found.target,
+        parameters={**parameters, "at": classifier.layer_name},
+        tokens=found.totals,
+        words=encoded.sum_words(found.totals),
+        output=parameters["output"],
+        output_value=float(outputs[-1]),
+        baseline_value=float(outputs[0]),
+        delta=found.delta,
+        converged=found.converged,
+        steps=found.steps,
+        baseline_probabilities=baseline_probabilities(found.logits[0]),
+        versions=versions(),
+        extra={"error": found.error, "path": [[float(node), float(value)] for node, value in zip(found.nodes, outputs, strict=True)]},
+    )

@@ -1,11 +1,13 @@
 """Integrals of gradients along paths: with a fixed number of nodes, or with as many as it takes."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.attribution.path import Parameters, Path, RunFrom, Walk, end_logits, output_values, walk
+from gallery.attribution.outputs import Parameters, output_values
+from gallery.attribution.path import Found, Path, Point, RunFrom, end_logits, walk
 from gallery.attribution.quadrature import Estimate, delta_scale, estimate, first_nodes, gauss_legendre
 from gallery.classifier import Classifier
 from gallery.records import Array
@@ -13,67 +15,92 @@ from gallery.records import Array
 
 @dataclass(frozen=True)
 class Integral:
-    """The integrals along one path for its K targets, with their errors."""
+    """The integral along one path for one class, with its errors."""
 
+    target: int
     totals: Array
-    """[K, T] float64."""
-    delta: Array
-    """[K] sum of the totals less the change of output."""
-    converged: Array
-    """[K] bool."""
-    error: Array | None
-    """[K] estimated error of the worst token, as a share of the largest; None for a fixed number of nodes."""
+    """[T] float64."""
+    delta: float
+    """Sum of the totals less the change of output."""
+    converged: bool
+    error: float | None
+    """Estimated error of the worst token, as a share of the largest; None for a fixed number of nodes."""
     steps: int
+    """Nodes at which the gradient was taken."""
     nodes: Array
     """[N] from 0 to 1, both ends included."""
     logits: Array
     """[N, C] what the model says along the path."""
 
 
-def integrate(classifier: Classifier, paths: Sequence[Path], parameters: Parameters, run_from: RunFrom) -> list[Integral]:
-    """Return one integral per path, over `n_steps` Gauss-Legendre nodes or, where that is None, as many as the tolerance asks for."""
+def integrate(
+    classifier: Classifier, paths: Sequence[Path], targets: Sequence[Sequence[int]], parameters: Parameters, run_from: RunFrom
+) -> list[list[Integral]]:
+    """Return, for each path, one integral per class in its `targets`.
+
+    Over `n_steps` Gauss-Legendre nodes or, where that is None, as many as `delta_tolerance` asks for, up to `max_steps`.
+    Each class refines for itself and is done when it is done, so what is found for one does not depend on the others;
+    where several want the same node they share its forward pass.
+    """
     if parameters["n_steps"] is None:
-        return _adaptive(classifier, paths, parameters, run_from)
-    return _fixed(classifier, paths, parameters, run_from)
+        return _adaptive(classifier, paths, targets, parameters, run_from)
+    return _fixed(classifier, paths, targets, parameters, run_from)
 
 
-def _fixed(classifier: Classifier, paths: Sequence[Path], parameters: Parameters, run_from: RunFrom) -> list[Integral]:
+def _fixed(classifier: Classifier, paths: Sequence[Path], targets: Sequence[Sequence[int]], parameters: Parameters, run_from: RunFrom) -> list[list[Integral]]:
     nodes, weights = gauss_legendre(parameters["n_steps"])
+    points = [Point(p, float(node), tuple(targets[p])) for p in range(len(paths)) for node in nodes]
+    every = walk(classifier, paths, points, parameters["output"], run_from)
     results = []
-    for path, along in zip(paths, walk(classifier, paths, [nodes] * len(paths), parameters["output"], run_from), strict=True):
+    for p, path in enumerate(paths):
+        along = every[p * len(nodes) : (p + 1) * len(nodes)]
         ends = end_logits(classifier, path, run_from)
-        outputs = output_values(ends, parameters["output"])[:, path.targets]
-        totals = np.einsum("n,nkt->kt", weights, along.values)
-        change = outputs[1] - outputs[0]
-        delta = totals.sum(-1) - change
-        converged = np.abs(delta) <= parameters["delta_tolerance"] * delta_scale(totals, change)
-        profile = np.concatenate([ends[:1], along.logits, ends[1:]])
-        results.append(Integral(totals, delta, converged, None, len(nodes), np.concatenate([[0.0], nodes, [1.0]]), profile))
+        logits = np.stack([ends[0], *(found.logits for found in along), ends[1]])
+        one = []
+        for k, target in enumerate(targets[p]):
+            totals = weights @ np.stack([found.values[k] for found in along])
+            change = float(np.diff(output_values(ends, parameters["output"])[:, target])[0])
+            delta = float(totals.sum() - change)
+            fine = abs(delta) <= parameters["delta_tolerance"] * delta_scale(totals, change)
+            one.append(Integral(target, totals, delta, fine, None, len(nodes), np.concatenate([[0.0], nodes, [1.0]]), logits))
+        results.append(one)
     return results
 
 
-def _adaptive(classifier: Classifier, paths: Sequence[Path], parameters: Parameters, run_from: RunFrom) -> list[Integral]:
-    output, most = parameters["output"], parameters["max_steps"]
-    nodes = [first_nodes() for _ in paths]
-    walks = walk(classifier, paths, nodes, output, run_from)
-    while True:
-        estimates = [_estimate(known, along, path, parameters) for known, along, path in zip(nodes, walks, paths, strict=True)]
-        more = [found.more[: max(0, most - len(known))] for found, known in zip(estimates, nodes, strict=True)]
-        unfinished = [i for i, new in enumerate(more) if len(new)]
-        if not unfinished:
-            break
-        fresh = walk(classifier, [paths[i] for i in unfinished], [more[i] for i in unfinished], output, run_from)
-        for i, found in zip(unfinished, fresh, strict=True):
-            joined = np.concatenate([nodes[i], more[i]])
-            order = np.argsort(joined)
-            nodes[i] = joined[order]
-            walks[i] = Walk(np.concatenate([walks[i].values, found.values])[order], np.concatenate([walks[i].logits, found.logits])[order])
-    return [
-        Integral(found.totals, found.delta, found.converged, found.error, len(known), known, along.logits)
-        for found, known, along in zip(estimates, nodes, walks, strict=True)
-    ]
+def _adaptive(
+    classifier: Classifier, paths: Sequence[Path], targets: Sequence[Sequence[int]], parameters: Parameters, run_from: RunFrom
+) -> list[list[Integral]]:
+    values: dict[tuple[int, int], dict[float, Array]] = {(p, target): {} for p, wanted in enumerate(targets) for target in wanted}
+    logits: list[dict[float, Array]] = [{} for _ in paths]
+    estimates: dict[tuple[int, int], Estimate] = {}
+    more = {key: first_nodes() for key in values}
+    while more:
+        together: dict[tuple[int, float], list[int]] = defaultdict(list)
+        for (p, target), nodes in more.items():
+            for node in nodes.tolist():
+                together[p, node].append(target)
+        points = [Point(p, node, tuple(wanted)) for (p, node), wanted in together.items()]
+        for point, found in zip(points, walk(classifier, paths, points, parameters["output"], run_from), strict=True):
+            _keep(point, found, values, logits)
+        estimates |= {key: _estimate(values[key], logits[key[0]], key[1], parameters) for key in more}
+        more = {key: estimates[key].more[: parameters["max_steps"] - len(values[key])] for key in more}
+        more = {key: nodes for key, nodes in more.items() if len(nodes)}
+    return [[_integral(target, estimates[p, target], values[p, target], logits[p]) for target in wanted] for p, wanted in enumerate(targets)]
 
 
-def _estimate(nodes: Array, along: Walk, path: Path, parameters: Parameters) -> Estimate:
-    outputs = output_values(along.logits, parameters["output"])[:, path.targets]
-    return estimate(nodes, along.values, outputs, parameters["delta_tolerance"])
+def _keep(point: Point, found: Found, values: dict[tuple[int, int], dict[float, Array]], logits: list[dict[float, Array]]) -> None:
+    logits[point.path].setdefault(point.node, found.logits)
+    for target, one in zip(point.targets, found.values, strict=True):
+        values[point.path, target][point.node] = one
+
+
+def _estimate(values: dict[float, Array], logits: dict[float, Array], target: int, parameters: Parameters) -> Estimate:
+    nodes = sorted(values)
+    outputs = output_values(np.stack([logits[node] for node in nodes]), parameters["output"])[:, target]
+    return estimate(np.array(nodes), np.stack([values[node] for node in nodes]), outputs, parameters["delta_tolerance"])
+
+
+def _integral(target: int, found: Estimate, values: dict[float, Array], logits: dict[float, Array]) -> Integral:
+    nodes = sorted(values)
+    along = np.stack([logits[node] for node in nodes])
+    return Integral(target, found.totals, found.delta, found.converged, found.error, len(nodes), np.array(nodes), along)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gallery.attribution.integration import integrate
+from gallery.attribution.integration import Integral, integrate
 from gallery.attribution.layers import hidden_states, run_from_layer
-from gallery.attribution.path import Parameters, Path, baseline_probabilities, make_path, output_values
+from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
+from gallery.attribution.path import Path
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.records import Attribution
 
@@ -31,31 +32,29 @@ def _one(classifier: Classifier, encoded: Encoded, targets: Sequence[int], param
         starts = [end.new_zeros(end.shape) for end in ends]
     else:
         starts = hidden_states(classifier, classifier.baseline_ids(encoded, parameters["baseline"]))
-    whole = make_path(classifier, encoded, targets, parameters["baseline"])
-    found = []
-    for layer, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        path = Path(encoded.ids, start, end, whole.targets)
-        found += integrate(classifier, [path], parameters, run_from_layer(classifier, layer))
+    paths = [Path(encoded.ids, start, end) for start, end in zip(starts, ends, strict=True)]
+    found = [integrate(classifier, [path], [targets], parameters, run_from_layer(classifier, layer))[0] for layer, path in enumerate(paths)]
+    return [_record(encoded, [layer[k] for layer in found], parameters) for k in range(len(targets))]
+
+
+def _record(encoded: Encoded, found: Sequence[Integral], parameters: Parameters) -> Attribution:
     every = np.stack([one.totals for one in found])
-    outputs = output_values(np.stack([one.logits[[0, -1]] for one in found]), parameters["output"]).mean(0)
-    special = np.array(encoded.special)
-    return [
-        Attribution(
-            method="layer_integrated_gradients",
-            target=target,
-            parameters={**parameters, "at": "each encoder layer"},
-            tokens=every[:, k].mean(0),
-            words=encoded.sum_words(every[:, k].mean(0)),
-            output=parameters["output"],
-            output_value=float(outputs[1, target]),
-            baseline_value=float(outputs[0, target]),
-            delta=float(np.mean([one.delta[k] for one in found])),
-            converged=bool(all(one.converged[k] for one in found)),
-            steps=sum(one.steps for one in found),
-            baseline_probabilities=baseline_probabilities(found[0].logits[0]),
-            versions=versions(),
-            extra={"specials": every[:, k][:, special].sum(-1).tolist(), "deltas": [float(one.delta[k]) for one in found]},
-            layers=encoded.sum_words(every[:, k]),
-        )
-        for k, target in enumerate(whole.targets)
-    ]
+    ends = output_values(np.stack([one.logits[[0, -1]] for one in found]), parameters["output"])[..., found[0].target].mean(0)
+    tokens = every.mean(0)
+    return Attribution(
+        method="layer_integrated_gradients",
+        target=found[0].target,
+        parameters={**parameters, "at": "each encoder layer"},
+        tokens=tokens,
+        words=encoded.sum_words(tokens),
+        output=parameters["output"],
+        output_value=float(ends[1]),
+        baseline_value=float(ends[0]),
+        delta=float(np.mean([one.delta for one in found])),
+        converged=all(one.converged for one in found),
+        steps=sum(one.steps for one in found),
+        baseline_probabilities=baseline_probabilities(found[0].logits[0]),
+        versions=versions(),
+        extra={"specials": every[:, np.array(encoded.special)].sum(-1).tolist(), "deltas": [one.delta for one in found]},
+        layers=encoded.sum_words(every),
+    )

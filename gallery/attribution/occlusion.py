@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gallery.attribution.erasure import erased_logits, spread_words
-from gallery.attribution.path import Parameters, output_values, plain_attribution
+from gallery.attribution.outputs import Parameters, output_values, plain_attribution
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Attribution
 

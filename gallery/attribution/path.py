@@ -3,90 +3,67 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gallery.classifier import Classifier, Encoded, versions
-from gallery.records import Array, Attribution
-
-Parameters = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Path:
-    """One passage's path: start and end [T, H] embeddings, and the K classes whose outputs are followed."""
-
-    ids: tuple[int, ...]
-    start: Tensor
-    end: Tensor
-    targets: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Walk:
-    """What was found at N nodes of a path."""
-
-    values: Array
-    """[N, K, T] float64: each token's part of the derivative of the output along the path."""
-    logits: Array
-    """[N, C] float64."""
-
-
-def make_path(classifier: Classifier, encoded: Encoded, targets: Sequence[int], baseline: str) -> Path:
-    """Return the path from a passage's baseline to the passage; baseline `pad`, `mask` or `zero` (embeddings of 0)."""
-    end = classifier.embed(classifier.batch([encoded.ids]))[0]
-    if baseline == "zero":
-        return Path(encoded.ids, torch.zeros_like(end), end, tuple(targets))
-    start = classifier.embed(classifier.batch([classifier.baseline_ids(encoded, baseline)]))[0]
-    return Path(encoded.ids, start, end, tuple(targets))
-
-
-def class_outputs(logits: Tensor, output: str) -> Tensor:
-    """Return [..., C] what is explained of each class: its `logit`, its `probability`, or its `log-odds` against all others."""
-    if output == "logit":
-        return logits
-    if output == "probability":
-        return logits.softmax(-1)
-    if output != "log-odds":
-        raise ValueError(f"output {output!r} is none of logit, probability and log-odds")
-    own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    others = logits.unsqueeze(-2).masked_fill(own, -torch.inf).logsumexp(-1)
-    return logits - others
-
-
-def output_values(logits: Array, output: str) -> Array:
-    """Return [..., C] the same of logits in numpy, in float64."""
-    result: Array = class_outputs(torch.from_numpy(np.asarray(logits, np.float64)), output).numpy()
-    return result
-
+from gallery.attribution.outputs import class_outputs
+from gallery.classifier import Classifier, Encoded
+from gallery.records import Array
 
 RunFrom = Callable[[Mapping[str, Tensor]], AbstractContextManager[Callable[[Tensor], Tensor]]]
 """Gives, for the inputs of a batch, a function from points [B, T, H] of the paths' space to logits [B, C]."""
 
 
-def walk(classifier: Classifier, paths: Sequence[Path], nodes: Sequence[Array], output: str, run_from: RunFrom) -> list[Walk]:
-    """Take gradients at the nodes of each path.
+@dataclass(frozen=True)
+class Path:
+    """The path of one passage, from start to end [T, H]."""
+
+    ids: tuple[int, ...]
+    start: Tensor
+    end: Tensor
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a path, between 0 and 1, at which the gradients of some classes are wanted."""
+
+    path: int
+    """Number of the path in the list that is walked."""
+    node: float
+    targets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found at a point."""
+
+    values: Array
+    """[targets, T] float64: each token's part of the derivative of the output along the path."""
+    logits: Array
+    """[C] float64."""
+
+
+def make_path(classifier: Classifier, encoded: Encoded, baseline: str) -> Path:
+    """Return the path from a passage's baseline to the passage; baseline `pad`, `mask` or `zero` (embeddings of 0)."""
+    end = classifier.embed(classifier.batch([encoded.ids]))[0]
+    if baseline == "zero":
+        return Path(encoded.ids, torch.zeros_like(end), end)
+    return Path(encoded.ids, classifier.embed(classifier.batch([classifier.baseline_ids(encoded, baseline)]))[0], end)
+
+
+def walk(classifier: Classifier, paths: Sequence[Path], points: Sequence[Point], output: str, run_from: RunFrom) -> list[Found]:
+    """Take gradients at points of paths; in the order of the points.
 
     Rows of `classifier.batch_tokens` tokens go through the model together, with one backward pass per target. On a CPU
     a passage is never mixed with others, so its numbers do not depend on its company; on a GPU
     short ones share a batch. Results leave the device once, at the end.
     """
-    places = [(p, i) for p in range(len(paths)) for i in range(len(nodes[p]))]
-    found: list[list[tuple[Tensor, Tensor]]] = [[] for _ in paths]
-    for rows in _chunks(classifier, paths, places):
-        for (p, _), values, logits in zip(rows, *_gradients(classifier, paths, nodes, rows, output, run_from), strict=True):
-            length, targets = len(paths[p].ids), len(paths[p].targets)
-            found[p].append((values[:targets, :length], logits))
-    return [
-        Walk(
-            torch.stack([values for values, _ in one]).cpu().numpy(),
-            torch.stack([logits for _, logits in one]).cpu().numpy(),
-        )
-        for one in found
-    ]
+    found: dict[Point, tuple[Tensor, Tensor]] = {}
+    for rows in _chunks(classifier, paths, points):
+        for row, values, logits in zip(rows, *_gradients(classifier, paths, rows, output, run_from), strict=True):
+            found[row] = (values[: len(row.targets), : len(paths[row.path].ids)], logits)
+    return [Found(found[point][0].cpu().numpy(), found[point][1].cpu().numpy()) for point in points]
 
 
 def mixes(device: torch.device) -> bool:
@@ -94,32 +71,32 @@ def mixes(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
-def _chunks(classifier: Classifier, paths: Sequence[Path], places: Sequence[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    """Split (path, node) pairs into rows that fit the memory, alike in length, and on a CPU of one passage."""
+def _chunks(classifier: Classifier, paths: Sequence[Path], points: Sequence[Point]) -> Iterator[list[Point]]:
+    """Split points into rows that fit the memory, alike in length; on a CPU of one passage and the same targets."""
     alone = not mixes(classifier.device)
-    chunk: list[tuple[int, int]] = []
-    for place in sorted(places, key=lambda place: (len(paths[place[0]].ids), place)):
-        length = len(paths[place[0]].ids)
-        if chunk and ((len(chunk) + 1) * length > classifier.batch_tokens or (alone and place[0] != chunk[0][0])):
+    chunk: list[Point] = []
+    for point in sorted(points, key=lambda point: (len(paths[point.path].ids), point.path, point.targets, point.node)):
+        full = (len(chunk) + 1) * len(paths[point.path].ids) > classifier.batch_tokens
+        if chunk and (full or (alone and (point.path, point.targets) != (chunk[0].path, chunk[0].targets))):
             yield chunk
             chunk = []
-        chunk.append(place)
+        chunk.append(point)
     if chunk:
         yield chunk
 
 
-def _gradients(
-    classifier: Classifier, paths: Sequence[Path], nodes: Sequence[Array], rows: Sequence[tuple[int, int]], output: str, run_from: RunFrom
-) -> tuple[Tensor, Tensor]:
-    """Return [B, K, T] tokens' parts of the derivative, and [B, C] logits, both float64, for rows of (path, node)."""
-    owners = [paths[p] for p, _ in rows]
-    longest, most = max(len(path.ids) for path in owners), max(len(path.targets) for path in owners)
-    alphas = torch.tensor([nodes[p][i] for p, i in rows], dtype=torch.float32, device=classifier.device)[:, None, None]
-    start = torch.stack([_padded(path.start, longest) for path in owners]) if len({id(o) for o in owners}) > 1 else owners[0].start[None]
-    end = torch.stack([_padded(path.end, longest) for path in owners]) if start.shape[0] > 1 else owners[0].end[None]
+def _gradients(classifier: Classifier, paths: Sequence[Path], rows: Sequence[Point], output: str, run_from: RunFrom) -> tuple[Tensor, Tensor]:
+    """Return [B, K, T] tokens' parts of the derivative, and [B, C] logits, both float64."""
+    owners = [paths[row.path] for row in rows]
+    longest, most = max(len(path.ids) for path in owners), max(len(row.targets) for row in rows)
+    nodes = torch.tensor([row.node for row in rows], dtype=torch.float32, device=classifier.device)[:, None, None]
+    if len({row.path for row in rows}) == 1:
+        start, end = owners[0].start[None], owners[0].end[None]
+    else:
+        start, end = (torch.stack([_padded(side, longest) for side in sides]) for sides in zip(*((p.start, p.end) for p in owners), strict=True))
     change = end - start
-    points = (start + alphas * change).to(classifier.dtype).requires_grad_(True)
-    wanted = torch.tensor([[path.targets[min(k, len(path.targets) - 1)] for k in range(most)] for path in owners], device=classifier.device)
+    points = (start + nodes * change).to(classifier.dtype).requires_grad_(True)
+    wanted = torch.tensor([[row.targets[min(k, len(row.targets) - 1)] for k in range(most)] for row in rows], device=classifier.device)
     with torch.enable_grad(), run_from(classifier.batch([path.ids for path in owners])) as run:
         logits = run(points)
         chosen = class_outputs(logits.float(), output).gather(1, wanted)
@@ -140,42 +117,3 @@ def end_logits(classifier: Classifier, path: Path, run_from: RunFrom) -> Array:
     with run_from(classifier.batch([path.ids, path.ids])) as run:
         result: Array = run(torch.stack([path.start, path.end]).to(classifier.dtype)).double().cpu().numpy()
     return result
-
-
-def baseline_probabilities(logits: Array) -> Array:
-    """Return [C] what the model says to the baseline, from its logits."""
-    shifted = np.exp(logits - logits.max())
-    result: Array = shifted / shifted.sum()
-    return result
-
-
-def plain_attribution(
-    classifier: Classifier,
-    encoded: Encoded,
-    method: str,
-    target: int,
-    parameters: Mapping[str, Any],
-    tokens: Array,
-    output_value: float,
-    passes: int,
-    extra: Mapping[str, Any] | None = None,
-    layers: Array | None = None,
-) -> Attribution:
-    """Return the record of a method that promises no completeness: no baseline, no delta."""
-    return Attribution(
-        method=method,
-        target=target,
-        parameters={**parameters, "at": classifier.layer_name},
-        tokens=tokens,
-        words=encoded.sum_words(tokens),
-        output=parameters.get("output", "logit"),
-        output_value=output_value,
-        baseline_value=None,
-        delta=None,
-        converged=None,
-        steps=passes,
-        baseline_probabilities=np.zeros(0),
-        versions=versions(),
-        extra=dict(extra or {}),
-        layers=np.zeros((0, 0)) if layers is None else layers,
-    )

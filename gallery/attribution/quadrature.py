@@ -39,53 +39,52 @@ class Estimate:
     """What a set of nodes says: the integrals, how far off they are, and where more nodes are needed."""
 
     totals: Array
-    """[K, T] integrals for K outputs and T tokens."""
-    delta: Array
-    """[K], sum of the integrals less F(1) - F(0)."""
-    error: Array
-    """[K] largest estimated error of a token's integral, as a share of the largest integral."""
-    converged: Array
-    """[K] bool."""
+    """[T] integrals of T tokens."""
+    delta: float
+    """Sum of the integrals less F(1) - F(0)."""
+    error: float
+    """Largest estimated error of a token's integral, as a share of the largest integral."""
+    converged: bool
     more: Array
-    """Nodes to add; empty where all outputs have converged, or nothing is left to split."""
+    """Nodes to add; empty where all is well, or nothing is left to split."""
 
 
 def estimate(nodes: Array, values: Array, outputs: Array, tolerance: float) -> Estimate:
-    """Integrate values [N, K, T] known at nodes [N] with outputs F [N, K], and say where to refine.
+    """Integrate values [N, T] known at nodes [N] with outputs F [N], and say where to refine.
 
     Each interval is integrated by the polynomial of degree 5 through its six nearest nodes. Two errors are known
     without further passes: the interval's own, |sum of its attributions - (F(b) - F(a))|, which the
     forward passes give for nothing; and, per token, the difference from the polynomial of degree 3. Intervals whose
     errors are a fair share of the worst are halved, so that every node found is kept.
-    An output has converged when |delta| is within `tolerance` of its scale (see `delta_scale`), the own errors add
-    up to no more than a few times that, and no token's error estimate passes 3.5 % of the largest attribution: errors
-    that merely cancel in the sum do not pass.
+    All is well when |delta| is within `tolerance` of its scale (see `delta_scale`), the own errors add
+    up to no more than a few times that, and no token's error estimate passes its share of the largest attribution:
+    errors that merely cancel in the sum do not pass.
     """
     sixth, fourth = _interval_weights(nodes, 6), _interval_weights(nodes, 4)
-    totals = np.einsum("n,nkt->kt", sixth.sum(0), values)
-    change = outputs[-1] - outputs[0]
+    parts = sixth @ values
+    totals = parts.sum(0)
+    change = float(outputs[-1] - outputs[0])
+    delta = float(totals.sum() - change)
     allowed = tolerance * delta_scale(totals, change)
-    largest = np.maximum(np.abs(totals).max(-1), np.finfo(float).tiny)
-    own = np.abs(np.einsum("in,nk->ik", sixth, values.sum(-1)) - np.diff(outputs, axis=0))
-    rough = np.abs(np.einsum("in,nkt->ikt", sixth - fourth, values))
-    delta = totals.sum(-1) - change
-    error = rough.sum(0).max(-1) / largest
-    converged = (np.abs(delta) <= allowed) & (own.sum(0) <= _OWN_TOLERANCE * allowed) & (error <= _TOKEN_TOLERANCE)
-    need = np.maximum(own / allowed / _OWN_TOLERANCE, rough.max(-1) / largest / _TOKEN_TOLERANCE)
-    need = np.where(converged, 0.0, need).max(-1)
+    largest = max(float(np.abs(totals).max()), float(np.finfo(np.float32).tiny))
+    own = np.abs(parts.sum(-1) - np.diff(outputs)) / allowed / _OWN_TOLERANCE
+    rough = np.abs((sixth - fourth) @ values) / largest
+    error = float(rough.sum(0).max())
+    converged = abs(delta) <= allowed and own.sum() <= 1 and error <= _TOKEN_TOLERANCE
+    need = np.maximum(own, rough.max(-1) / _TOKEN_TOLERANCE)
     need[np.diff(nodes) <= _SHORTEST] = 0
-    pick = (need > 0) & (need >= 0.25 * need.max()) if len(need) else need > 0
-    return Estimate(totals, delta, error, converged, ((nodes[:-1] + nodes[1:]) / 2)[pick])
+    pick = (need > 0) & (need >= 0.25 * need.max())
+    middles = (nodes[:-1] + nodes[1:]) / 2
+    return Estimate(totals, delta, error, bool(converged), middles[:0] if converged else middles[pick])
 
 
-def delta_scale(totals: Array, change: Array) -> Array:
-    """Return [K] what a convergence delta is measured against: |F(1) - F(0)|, or a tenth of all evidence where that is more.
+def delta_scale(totals: Array, change: float) -> float:
+    """Return what a convergence delta is measured against: |F(1) - F(0)|, or a tenth of all evidence where that is more.
 
     Where the evidence for and against, sum |attribution|, all but cancels, F hardly changes along the path, and a share of
     that change would ask for more digits than anyone reads.
     """
-    scale: Array = np.maximum(np.abs(change), np.maximum(0.1 * np.abs(totals).sum(-1), np.finfo(np.float32).eps))
-    return scale
+    return max(abs(change), 0.1 * float(np.abs(totals).sum()), float(np.finfo(np.float32).eps))
 
 
 def _interval_weights(nodes: Array, points: int) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, spread_words
 from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.attribution.path import Parameters, plain_attribution
+from gallery.attribution.outputs import Parameters, plain_attribution
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Array, Attribution
 

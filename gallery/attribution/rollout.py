@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gallery.attribution.path import Parameters, plain_attribution
+from gallery.attribution.outputs import Parameters, plain_attribution
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Attribution
 

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 
 from gallery.attribution.erasure import erased_logits, generator_of, spread_words
-from gallery.attribution.path import Parameters, baseline_probabilities, output_values, plain_attribution
+from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values, plain_attribution
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.records import Array, Attribution
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gallery.attribution.erasure import generator_of
 from gallery.attribution.layers import encoder_layers, hidden_states
-from gallery.attribution.path import Parameters, plain_attribution
+from gallery.attribution.outputs import Parameters, plain_attribution
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Array, Attribution
 

@@ -17,9 +17,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 from tokenizers import Tokenizer
 
-from gallery.corpus import AUTHORS, Work, read_corpus
-from gallery.crops import Crop, Sampler, fixed_crops
-from gallery.evaluation import LENGTHS, best_temperature, figures
+from gallery.training.corpus import AUTHORS, Work, read_corpus
+from gallery.training.crops import Crop, Sampler, fixed_crops
+from gallery.training.evaluation import LENGTHS, best_temperature, figures
 
 CLASSIFIER = Path(__file__).parents[2] / "gallery" / "demo" / "classifier"
 

@@ -1,0 +1,71 @@
+"""What is explained of a class, and the record of methods that promise no completeness."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gallery.classifier import Classifier, Encoded, versions
+from gallery.records import Array, Attribution
+
+Parameters = Mapping[str, Any]
+
+
+def class_outputs(logits: Tensor, output: str) -> Tensor:
+    """Return [..., C] what is explained of each class: its `logit`, its `probability`, or its `log-odds` against all others."""
+    if output == "logit":
+        return logits
+    if output == "probability":
+        return logits.softmax(-1)
+    if output != "log-odds":
+        raise ValueError(f"output {output!r} is none of logit, probability and log-odds")
+    own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    others = logits.unsqueeze(-2).masked_fill(own, -torch.inf).logsumexp(-1)
+    return logits - others
+
+
+def output_values(logits: Array, output: str) -> Array:
+    """Return [..., C] the same of logits in numpy, in float64."""
+    result: Array = class_outputs(torch.from_numpy(np.asarray(logits, np.float64)), output).numpy()
+    return result
+
+
+def baseline_probabilities(logits: Array) -> Array:
+    """Return [C] what the model says to the baseline, from its logits."""
+    shifted = np.exp(logits - logits.max())
+    result: Array = shifted / shifted.sum()
+    return result
+
+
+def plain_attribution(
+    classifier: Classifier,
+    encoded: Encoded,
+    method: str,
+    target: int,
+    parameters: Mapping[str, Any],
+    tokens: Array,
+    output_value: float,
+    passes: int,
+    extra: Mapping[str, Any] | None = None,
+    layers: Array | None = None,
+) -> Attribution:
+    """Return the record of a method that promises no completeness: no baseline, no delta."""
+    return Attribution(
+        method=method,
+        target=target,
+        parameters={**parameters, "at": classifier.layer_name},
+        tokens=tokens,
+        words=encoded.sum_words(tokens),
+        output=parameters.get("output", "logit"),
+        output_value=output_value,
+        baseline_value=None,
+        delta=None,
+        converged=None,
+        steps=passes,
+        baseline_probabilities=np.zeros(0),
+        versions=versions(),
+        extra=dict(extra or {}),
+        layers=np.zeros((0, 0)) if layers is None else layers,
+    )
