@@ -122,8 +122,7 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
 def build(settings: Settings, config_file: Path) -> None:
     """Explain what is new, then render the site."""
     problems = _explain(settings, config_file)
-    _render(settings, config_file)
-    _end(problems)
+    _end([*problems, *_render(settings, config_file)])
 
 
 @main.command()
@@ -137,7 +136,7 @@ def explain(settings: Settings, config_file: Path) -> None:
 @_configured
 def render(settings: Settings, config_file: Path) -> None:
     """Write the site from the store alone; needs no torch."""
-    _render(settings, config_file)
+    _end(_render(settings, config_file))
 
 
 @main.command()
@@ -264,11 +263,14 @@ def _explain(settings: Settings, config_file: Path) -> list[str]:
         return explain_all(settings, config_file.parent)
 
 
-def _render(settings: Settings, config_file: Path) -> None:
+def _render(settings: Settings, config_file: Path) -> list[str]:
+    """Write the site; return what the check finds wrong with it."""
+    from gallery.check import check_built
     from gallery.site import build_site
 
     with alone(config_file.parent / "build"):
         build_site(settings, config_file)
+        return check_built(settings, config_file).errors
 
 
 def _end(problems: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What the check finds in a finished site, and what it leaves alone."""
 
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from gallery import check, sizes
 from gallery.check import check_site
 from gallery.errors import SiteError
 from gallery.links import read_page
+from tests.galleries import make_gallery, run
 
 URL = "https://ann.github.io/novels/"
 
@@ -173,3 +175,22 @@ def test_links_are_those_that_an_html_parser_sees() -> None:
     reference.feed(text)
     found = read_page(text)
     assert {*found.links, *found.resources} == reference.found
+
+
+def test_a_build_ends_with_what_the_check_finds(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    config = make_gallery(tmp_path, tiny("bert"))
+    (tmp_path / "site_src" / "how-to-read.md").write_text("# Как читать\n\n[Куда-то](none.html)\n\n## Внимание {#attention}\n", "utf-8")
+    built = run(config)
+    assert built.exit_code == 1
+    assert "how-to-read/index.html: broken link: none.html" in built.output
+    assert (tmp_path / "site" / "passages" / "white-wall" / "index.html").exists()
+    (tmp_path / "site_src" / "passages" / "late.md").write_text("---\ntrue_class: Чехов\ntitle: Позже\n---\nПришёл позже всех.\n", "utf-8")
+    (tmp_path / "site_src" / "how-to-read.md").write_text("# Как читать\n\n## Внимание {#attention}\n", "utf-8")
+    assert run(config, "render").exit_code == 0
+    checked = run(config, "check")
+    assert checked.exit_code == 1
+    assert "site_src/passages/late.md: late: not in the store. Run: python build.py explain" in checked.output
+    assert "pages" in checked.output
+    small = run(config, "render", "--site-budget-mb", "1")
+    assert small.exit_code == 1
+    assert "What would help: " in small.output
