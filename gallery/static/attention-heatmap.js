@@ -140,6 +140,8 @@ export class HeatMap {
     const ratio = window.devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * ratio)) canvas.width = canvas.height = Math.round(width * ratio);
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    // A finger scrolls the page past the whole map, and moves a map that is zoomed in.
+    canvas.style.touchAction = view.span < matrix.units.length ? "none" : "pan-y";
     const paint = colours(canvas);
     this.cells ??= drawCells(matrix, this.top, paint.ink);
     const { margin, side, cell } = this.layout();
@@ -235,7 +237,6 @@ export class HeatMap {
   #down(event) {
     this.pointers.set(event.pointerId, event);
     this.moved = false;
-    // A finger scrolls the page until the map is zoomed in; then it moves the map.
     if (event.pointerType === "mouse") this.canvas.setPointerCapture(event.pointerId);
   }
 

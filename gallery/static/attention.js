@@ -187,7 +187,7 @@ export class GalleryAttention extends HTMLElement {
     this.tabs.classList.add("tabs");
     this.readout = make("p", { class: "readout", "aria-live": "polite" });
     this.legend = make("p", { class: "legend" });
-    const place = make("div", { class: "passage", lang: this.getAttribute("passage-lang") ?? "ru" });
+    const place = make("div", { class: "passage" });
     this.passage = new Passage(place, { point: (unit) => this.#point(unit), pin: (unit) => this.#pin(unit) });
     const canvas = make("canvas", { class: "map", tabindex: "0", role: "img", "aria-label": this.text("map_label") });
     this.map = new HeatMap(canvas, {
