@@ -12,7 +12,7 @@ from gallery.errors import SourceError
 
 PREFIX = "wandb:"
 _NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
-_RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
+RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
 
 
 def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
@@ -75,7 +75,7 @@ def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
 
 
 def _ask(name: str, match: re.Match[str]) -> Any:
-    os.environ.setdefault("WANDB__GRAPHQL_RETRY_MAX", str(_RETRIES))
+    os.environ.setdefault("WANDB__GRAPHQL_RETRY_MAX", str(RETRIES))
     try:
         import wandb
         from wandb.errors import AuthenticationError, CommError, UsageError
@@ -118,7 +118,7 @@ def _download(name: str, artifact: Any, part: Path) -> None:
 
     session = getattr(artifact.manifest.storage_policy, "_session", None)
     if isinstance(session, requests.Session):
-        adapter = HTTPAdapter(max_retries=Retry(total=_RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504)))
+        adapter = HTTPAdapter(max_retries=Retry(total=RETRIES, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504)))
         session.mount("http://", adapter)
         session.mount("https://", adapter)
     try:

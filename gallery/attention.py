@@ -45,6 +45,14 @@ class Caught:
 
     def rows(self) -> Iterator[tuple[int, Tensor]]:
         """Give the weights a few rows at a time: (first row, [H, R, T])."""
+        return ((start, scores.softmax(dim=-1)) for start, scores in self._scores())
+
+    def sums(self) -> Tensor:
+        """Return [H, T], the logarithm of the sum of exponentials of each token's scores against centred keys."""
+        moved = (self.queries @ self.keys.mean(dim=1)[:, :, None])[..., 0] * self.scaling
+        return torch.cat([scores.logsumexp(dim=-1) for _, scores in self._scores()], dim=1) - moved
+
+    def _scores(self) -> Iterator[tuple[int, Tensor]]:
         heads, tokens, _ = self.queries.shape
         step = max(1, _AT_ONCE // (heads * tokens))
         place = torch.arange(tokens, device=self.queries.device)
@@ -52,7 +60,7 @@ class Caught:
             scores = self.queries[:, start : start + step] @ self.keys.transpose(1, 2) * self.scaling
             if self.window is not None:
                 scores.masked_fill_((place[start : start + step, None] - place).abs() > self.window, -torch.inf)
-            yield start, scores.softmax(dim=-1)
+            yield start, scores
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,8 @@ def _attention(encoded: Encoded, layers: Sequence[Caught | Weights], settings: A
         derived.add(number, layer)
         if isinstance(layer, Caught):
             queries, keys = layer.queries.cpu().numpy(), layer.keys.cpu().numpy()
-            blob = encode_products(queries, keys, layer.scaling, settings.precision)
+            sums = None if derived.kept else layer.sums().cpu().numpy()
+            blob = encode_products(queries, keys, layer.scaling, settings.precision, sums)
             size = queries.shape[2]
             scalings.append(layer.scaling)
             windows.append(layer.window)
@@ -186,7 +195,7 @@ def _attention(encoded: Encoded, layers: Sequence[Caught | Weights], settings: A
     heads, tokens = derived.pooled.shape[1], len(encoded.ids)
     return Attention(
         shape=(len(layers), heads, tokens, size),
-        encoding={"kind": kind, "precision": settings.precision, "scaling": scalings, "windows": windows},
+        encoding={"kind": kind, "precision": settings.precision, "scaling": scalings, "windows": windows, "sums": bool(scalings) and not derived.kept},
         packed=packed,
         mean=derived.packed_mean(),
         rollout=derived.packed_rollout(),

@@ -16,9 +16,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from gallery.config import Settings
+from gallery.encoder import Encoder, encoder_of
 from gallery.errors import SourceError
 from gallery.labels import label_names
-from gallery.encoder import Encoder, encoder_of
 from gallery.records import Array, Model, Prediction
 from gallery.sources import Source
 from gallery.words import group_tokens
@@ -222,7 +222,8 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     known = network.get_input_embeddings().num_embeddings
     if len(words) > known:
         raise SourceError(
-            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. Name the tokenizer it was trained with as extra.gallery.tokenizer."
+            f"{tokenizer.name}: {len(words)} tokens, but the model {model.name} knows {known}. "
+            "Name the tokenizer it was trained with as extra.gallery.tokenizer."
         )
     layer, layer_name = _layer(network, settings.layer)
     card = _card(network, words, model, tokenizer, settings)
@@ -279,6 +280,7 @@ def _card(network: Any, words: Any, model: Source, tokenizer: Source, settings: 
         resolved=model.resolved,
         weights_digest=model.digest,
         tokenizer_digest=tokenizer.digest,
+        tokenizer="" if tokenizer.resolved == model.resolved else tokenizer.resolved,
         architecture=config.model_type,
         labels=label_names([config.id2label[n] for n in range(config.num_labels)], settings.labels, model.name),
         layers=config.num_hidden_layers,

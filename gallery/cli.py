@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from gallery import __version__
 from gallery.config import Settings, load_settings
 from gallery.errors import GalleryError
+from gallery.store import alone
 
 _BUILD = "build"
 
@@ -216,7 +217,7 @@ def train(base: Path, corpus: Path, out: Path, table: Path | None, steps: int, m
     A killed run goes on from its checkpoint when the same command is given again.
     """
     try:
-        from gallery.train import train as fine_tune
+        from gallery.training.train import train as fine_tune
     except ImportError as error:
         raise _lacking(error, "training", "explain,train") from error
     fine_tune(base, corpus, out, table=table, steps=steps, minutes=minutes, seed=seed, device=device)
@@ -259,13 +260,15 @@ def _explain(settings: Settings, config_file: Path) -> list[str]:
         from gallery.run import explain_all
     except ImportError as error:
         raise _lacking(error, "explaining") from error
-    return explain_all(settings, config_file.parent)
+    with alone(config_file.parent / settings.store):
+        return explain_all(settings, config_file.parent)
 
 
 def _render(settings: Settings, config_file: Path) -> None:
     from gallery.site import build_site
 
-    build_site(settings, config_file)
+    with alone(config_file.parent / "build"):
+        build_site(settings, config_file)
 
 
 def _end(problems: list[str]) -> None:

@@ -100,6 +100,10 @@ class Settings(Section):
     attention: AttentionSettings = AttentionSettings()
     bertviz_tokens: Annotated[int, Field(ge=0, le=128)] = 32
     """Length of the excerpt that bertviz draws; 0 leaves bertviz out."""
+    wandb_lineage: bool = False
+    """Tell W&B, in a run of the model's project, which artifacts the gallery was made from."""
+    wandb_log: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
+    """entity/project that the explanations go back to: the store and a table of the passages, as one artifact."""
     site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
     """Largest site that passes the check, in millions of bytes; GitHub Pages publishes 1000."""
 

@@ -17,10 +17,11 @@ import numpy as np
 
 from gallery.records import Array, Attention, Prediction
 
-NOISE = {"int8": 0.0085, "exact": 0.0004}
+NOISE = {"int8": 0.01, "exact": 0.0004}
 """By how much rounding moves a score, by `attention.precision`; the codes take about 8 and 12 bits."""
-VERSION = 1
-_CODES = 32767
+VERSION = 2
+"""Of the files' form; part of the key of a stored attention."""
+_CODES = 16383
 
 
 def pack(data: bytes) -> bytes:
@@ -36,11 +37,14 @@ def unpack(blob: bytes) -> bytes:
     return zlib.decompress(blob, 31)
 
 
-def encode_products(queries: Array, keys: Array, scaling: float, precision: str) -> bytes:
+def encode_products(queries: Array, keys: Array, scaling: float, precision: str, sums: Array | None = None) -> bytes:
     """Return one layer's gzip file.
 
     queries, keys [H, T, d], after any rotation. Keys are centred over positions, which the softmax cannot see.
-    The file: float32 steps [2, H], low bytes uint8 [2, H, d, T], high bytes int8 [2, H, d, T]; queries first.
+    sums [H, T]: the logarithm of the sum of exponentials of a token's scores against centred keys; for a long passage, where
+    the browser must find what attends to a word without multiplying everything.
+    The file, queries before keys: float32 steps [2, H]; int16 means [2, H, d] of the codes, taken off each channel so that
+    all channels share one alphabet; low bytes uint8 [2, H, d, T]; high bytes int8 [2, H, d, T]; float32 sums.
     """
     q = queries.astype(np.float64)
     k = keys.astype(np.float64)
@@ -48,9 +52,17 @@ def encode_products(queries: Array, keys: Array, scaling: float, precision: str)
     # var(score) = scaling²/12 · (step_q²·|k|² + step_k²·|q|²): the two halves are made equal.
     budget = NOISE[precision] * np.sqrt(6.0) / scaling
     steps = np.stack([_step(q, budget / _length(k)), _step(k, budget / _length(q))]).astype(np.float32)
-    codes = np.round(np.stack([q, k]) / steps[:, :, None, None].astype(np.float64))
-    shifted = codes.clip(-_CODES, _CODES).astype(np.int32).transpose(0, 1, 3, 2) + 128
-    return pack(steps.astype("<f4").tobytes() + (shifted & 255).astype(np.uint8).tobytes() + (shifted >> 8).astype(np.int8).tobytes())
+    codes = np.round(np.stack([q, k]) / steps[:, :, None, None].astype(np.float64)).transpose(0, 1, 3, 2)
+    means = np.round(codes.mean(axis=3))
+    shifted = (codes - means[..., None]).clip(-_CODES, _CODES).astype(np.int32) + 128
+    parts = [
+        steps.astype("<f4"),
+        means.astype("<i2"),
+        (shifted & 255).astype(np.uint8),
+        (shifted >> 8).astype(np.int8),
+        *([] if sums is None else [sums.astype("<f4")]),
+    ]
+    return pack(b"".join(part.tobytes() for part in parts))
 
 
 def _length(vectors: Array) -> Array:
@@ -61,7 +73,7 @@ def _length(vectors: Array) -> Array:
 
 
 def _step(vectors: Array, wanted: Array) -> Array:
-    """[H] the wanted steps, made longer where a vector would not fit into 16 bits."""
+    """[H] the wanted steps, made longer where a vector, its mean taken off, would not fit into 16 bits."""
     result: Array = np.maximum(wanted, np.abs(vectors).max(axis=(1, 2)) / _CODES)
     return result
 
@@ -70,10 +82,11 @@ def decode_products(blob: bytes, heads: int, tokens: int, size: int) -> tuple[Ar
     """Return queries and keys, float32 [H, T, d] each, of one layer's file."""
     data = unpack(blob)
     steps = np.frombuffer(data, "<f4", 2 * heads).reshape(2, heads, 1, 1)
-    shape, count, start = (2, heads, size, tokens), 2 * heads * size * tokens, 8 * heads
+    means = np.frombuffer(data, "<i2", 2 * heads * size, 8 * heads).reshape(2, heads, size, 1)
+    shape, count, start = (2, heads, size, tokens), 2 * heads * size * tokens, 8 * heads + 4 * heads * size
     low = np.frombuffer(data, np.uint8, count, start).astype(np.int32)
     high = np.frombuffer(data, np.int8, count, start + count).astype(np.int32)
-    vectors = ((low + 256 * high - 128).reshape(shape).transpose(0, 1, 3, 2) * steps).astype(np.float32)
+    vectors = (((low + 256 * high - 128).reshape(shape) + means).transpose(0, 1, 3, 2) * steps).astype(np.float32)
     return vectors[0], vectors[1]
 
 

@@ -30,6 +30,5 @@ def class_number(passage: Passage, labels: Sequence[str]) -> int:
         return labels.index(passage.true_class)
     if passage.true_class.isascii() and passage.true_class.isdigit() and int(passage.true_class) < len(labels):
         return int(passage.true_class)
-    raise PassageError(
-        f"{passage.origin}: true_class: {passage.true_class!r} is no class of the model. Use one of: {', '.join(labels)}; or a number from 0 to {len(labels) - 1}."
-    )
+    known = f"{', '.join(labels)}; or a number from 0 to {len(labels) - 1}"
+    raise PassageError(f"{passage.origin}: true_class: {passage.true_class!r} is no class of the model. Use one of: {known}.")

@@ -53,11 +53,15 @@ class Gathered:
     example: Example | None = None
 
 
+# As English books spell Russian names: Tolstoy, Gorky, Bryusov.
+_SPELLING = (("ий", "y"), ("ый", "y"), ("й", "y"), ("ю", "yu"), ("я", "ya"))
+
+
 def author_slugs(labels: Sequence[str]) -> list[str]:
     """Return an address for every class: its name in Latin letters, with a number where two would be the same."""
     slugs: list[str] = []
     for number, label in enumerate(labels):
-        slug = slugify(label, max_length=80) or f"class-{number}"
+        slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
         slugs.append(f"{slug}-{number}" if slug in slugs else slug)
     return slugs
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from gallery.records import Array
 
-CELL = 64
+CELL = 48
 """Pixels of a head's side."""
 GAP = 2
 """Pixels between heads."""

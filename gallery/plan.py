@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gallery.config import Settings, method_parameters
+from gallery.encoding import VERSION
 from gallery.errors import PassageError
 from gallery.labels import class_number
 from gallery.passages import Passage
@@ -65,7 +66,7 @@ class Planner:
         """Return every other entry of a passage; faithfulness is tried on the predicted class."""
         settings = self.settings
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
-        needs = [Need("attention", self._key("attention", text, **settings.attention.model_dump()))]
+        needs = [Need("attention", self._key("attention", text, encoding=VERSION, **settings.attention.model_dump()))]
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
         for method in settings.methods:

@@ -47,6 +47,8 @@ class Model:
     hidden: int
     max_tokens: int
     """Longest input, special tokens included."""
+    tokenizer: str = ""
+    """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
     """What training measured, from figures.json beside the weights, if it is there."""
 
@@ -157,8 +159,8 @@ class Attention:
     shape: tuple[int, int, int, int]
     """layers, heads, tokens T, size of a head."""
     encoding: dict[str, Any]
-    """How `packed` is to be read: `kind` (products or weights), `precision`, and by layer `scaling` and `windows`
-    (how far to either side a local layer sees, null for a global one)."""
+    """How `packed` is to be read: `kind` (products or weights), `precision`, whether `sums` are with it, and by layer
+    `scaling` and `windows` (how far to either side a local layer sees, null for a global one)."""
     packed: dict[str, Array]
     """Layer number (two digits) -> uint8 bytes of one gzip file; gallery/encoding.py has the format."""
     mean: Array

@@ -11,6 +11,7 @@ from gallery.engine import run_local
 from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
+from gallery.lineage import record_lineage
 from gallery.manifest import Header, Row, read_header, write_manifest
 from gallery.passages import Passage, places_of, read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
@@ -55,6 +56,8 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
         card = load_classifier(model, tokenizer, settings).card
     header = Header(model=card, methods=settings.methods, scripts=_scripts(store, settings))
     write_manifest(store, header, _rows(settings, root, labels, planner, store))
+    if settings.wandb_lineage or settings.wandb_log:
+        record_lineage(settings, (model, tokenizer), store, click.echo)
     return problems
 
 

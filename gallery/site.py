@@ -96,16 +96,19 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
     _ = speech(code).gettext
+    docs = root / "build" / "docs"
     nav = nav or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
         {_("How to read this"): "how-to-read.md"},
+        {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
     ]
+    nav = [item for item in nav if not isinstance(item, dict) or any(not isinstance(name, str) or (docs / name).exists() for name in item.values())]
     try:
         config = load_config(
             str(config_file),
-            docs_dir=str((root / "build" / "docs").absolute()),
+            docs_dir=str(docs.absolute()),
             site_dir=str((root / "build" / "shells").absolute()),
             nav=nav,
             not_in_nav="shell.md",

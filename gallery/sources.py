@@ -86,7 +86,7 @@ def _place(name: str, root: Path, weights: bool) -> tuple[Path, str, tuple[str, 
         return folder, name, ()
     if NAME.fullmatch(name):
         return fetch_snapshot(name, weights)
-    raise SourceError(f"{name}: no such folder. Correct it, or name a hub id (org/name@revision) or a W&B artifact (wandb:entity/project/name:version).")
+    raise SourceError(f"{name}: no such folder. Correct extra.gallery.model (or tokenizer): a folder, org/name@revision, or wandb:entity/project/name:version.")
 
 
 def _config(name: str, folder: Path) -> dict[str, Any]:

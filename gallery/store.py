@@ -4,7 +4,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from gallery.errors import StoreError
 from gallery.records import Record, decode, encode
@@ -68,6 +71,22 @@ class Store:
         """Yield (kind, key) of every entry, sorted."""
         for path in sorted(self.folder.glob("*/??/*.safetensors")):
             yield path.parts[-3], path.stem
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other builds out of a folder; the lock is the system's, so a killed process does not hold it.
+
+    Raises StoreError at once where another build is at work, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise StoreError(f"{folder}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
+    except PermissionError as error:
+        raise StoreError(f"{error.filename}: {error.strerror}. Allow writing there, or name another folder as extra.gallery.store.") from error
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -86,17 +86,20 @@ class LoopbackWandb(Loopback):
         named = re.search(r"(?:query|mutation)\s+(\w+)", asked["query"])
         operation = named[1] if named else ""
         self.operations.append(operation)
-        known: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        answer = self.answers().get(operation)
+        if answer is None:
+            return request.reply(400, json.dumps({"errors": [{"message": f"this server does not know {operation}: {asked['query']}"}]}).encode())
+        return request.reply(200, json.dumps({"data": answer(asked.get("variables") or {})}).encode())
+
+    def answers(self) -> dict[str, Callable[[dict[str, Any]], dict[str, Any]]]:
+        """GraphQL operation -> what answers it."""
+        return {
             "Viewer": self._viewer,
             "ServerFeaturesQuery": self._server_features,
             "ArtifactMembershipByName": self._membership,
             "FetchArtifactManifest": self._manifest,
             "GetArtifactMembershipFileUrls": self._file_urls,
         }
-        answer = known.get(operation)
-        if answer is None:
-            return request.reply(400, json.dumps({"errors": [{"message": f"this server does not know {operation}: {asked['query']}"}]}).encode())
-        return request.reply(200, json.dumps({"data": answer(asked.get("variables") or {})}).encode())
 
     def _viewer(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -114,6 +117,21 @@ class LoopbackWandb(Loopback):
         number = len(versions) - 1 if alias == "latest" else int(alias[1:]) if re.fullmatch(r"v\d+", alias) else -1
         return (number, versions[number]) if 0 <= number < len(versions) else None
 
+    def artifact(self, entity: str, project: str, name: str, number: int) -> dict[str, Any]:
+        """Give a version as the protocol describes it."""
+        collection = {
+            "__typename": "ArtifactSequence",
+            "name": name,
+            "project": {"id": "P1", "internalId": "UHJvajox", "name": project, "entity": {"name": entity}},
+        }
+        version = self.artifacts[(entity, project, name)][number]
+        return {
+            "__typename": "Artifact", "id": ident(entity, project, name, str(number)), "artifactSequence": collection, "versionIndex": number,
+            "artifactType": {"name": version.kind}, "description": None, "metadata": "{}", "ttlDurationSeconds": -1, "ttlIsInherited": False, "tags": [],
+            "historyStep": None, "state": "COMMITTED", "size": sum(map(len, version.files.values())), "digest": version.digest, "commitHash": "c0",
+            "fileCount": len(version.files), "createdAt": CREATED, "updatedAt": None,
+        }  # fmt: skip
+
     def _membership(self, variables: dict[str, Any]) -> dict[str, Any]:
         entity, project = variables["entity"], variables["project"]
         if not any(key[:2] == (entity, project) for key in self.artifacts):
@@ -122,27 +140,17 @@ class LoopbackWandb(Loopback):
         found = self._find(entity, project, name, alias)
         if not found:
             return {"project": {"artifactCollectionMembership": None}}
-        number, version = found
-        collection = {
-            "__typename": "ArtifactSequence",
-            "name": name,
-            "project": {"id": "P1", "internalId": "UHJvajox", "name": project, "entity": {"name": entity}},
-        }
-        artifact = {
-            "__typename": "Artifact", "id": _id(entity, project, name, str(number)), "artifactSequence": collection, "versionIndex": number,
-            "artifactType": {"name": version.kind}, "description": None, "metadata": "{}", "ttlDurationSeconds": -1, "ttlIsInherited": False, "tags": [],
-            "historyStep": None, "state": "COMMITTED", "size": sum(map(len, version.files.values())), "digest": version.digest, "commitHash": "c0",
-            "fileCount": len(version.files), "createdAt": CREATED, "updatedAt": None,
-        }  # fmt: skip
+        number, _ = found
+        artifact = self.artifact(entity, project, name, number)
         aliases = [{"__typename": "ArtifactAlias", "id": "A", "alias": "latest"}] if number == len(self.artifacts[(entity, project, name)]) - 1 else []
         membership = {
             "__typename": "ArtifactCollectionMembership", "id": "M1", "createdAt": CREATED, "versionIndex": number,
-            "aliases": aliases, "artifactCollection": collection, "artifact": artifact,
+            "aliases": aliases, "artifactCollection": artifact["artifactSequence"], "artifact": artifact,
         }  # fmt: skip
         return {"project": {"artifactCollectionMembership": membership}}
 
     def _manifest(self, variables: dict[str, Any]) -> dict[str, Any]:
-        path = "/".join(_parts(variables["id"]))
+        path = "/".join(parts(variables["id"]))
         return {"artifact": {"currentManifest": {"file": {"directUrl": f"{self.address}/manifest/{path}"}}}}
 
     def _file_urls(self, variables: dict[str, Any]) -> dict[str, Any]:
@@ -162,9 +170,9 @@ def _md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content).digest()).decode()
 
 
-def _id(*parts: str) -> str:
-    return base64.b64encode("\n".join(parts).encode()).decode()
+def ident(*names: str) -> str:
+    return base64.b64encode("\n".join(names).encode()).decode()
 
 
-def _parts(ident: str) -> list[str]:
+def parts(ident: str) -> list[str]:
     return base64.b64decode(ident).decode().split("\n")

@@ -161,6 +161,15 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: Tiny, tmp_path: Path)
     assert 0 < explained < 60
 
 
+def test_two_builds_in_one_folder_do_not_meet(tiny: Tiny, tmp_path: Path) -> None:
+    from gallery.store import alone
+
+    config = make_gallery(tmp_path, tiny("bert"))
+    with alone(tmp_path / "store"):
+        assert "another build is at work" in refused(config, "explain")
+    assert run(config, "explain").exit_code == 0
+
+
 def test_the_live_preview_answers(tiny: Tiny, tmp_path: Path) -> None:
     import urllib.request
 

@@ -42,7 +42,7 @@ def test_every_changed_bit_is_found() -> None:
     for position in range(len(blob)):
         broken = bytearray(blob)
         broken[position] ^= 1 << (position % 8)
-        with pytest.raises(ValueError, match="checksum|kind"):
+        with pytest.raises(ValueError, match=r"checksum|kind"):
             decode(bytes(broken), "prediction")
 
 

@@ -17,9 +17,9 @@ pytest.importorskip("sklearn")
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel  # noqa: E402
 
-from gallery.evaluation import best_temperature, figures, fold_temperature  # noqa: E402
-from gallery.train import train  # noqa: E402
-from gallery.typography import normalise_typography  # noqa: E402
+from gallery.training.evaluation import best_temperature, figures, fold_temperature  # noqa: E402
+from gallery.training.train import train  # noqa: E402
+from gallery.training.typography import normalise_typography  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CORPUS = Path(os.environ.get("GALLERY_CORPUS", ROOT.parent / "shared" / "data" / "corpus.tar.gz"))
@@ -35,16 +35,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three authors of four short works each, who prefer different words."""
     folder = tmp_path_factory.mktemp("corpus")
     draw = random.Random(0)
-    common = "и в не он на что с как но я это все она так его за то по от же сказал был".split()
+    common = ["и", "в", "не", "он", "на", "что", "с", "как", "но", "я", "это", "все", "она", "так", "его", "за", "то", "по", "от", "же", "сказал", "был"]
     for number, author in enumerate(AUTHORS):
-        own = [
-            f"{stem}{end}" for stem in ("сво", "мил", "дол", "пут")[number : number + 2] for end in ("ой", "ая", "ом")
-        ]
+        own = [f"{stem}{end}" for stem in ("сво", "мил", "дол", "пут")[number : number + 2] for end in ("ой", "ая", "ом")]
         (folder / author).mkdir()
         for work in range(4):
-            sentences = [
-                " ".join(draw.choices(common + own * 2, k=9)).capitalize() + f", молвил Пётр{work}." for _ in range(150)
-            ]
+            sentences = [" ".join(draw.choices(common + own * 2, k=9)).capitalize() + f", молвил Пётр{work}." for _ in range(150)]
             (folder / author / f"work{work}.txt").write_text("\n".join(sentences), encoding="utf-8")
     return folder
 
@@ -60,12 +56,10 @@ def base(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     trainer = trainers.UnigramTrainer(vocab_size=300, special_tokens=special, unk_token="<unk>", show_progress=False)
     texts = [path.read_text(encoding="utf-8") for path in sorted(corpus.rglob("*.txt"))]
     tokenizer.train_from_iterator([*texts, '«»"…—–-*_ёЁй!?'], trainer)
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
-    )
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)])
     tokenizer.save(str(folder / "tokenizer.json"))
     names = {"bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>", "pad_token": "<pad>"}
-    data = {"tokenizer_class": "PreTrainedTokenizerFast", "unk_token": "<unk>", "model_max_length": 512} | names
+    data = {"tokenizer_class": "XLMRobertaTokenizer", "unk_token": "<unk>", "model_max_length": 512} | names
     (folder / "tokenizer_config.json").write_text(json.dumps(data))
     torch.manual_seed(0)
     shape = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
@@ -136,11 +130,11 @@ def test_hyphen_inside_a_word_and_short_i_stay(trained: Path) -> None:
 
 
 def test_offsets_point_into_the_original_text(base: Path, tmp_path: Path) -> None:
-    normalise_typography(base / "tokenizer.json", tmp_path / "tokenizer.json")
+    normalise_typography(base, tmp_path)
     text = "«Всё», — сказал он… *в* пути  -- свой"
     encoding = Tokenizer.from_file(str(tmp_path / "tokenizer.json")).encode(text, add_special_tokens=False)
     tokens = "".join(encoding.tokens).replace("▁", " ").split()
-    assert tokens == '"Все", — сказал он... в пути — свой'.split()
+    assert tokens == ['"Все",', "—", "сказал", "он...", "в", "пути", "—", "свой"]
     for word in ("Всё", "сказал", "он", "пути", "свой"):
         at = text.index(word)
         covering = [(a, b) for a, b in encoding.offsets if a < at + len(word) and b > at]

@@ -6,7 +6,7 @@ import { make } from "./attention-reading.js";
 /** @typedef {(key: string, values?: Record<string, string | number>) => string} Text */
 
 /** Pixels of a head in the picture, and of the gap; gallery/picture.py draws it so. */
-const [CELL, GAP] = [64, 2];
+const [CELL, GAP] = [48, 2];
 
 /** @param {Index} index @param {number} layer @param {number} head @param {string} name */
 export function share(index, layer, head, name) {

@@ -160,15 +160,18 @@ export class HeatMap {
     if (!matrix) return;
     context.font = `${Math.min(13, Math.max(11, cell * 0.8))}px ${paint.font}`;
     context.textBaseline = "middle";
+    const every = Math.ceil((1.4 * LABELLED) / cell / 2) * 2 || 1;
+    const sparse = cell < LABELLED ? every : 1;
     for (const across of [false, true]) {
       const start = across ? view.column : view.row;
       const marked = at ? (across ? at.to : at.from) : -1;
       for (let unit = Math.floor(start); unit < Math.min(start + view.span, matrix.units.length); unit++) {
-        if (cell < LABELLED && unit !== marked) continue;
+        // Where names would stand too close, some are left out, and room is made for the one that is marked.
+        if (unit !== marked && (unit % sparse || (marked >= 0 && Math.abs(unit - marked) < sparse))) continue;
         const middle = margin + (unit + 0.5 - start) * cell;
         if (middle < margin || middle > margin + side) continue;
         context.fillStyle = paint.text;
-        context.globalAlpha = unit === marked || marked < 0 ? 1 : 0.55;
+        context.globalAlpha = unit === marked || (marked < 0 && sparse === 1) ? 1 : 0.6;
         context.save();
         if (across) {
           context.translate(middle, margin - 6);

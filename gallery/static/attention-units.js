@@ -42,9 +42,10 @@ export function unitsOf(index, words) {
  * Weights between units: summed over the pieces of the target, averaged over those of the source. Hidden special
  * tokens are left out and rows made to add up to 1 again.
  * @param {Float32Array} weights [T, T] @param {number} tokens @param {Unit[]} all @param {"shown" | "hidden" | "muted"} special
+ * @param {Float32Array} [kept] by token, how much of its attention special tokens leave, where not all columns are here
  * @returns {Matrix}
  */
-export function between(weights, tokens, all, special) {
+export function between(weights, tokens, all, special, kept) {
   const units = special === "hidden" ? all.filter((unit) => !unit.special) : all;
   const count = units.length;
   const column = new Int32Array(tokens).fill(-1);
@@ -57,7 +58,7 @@ export function between(weights, tokens, all, special) {
       for (let i = 0; i < tokens; i++) if (column[i] >= 0) row[column[i]] += weights[from + i];
     }
     let sum = 0;
-    for (const value of row) sum += value;
+    for (const value of kept ? kept.subarray(unit.first, unit.last) : row) sum += value;
     const whole = special === "hidden" ? sum : unit.last - unit.first;
     if (whole > 0) for (let i = 0; i < count; i++) row[i] /= whole;
   });
@@ -76,12 +77,23 @@ export function profile(matrix, unit, by) {
   return column;
 }
 
-/** The largest weight that is not muted. @param {Matrix} matrix @param {ArrayLike<number>} values one row or all rows */
-export function largest(matrix, values) {
-  const count = matrix.units.length;
+/**
+ * The same as `profile`, from what the tokens of one unit attend to, or from what attends to them, [T].
+ * @param {Float32Array} weights @param {Unit[]} units @param {boolean} by
+ * @param {Float32Array | null} kept by token, how much of its attention hidden special tokens leave @param {Unit} unit the one it is about
+ */
+export function gather(weights, units, by, kept, unit) {
+  const sum = (/** @type {Float32Array} */ values, /** @type {Unit} */ over) => values.subarray(over.first, over.last).reduce((a, b) => a + b, 0);
+  const own = kept ? sum(kept, unit) / (unit.last - unit.first) : 1;
+  return Float32Array.from(units, (other) => sum(weights, other) / (by ? (kept ? sum(kept, other) : other.last - other.first) : own));
+}
+
+/** The largest weight that is not muted. @param {Unit[]} units @param {boolean} muted @param {ArrayLike<number>} values one row or all rows */
+export function largest(units, muted, values) {
+  const count = units.length;
   let top = 0;
   for (let i = 0; i < values.length; i++) {
-    if (values[i] > top && !(matrix.special === "muted" && matrix.units[i % count].special)) top = values[i];
+    if (values[i] > top && !(muted && units[i % count].special)) top = values[i];
   }
   return top;
 }

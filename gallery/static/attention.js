@@ -1,32 +1,49 @@
 // <gallery-attention src="folder/">: every head of a passage, as a grid, a map, a lit-up text, lines and neurons.
 
-import { AttentionData } from "./attention-data.js";
+import { AttentionData, FetchError } from "./attention-data.js";
 import { csvFile, drawnPicture, mapPicture, pngFile, readingPicture, save, svgFile } from "./attention-export.js";
 import { HeadGrid, leaning } from "./attention-grid.js";
 import { HeatMap, colours } from "./attention-heatmap.js";
 import { drawBars, neuronsOf } from "./attention-neurons.js";
 import { LINES, Passage, drawLines, make } from "./attention-reading.js";
 import { readState, writeState } from "./attention-state.js";
-import { between, largest, profile, strongest, unitsOf } from "./attention-units.js";
+import { between, gather, largest, profile, strongest, unitsOf } from "./attention-units.js";
 
 /** @typedef {import("./attention-heatmap.js").Pair} Pair */
 /** @typedef {import("./attention-state.js").State} State */
 /** @typedef {import("./attention-units.js").Matrix} Matrix */
+/** @typedef {import("./attention-units.js").Unit} Unit */
+/** @typedef {import("./attention-data.js").Stretch} Stretch */
 
 const VIEWS = /** @type {const} */ (["reading", "map", "lines", "neurons"]);
 const PAIRS = 20;
 
+/** Tokens of a long passage that go into its matrix at once. */
+const PART = 640;
+
 export class GalleryAttention extends HTMLElement {
   /** @type {AttentionData | null} */
   data = null;
-  /** @type {Matrix | null} */
+  /** @type {Matrix | null} of all units, or of those around `about` where the passage is too long */
   matrix = null;
+  /** @type {Unit[]} all units that are shown */
+  units = [];
+  /** First unit of the matrix. */
+  start = 0;
+  /** @type {Stretch | null} the heads of a passage that is too long for one matrix */
+  stretch = null;
+  /** @type {Float32Array | null} by token, what hidden special tokens leave, for such a passage */
+  kept = null;
+  /** @type {number | null} unit that the matrix of such a passage stands around */
+  about = null;
   /** @type {Record<string, string>} */
   strings = {};
   /** @type {State} */
   state = readState(location.search);
   /** @type {number | null} unit under the pointer or in focus */
   over = null;
+  /** @type {number | null} unit that was, while nothing is */
+  last = null;
   /** @type {Pair | null} pair under the pointer in the map */
   pair = null;
   /** @type {AbortController | null} */
@@ -112,7 +129,8 @@ export class GalleryAttention extends HTMLElement {
 
   /** @param {unknown} error @param {() => void} again */
   #fail(error, again) {
-    this.#say(this.text("failed", { reason: error instanceof Error ? error.message : String(error) }), again);
+    if (!(error instanceof FetchError)) throw error;
+    this.#say(this.text("failed", { reason: error.message }), again);
   }
 
   /** @param {string} name @param {string[]} options @param {(value: string) => void} chosen @param {boolean} [segments] */
@@ -174,11 +192,11 @@ export class GalleryAttention extends HTMLElement {
     const canvas = make("canvas", { class: "map", tabindex: "0", role: "img", "aria-label": this.text("map_label") });
     this.map = new HeatMap(canvas, {
       point: (pair) => {
-        this.pair = pair;
-        this.map?.mark(pair ?? this.#pinnedPair());
+        this.pair = pair && this.#moved(pair);
+        this.map?.mark(pair ?? this.#marked());
         this.#read();
       },
-      pin: (pair) => this.#pinPair(pair),
+      pin: (pair) => this.#pinPair(this.#moved(pair)),
     });
     const zooms = make(
       "span",
@@ -187,6 +205,7 @@ export class GalleryAttention extends HTMLElement {
       step("zoom_out", "−", () => this.map?.zoom(1 / 1.6)),
       step("zoom_whole", "⤢", () => this.map?.whole()),
     );
+    this.mapPart = make("div", { class: "mappart" });
     this.pairs = make("table", { class: "pairs" });
     this.linesPlace = make("div", { class: "linesplace" });
     this.neurons = make("div", { class: "neurons" });
@@ -194,7 +213,7 @@ export class GalleryAttention extends HTMLElement {
       "div",
       { class: "stage" },
       make("div", { class: "view", "data-view": "reading" }, place),
-      make("div", { class: "view", "data-view": "map" }, make("div", { class: "mapplace" }, canvas, zooms), make("div", { class: "pairsplace" }, this.pairs)),
+      make("div", { class: "view", "data-view": "map" }, make("div", { class: "mapplace" }, this.mapPart, canvas, zooms), make("div", { class: "pairsplace" }, this.pairs)),
       make("div", { class: "view", "data-view": "lines" }, this.linesPlace),
       make("div", { class: "view", "data-view": "neurons" }, this.neurons),
     );
@@ -266,12 +285,16 @@ export class GalleryAttention extends HTMLElement {
     this.setAttribute("aria-busy", "true");
     try {
       const heads = this.#shownHeads();
-      const weights = heads ? await data.mean(heads) : await data.stored(state.source === "rollout" ? "rollout" : "mean");
+      const stretch = heads && !data.whole ? await data.stretch(heads) : null;
+      const weights = stretch ? null : heads ? await data.mean(heads) : await data.stored(state.source === "rollout" ? "rollout" : "mean");
       if (turn !== this.#turn) return;
       this.#say("");
-      const units = unitsOf(data.index, state.words);
-      this.matrix = between(weights, data.tokens, units, state.special);
-      this.top = largest(this.matrix, this.matrix.values);
+      const all = unitsOf(data.index, state.words);
+      this.units = state.special === "hidden" ? all.filter((unit) => !unit.special) : all;
+      this.stretch = stretch;
+      if (weights) this.matrix = between(weights, data.tokens, all, state.special);
+      if (stretch) this.matrix = this.#part(stretch);
+      this.top = this.matrix ? largest(this.matrix.units, state.special === "muted", this.matrix.values) : 0;
       this.#show();
     } catch (error) {
       if (turn === this.#turn) this.#fail(error, () => void this.refresh());
@@ -280,9 +303,51 @@ export class GalleryAttention extends HTMLElement {
     }
   }
 
+  /** The weights between those units of a long passage that stand around the one held or looked for. @param {Stretch} stretch */
+  #part(stretch) {
+    const { units, state } = this;
+    const { index, tokens } = /** @type {AttentionData} */ (this.data);
+    const held = this.#unitOf(state.word);
+    const middle = units[this.about ?? Math.max(0, held)]?.first ?? 0;
+    const from = Math.max(0, Math.min(middle - PART / 2, tokens - PART));
+    const chosen = units.filter((unit) => unit.first >= from && unit.last <= from + PART);
+    this.start = units.indexOf(chosen[0]);
+    const [first, last] = [chosen[0].first, chosen[chosen.length - 1].last];
+    this.kept = null;
+    if (state.special === "hidden") {
+      this.kept = new Float32Array(tokens).fill(1);
+      for (const [token] of index.special.entries()) {
+        if (index.special[token]) stretch.block(0, tokens, token, token + 1).forEach((weight, row) => (/** @type {Float32Array} */ (this.kept)[row] -= weight));
+      }
+    }
+    const moved = chosen.map((unit) => ({ ...unit, first: unit.first - first, last: unit.last - first }));
+    return between(stretch.block(first, last, first, last), last - first, moved, state.special, this.kept?.subarray(first, last));
+  }
+
+  /** What a unit attends to, or what attends to it, among all units. @param {number} unit @param {boolean} by */
+  #profile(unit, by) {
+    const { stretch, units, matrix } = this;
+    if (!stretch) return profile(/** @type {Matrix} */ (matrix), unit, by);
+    const { first, last } = units[unit];
+    return gather(stretch.profile(first, last, by), units, by, this.kept, units[unit]);
+  }
+
   /** Number of the unit that a token belongs to, -1 if none. @param {number | null} token */
   #unitOf(token) {
-    return token === null || !this.matrix ? -1 : this.matrix.units.findIndex((unit) => unit.first <= token && token < unit.last);
+    return token === null ? -1 : this.units.findIndex((unit) => unit.first <= token && token < unit.last);
+  }
+
+  /** A pair of the matrix as a pair of all units, or the other way round with -1. @param {Pair} pair @param {number} [way] */
+  #moved(pair, way = 1) {
+    return { from: pair.from + way * this.start, to: pair.to + way * this.start };
+  }
+
+  /** The pair that is held, within the matrix; null if it is not all there. */
+  #marked() {
+    const pair = this.#pinnedPair();
+    const inside = pair && this.#moved(pair, -1);
+    const count = this.matrix?.units.length ?? 0;
+    return inside && Math.min(inside.from, inside.to) >= 0 && Math.max(inside.from, inside.to) < count ? inside : null;
   }
 
   #show() {
@@ -302,8 +367,8 @@ export class GalleryAttention extends HTMLElement {
     const written = `${state.words} ${state.special}`;
     if (written !== this.#written) {
       this.#written = written;
-      this.over = this.pair = null;
-      this.passage?.write(data.index.text, matrix.units, state.special === "muted");
+      this.over = this.last = this.pair = null;
+      this.passage?.write(data.index.text, this.units, state.special === "muted");
     }
     this.#showView();
   }
@@ -313,9 +378,16 @@ export class GalleryAttention extends HTMLElement {
     if (!matrix) return;
     if (state.view === "map") {
       map?.show(matrix, this.top ?? 0);
-      const pinned = this.#pinnedPair();
-      map?.mark(pinned);
+      map?.mark(this.#marked());
       this.#showPairs();
+      if (this.stretch) {
+        const end = this.start + matrix.units.length;
+        const pager = this.#pager(this.start, end, this.units.length, (way) => {
+          this.about = Math.max(0, Math.min(this.units.length - 1, this.start + ((1 + way) * matrix.units.length) / 2 + way));
+          void this.refresh();
+        });
+        this.mapPart?.replaceChildren(pager);
+      }
     }
     if (state.view === "lines") this.#showLines();
     if (state.view === "neurons") void this.#showNeurons();
@@ -337,10 +409,15 @@ export class GalleryAttention extends HTMLElement {
     return `${what} ${special}`;
   }
 
-  /** The unit whose attention is shown. */
+  /** The unit whose attention is shown: the one held, pointed at, last pointed at, or at first a long word near the beginning. */
   #source() {
+    const { units } = this;
     const pinned = this.#unitOf(this.state.word);
-    return pinned >= 0 ? pinned : (this.over ?? -1);
+    if (pinned >= 0) return pinned;
+    if (this.over !== null) return this.over;
+    if (this.last !== null) return this.last;
+    const early = units.slice(0, 40).filter((unit) => !unit.special);
+    return units.indexOf(early.reduce((a, b) => (b.label.length > a.label.length ? b : a), early[0]));
   }
 
   /** @returns {Pair | null} */
@@ -354,20 +431,19 @@ export class GalleryAttention extends HTMLElement {
   #point(unit) {
     if (this.over === unit) return;
     this.over = unit;
+    if (unit !== null) this.last = unit;
     this.#read();
   }
 
   /** Holds a word, or lets it go. @param {number} unit */
   #pin(unit) {
-    if (!this.matrix) return;
-    const token = this.matrix.units[unit].first;
+    const token = this.units[unit].first;
     this.#set(this.#unitOf(this.state.word) === unit ? { word: null, to: null } : { word: token });
   }
 
   /** @param {Pair} pair */
   #pinPair(pair) {
-    if (!this.matrix) return;
-    const { units } = this.matrix;
+    const { units } = this;
     this.#set({ word: units[pair.from].first, to: units[pair.to].first });
   }
 
@@ -381,27 +457,31 @@ export class GalleryAttention extends HTMLElement {
       this.#scale(this.top ?? 0);
       return;
     }
-    const source = this.#source();
-    const weights = source >= 0 ? profile(matrix, source, state.by) : null;
-    const top = weights ? largest(matrix, weights) : 0;
-    if (state.view === "reading") this.passage?.light(weights, top, source, this.#unitOf(state.word));
+    const { units } = this;
+    const muted = state.special === "muted";
+    const held = this.#unitOf(state.word);
+    const source = state.view === "reading" ? this.#source() : held >= 0 ? held : (this.over ?? -1);
+    const weights = source >= 0 ? this.#profile(source, state.by) : null;
+    const top = weights ? largest(units, muted, weights) : 0;
+    if (state.view === "reading") this.passage?.light(weights, top, source, held);
     this.#scale(state.view === "reading" ? top : (this.top ?? 0));
     if (!weights) {
       readout.textContent = this.text("reading_hint");
     } else if (this.over !== null && this.over !== source) {
       readout.textContent = state.by ? this.#pairText(this.over, source) : this.#pairText(source, this.over);
     } else {
-      const order = Array.from(weights.keys()).filter((unit) => !(state.special === "muted" && matrix.units[unit].special));
+      const order = Array.from(weights.keys()).filter((unit) => !(muted && units[unit].special));
       const best = order.sort((a, b) => weights[b] - weights[a]).slice(0, 4);
-      const list = best.map((unit) => this.text("unit_share", { word: matrix.units[unit].label, share: this.percent(weights[unit]) })).join(", ");
-      readout.textContent = this.text(state.by ? "attended_by" : "attends_to", { word: matrix.units[source].label, list });
+      const list = best.map((unit) => this.text("unit_share", { word: units[unit].label, share: this.percent(weights[unit]) })).join(", ");
+      const untouched = held < 0 && this.over === null && this.last === null;
+      readout.textContent = `${this.text(state.by ? "attended_by" : "attends_to", { word: units[source].label, list })}${untouched ? `. ${this.text("reading_hint")}` : ""}`;
     }
   }
 
   /** @param {number} from @param {number} to */
   #pairText(from, to) {
-    const { units, values } = /** @type {Matrix} */ (this.matrix);
-    return this.text("pair", { from: units[from].label, to: units[to].label, share: this.percent(values[from * units.length + to]) });
+    const { units } = this;
+    return this.text("pair", { from: units[from].label, to: units[to].label, share: this.percent(this.#profile(from, false)[to]) });
   }
 
   /** @param {number} top weight at full shade */
@@ -418,7 +498,7 @@ export class GalleryAttention extends HTMLElement {
     const rows = strongest(matrix, PAIRS).map(([weight, from, to]) => {
       const button = make("button", { type: "button" }, matrix.units[from].label);
       button.addEventListener("click", () => {
-        this.#pinPair({ from, to });
+        this.#pinPair(this.#moved({ from, to }));
         this.map?.reveal({ from, to });
       });
       return make("tr", {}, make("td", {}, button), make("td", {}, matrix.units[to].label), make("td", { class: "number" }, this.percent(weight)));
@@ -426,34 +506,46 @@ export class GalleryAttention extends HTMLElement {
     pairs.replaceChildren(make("caption", {}, this.text("pairs_caption")), make("thead", {}, head), make("tbody", {}, ...rows));
   }
 
+  /** A stretch of units with buttons to the next ones. @param {number} start @param {number} end @param {number} count @param {(by: number) => void} move */
+  #pager(start, end, count, move) {
+    const part = make("p", { class: "part" }, this.text("lines_part", { first: start + 1, last: end, count }));
+    for (const [key, sign, way] of /** @type {[string, string, number][]} */ ([["earlier", "←", -1], ["later", "→", 1]])) {
+      const button = make("button", { type: "button", "aria-label": this.text(key), title: this.text(key) }, sign);
+      button.disabled = way < 0 ? start === 0 : end === count;
+      button.addEventListener("click", () => move(way));
+      part.append(" ", button);
+    }
+    return part;
+  }
+
   #showLines() {
     const { matrix, state, linesPlace } = this;
     if (!matrix || !linesPlace) return;
     const count = matrix.units.length;
-    const pinned = this.#unitOf(state.word);
-    const about = Math.max(0, pinned >= 0 ? pinned : (this.lineStart ?? 0) + LINES / 2);
+    const held = this.#unitOf(state.word) - this.start;
+    const about = this.lineStart === undefined ? Math.max(0, held) : this.lineStart + LINES / 2;
     const start = Math.max(0, Math.min(Math.round(about - LINES / 2), count - LINES));
     this.lineStart = start;
     const end = Math.min(count, start + LINES);
-    const source = this.over !== null && this.over >= start && this.over < end ? this.over : pinned;
-    const part = make("p", { class: "part" }, this.text("lines_part", { first: start + 1, last: end, count }));
-    for (const [key, sign, move] of /** @type {[string, string, number][]} */ ([["earlier", "←", -LINES], ["later", "→", LINES]])) {
-      const button = make("button", { type: "button", "aria-label": this.text(key), title: this.text(key) }, sign);
-      button.disabled = move < 0 ? start === 0 : end === count;
-      button.addEventListener("click", () => {
-        this.lineStart = Math.max(0, start + move);
-        this.over = null;
-        this.#set({ word: null, to: null });
-      });
-      part.append(" ", button);
-    }
-    linesPlace.replaceChildren(part, drawLines(matrix, start, end, this.top ?? 0, source, state.by));
+    const over = this.over === null ? -1 : this.over - this.start;
+    const source = over >= start && over < end ? over : held;
+    const pager = this.#pager(this.start + start, this.start + end, this.units.length, (way) => {
+      const next = start + way * LINES;
+      this.over = null;
+      this.lineStart = Math.max(0, next);
+      // Past the edge of what was multiplied, the matrix moves along.
+      const edge = way < 0 ? start === 0 : end === count;
+      if (edge) [this.about, this.lineStart] = [Math.max(0, this.start + next), undefined];
+      if (edge) void this.refresh();
+      else this.#showLines();
+    });
+    linesPlace.replaceChildren(pager, drawLines(matrix, start, end, this.top ?? 0, source, state.by));
   }
 
   /** @param {PointerEvent | null} event */
   #pointLine(event) {
     const label = event?.target instanceof Element ? event.target.closest("[data-unit]") : null;
-    const unit = label ? Number(label.getAttribute("data-unit")) : null;
+    const unit = label ? Number(label.getAttribute("data-unit")) + this.start : null;
     if (unit === this.over) return;
     this.over = unit;
     this.#showLines();
@@ -470,21 +562,23 @@ export class GalleryAttention extends HTMLElement {
     const [layer, head] = heads[0];
     const { products } = await data.layer(layer);
     if (!products) return undefined;
-    const count = matrix.units.length;
-    const source = this.#unitOf(state.word) >= 0 ? this.#unitOf(state.word) : 0;
-    const values = profile(matrix, source, false);
+    const { units } = this;
+    const source = this.#source();
+    const values = this.#profile(source, false);
     const pinned = this.#unitOf(state.to);
-    const target = pinned >= 0 ? pinned : Math.max(0, strongest({ ...matrix, values: Float32Array.from({ length: count * count }, (_, i) => (i < count ? values[i] : 0)) }, 1)[0]?.[2] ?? 0);
+    const muted = state.special === "muted";
+    const best = values.reduce((top, value, unit) => (value > values[top] && !(muted && units[unit].special) ? unit : top), Math.max(0, units.findIndex((unit) => !unit.special)));
+    const target = pinned >= 0 ? pinned : best;
     return this.#drawNeurons(source, target, layer, head, products);
   }
 
   /** @param {number} source @param {number} target @param {number} layer @param {number} head @param {import("./attention-data.js").Products} products */
   #drawNeurons(source, target, layer, head, products) {
-    const { matrix, neurons } = this;
+    const { units, neurons } = this;
     const data = /** @type {AttentionData} */ (this.data);
-    if (!matrix || !neurons) return;
+    if (!neurons) return;
     // Of two words in pieces, the pair of pieces with the greatest product speaks.
-    const [u, v] = [matrix.units[source], matrix.units[target]];
+    const [u, v] = [units[source], units[target]];
     let best = neuronsOf(products, data.index, layer, head, u.first, v.first);
     let [from, to] = [u.first, v.first];
     for (let i = u.first; i < u.last; i++) {
@@ -497,7 +591,7 @@ export class GalleryAttention extends HTMLElement {
     const scale = Math.max(top(best.query), top(best.key));
     const tokens = data.index.tokens;
     const choose = (/** @type {string} */ name, /** @type {number} */ chosen) => {
-      const select = make("select", { "aria-label": this.text(`neurons_${name}`) }, ...matrix.units.map((unit, i) => make("option", { value: String(i) }, unit.label)));
+      const select = make("select", { "aria-label": this.text(`neurons_${name}`) }, ...units.map((unit, i) => make("option", { value: String(i) }, unit.label)));
       select.value = String(chosen);
       select.addEventListener("change", () => this.#pinPair({ from: name === "query" ? Number(select.value) : source, to: name === "key" ? Number(select.value) : target }));
       return select;
@@ -517,7 +611,7 @@ export class GalleryAttention extends HTMLElement {
   /** @param {Event} event */
   #click(event) {
     const label = event.target instanceof Element ? event.target.closest("text[data-unit]") : null;
-    if (label) this.#pin(Number(label.getAttribute("data-unit")));
+    if (label) this.#pin(Number(label.getAttribute("data-unit")) + this.start);
   }
 
   /** @param {KeyboardEvent} event */
@@ -545,9 +639,9 @@ export class GalleryAttention extends HTMLElement {
   #mapKeys(shift) {
     const move = (/** @type {number} */ rows, /** @type {number} */ columns) => () => {
       const count = this.matrix?.units.length ?? 1;
-      const at = this.#pinnedPair() ?? { from: 0, to: 0 };
+      const at = this.#marked() ?? { from: 0, to: 0 };
       const pair = { from: Math.min(count - 1, Math.max(0, at.from + rows)), to: Math.min(count - 1, Math.max(0, at.to + columns)) };
-      this.#pinPair(pair);
+      this.#pinPair(this.#moved(pair));
       this.map?.reveal(pair);
     };
     return {

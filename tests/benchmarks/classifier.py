@@ -17,9 +17,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.svm import LinearSVC
 from tokenizers import Tokenizer
 
-from gallery.corpus import AUTHORS, Work, read_corpus
-from gallery.crops import Crop, Sampler, fixed_crops
-from gallery.evaluation import LENGTHS, best_temperature, figures
+from gallery.training.corpus import AUTHORS, Work, read_corpus
+from gallery.training.crops import Crop, Sampler, fixed_crops
+from gallery.training.evaluation import LENGTHS, best_temperature, figures
 
 CLASSIFIER = Path(__file__).parents[2] / "gallery" / "demo" / "classifier"
 
@@ -33,9 +33,7 @@ def linear_figures(works: list[Work], tokenizer: Tokenizer, crops: int, test_cro
         return [tokenizer.normalizer.normalize_str(crop.text()) for crop in chosen]
 
     drawn = [sampler.crop(author, 254) for author in range(len(AUTHORS)) for _ in range(crops)]
-    vectorizer = TfidfVectorizer(
-        analyzer="char", ngram_range=(2, 4), lowercase=False, sublinear_tf=True, min_df=3, max_features=300_000
-    )
+    vectorizer = TfidfVectorizer(analyzer="char", ngram_range=(2, 4), lowercase=False, sublinear_tf=True, min_df=3, max_features=300_000)
     features = vectorizer.fit_transform(texts(drawn))
     model = LinearSVC(C=0.5, random_state=0).fit(features, [crop.work.author for crop in drawn])
 
@@ -69,14 +67,10 @@ def main() -> None:
     linear = [linear_figures(works, tokenizer, crops, test_crops) for crops in options.crops]
     print(f"{'':34}" + "".join(f"{length:>10} tokens top-1/top-3/F1/ECE" for length in LENGTHS))
     for title, found in [("classifier", ours)] + [(f"linear, {x['crops_per_author']} crops", x) for x in linear]:
-        cells = [
-            "/".join(f"{found['lengths'][str(n)][k]:.3f}" for k in ("top1", "top3", "macro_f1", "ece")) for n in LENGTHS
-        ]
+        cells = ["/".join(f"{found['lengths'][str(n)][k]:.3f}" for k in ("top1", "top3", "macro_f1", "ece")) for n in LENGTHS]
         print(f"{title:34}" + "".join(f"{cell:>35}" for cell in cells))
     if options.json:
-        options.json.write_text(
-            json.dumps({"classifier": ours, "linear": linear}, ensure_ascii=False), encoding="utf-8"
-        )
+        options.json.write_text(json.dumps({"classifier": ours, "linear": linear}, ensure_ascii=False), encoding="utf-8")
     if options.write:
         path.write_text(json.dumps(ours | {"linear": linear}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 

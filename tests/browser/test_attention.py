@@ -11,7 +11,6 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pytest
 import torch
@@ -20,6 +19,7 @@ from gallery.attention import attend
 from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
 from gallery.encoding import attention_files, word_weights
+from gallery.fragments import environment
 from gallery.records import Array, Attention, Prediction
 from gallery.sources import resolve_model, resolve_tokenizer
 
@@ -69,25 +69,28 @@ def publish(folder: Path, prediction: Prediction, record: Attention, name: str) 
     data.mkdir()
     for file, content in attention_files(prediction, record).items():
         (data / file).write_bytes(content)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(GALLERY / "templates"), autoescape=True)
-    environment.globals["_"] = lambda text: text
-    fragment = environment.get_template("attention.html").render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png")
+    fragment = (
+        environment("en").get_template("attention.html").render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png")
+    )
     (folder / f"{name}.html").write_text(PAGE.format(fragment), "utf-8")
 
 
-@pytest.fixture(scope="module", params=["bert", "roberta"])
-def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: tuple[Path, str]) -> Shown:
-    model = tiny(request.param)
+def prepare(model: Path, folder: Path, address: str, name: str) -> Shown:
+    """Explain the passage by a tiny model and publish it."""
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
     encoded = classifier.encode(TEXT)
-    (record,) = attend(classifier, [encoded], AttentionSettings())
+    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
     (prediction,) = classifier.predict([encoded])
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
         layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
-    folder, address = served
-    publish(folder, prediction, record, request.param)
-    return Shown(f"{address}/{request.param}.html", folder, prediction, record, torch.cat(layers).numpy())
+    publish(folder, prediction, record, name)
+    return Shown(f"{address}/{name}.html", folder, prediction, record, torch.cat(layers).numpy())
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta"])
+def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: tuple[Path, str]) -> Shown:
+    return prepare(tiny(request.param), *served, request.param)
 
 
 @pytest.fixture
@@ -337,4 +340,28 @@ def test_numbers_and_pictures_can_be_saved(page: Any, shown: Shown) -> None:
         with page.expect_download() as download:
             page.locator('[data-save="png"]').click()
         assert Path(download.value.path()).read_bytes().startswith(b"\x89PNG")
+    assert page.problems == []
+
+
+def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
+    page: Any, tiny: Callable[[str], Path], served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gallery.attention.FULL", 10)
+    folder, address = served
+    shown = prepare(tiny("modernbert"), folder, address, "long")
+    weights = shown.words(1, 2)
+    inside = np.ones(len(weights), bool)
+    inside[[0, -1]] = False
+    visit(page, shown)
+    page.locator(".passage .unit").nth(3).hover()
+    assert np.abs(lit(page) - shades(weights[3], inside)).max() < 0.015
+    page.get_by_text("what looks at the word").click()
+    page.locator(".passage .unit").nth(5).hover()
+    assert np.abs(lit(page) - shades(weights[:, 5], inside)).max() < 0.015
+    visit(page, shown, "of-layer_head-2.1_special-hidden_view-map")
+    means = word_weights(shown.weights[1].mean(axis=0), shown.prediction.token_words)[1:-1, 1:-1]
+    values = page.evaluate("[...document.querySelector('gallery-attention').matrix.values]")
+    assert np.abs(np.array(values).reshape(means.shape) - means / means.sum(axis=1, keepdims=True)).max() < 1e-3
+    assert page.get_by_role("button", name="Later").is_disabled()
+    assert page.get_by_text("the mean of all").count() == 0
     assert page.problems == []

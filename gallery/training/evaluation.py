@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from gallery.corpus import Work
-from gallery.crops import Crop, fixed_crops
+from gallery.training.corpus import Work
+from gallery.training.crops import Crop, fixed_crops
 
 #: Tokens of a measured passage, `<s>` and `</s>` included.
 LENGTHS = (64, 256, 510)
@@ -67,7 +67,7 @@ def figures(logits: Tensor, truth: Tensor, bins: int = 15) -> dict[str, Any]:
 def best_temperature(measured: list[tuple[Tensor, Tensor]]) -> float:
     """Return the temperature of least cross-entropy over (logits, truth) pairs, each pair counting alike."""
     grid = np.geomspace(0.2, 5, 200)
-    losses = [sum(float(F.cross_entropy(logits / t, truth)) for logits, truth in measured) for t in grid]
+    losses = [sum(float(functional.cross_entropy(logits / t, truth)) for logits, truth in measured) for t in grid]
     return float(grid[int(np.argmin(losses))])
 
 

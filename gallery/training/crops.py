@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.corpus import Work
+from gallery.training.corpus import Work
 
 UNK = 3
 
@@ -89,4 +89,5 @@ def fixed_crops(works: list[Work], authors: int, per_author: int, length: int) -
 def _shares(works: list[Work], power: float) -> NDArray[np.float64]:
     """Return the probability of each work, by its length to that power."""
     size = np.array([float(len(work.ids)) ** power for work in works])
-    return size / size.sum()
+    shares: NDArray[np.float64] = size / size.sum()
+    return shares

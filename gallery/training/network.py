@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 from torch import Tensor, nn
 from transformers import AttentionInterface, AutoModelForSequenceClassification
 
@@ -131,11 +131,11 @@ def probe(model: Any, room: list[int], features: Tensor, target: Tensor, decay: 
 
     def closure() -> Tensor:
         optimiser.zero_grad()
-        loss = F.cross_entropy(evidence @ weight + bias, target) + decay * weight.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = functional.cross_entropy(evidence @ weight + bias, target) + decay * weight.square().sum()
+        loss.backward()
         return loss
 
-    optimiser.step(closure)  # type: ignore[no-untyped-call]
+    optimiser.step(closure)
     with torch.no_grad():
         model.classifier.weight.zero_()
         model.classifier.weight[:, room] = weight.T.to(model.device)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.svm import LinearSVC
 
-from gallery.crops import Crop, Sampler
+from gallery.training.crops import Crop, Sampler
 
 BUCKETS = 2**18
 Ids = NDArray[np.int64]

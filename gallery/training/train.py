@@ -2,24 +2,23 @@
 
 import json
 import math
-import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
-from gallery.corpus import AUTHORS, Work, read_corpus
-from gallery.crops import Sampler
-from gallery.evaluation import LENGTHS, best_temperature, figures, fold_temperature, measure
-from gallery.evidence import Experts, learn_experts
-from gallery.network import begin, embed, probe
-from gallery.typography import normalise_typography
+from gallery.training.corpus import AUTHORS, Work, read_corpus
+from gallery.training.crops import Sampler
+from gallery.training.evaluation import LENGTHS, best_temperature, figures, fold_temperature, measure
+from gallery.training.evidence import Experts, learn_experts
+from gallery.training.network import begin, embed, probe
+from gallery.training.typography import normalise_typography
 
 
 def train(
@@ -62,8 +61,7 @@ def train(
     names = list(authors.values())
     state = out / "checkpoint"
     state.mkdir(parents=True, exist_ok=True)
-    normalise_typography(base / "tokenizer.json", out / "tokenizer.json")
-    shutil.copyfile(base / "tokenizer_config.json", out / "tokenizer_config.json")
+    normalise_typography(base, out)
     works = read_corpus(corpus, table, Tokenizer.from_file(str(out / "tokenizer.json")), authors, folds)
     training = [work for work in works if work.role == "train"]
     dev = [work for work in works if work.role == "dev"]
@@ -81,7 +79,7 @@ def train(
             return model.bert(inputs_embeds=words).pooler_output.float()  # type: ignore[no-any-return]
 
     def target_of(truth: Tensor, taught: Tensor) -> Tensor:
-        return (trust * taught + (1 - trust) * F.one_hot(truth, len(names))).to(where)
+        return (trust * taught + (1 - trust) * functional.one_hot(truth, len(names))).to(where)
 
     checkpoint = state / "last.pt"
     if not checkpoint.exists():
@@ -109,9 +107,9 @@ def train(
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * min(1.0, (step + 1) / 30) * 0.5 * (1 + math.cos(math.pi * done))
         model.train()
-        loss = F.cross_entropy(model.classifier(pooled(ids, folds_of)), target_of(truth, taught))
+        loss = functional.cross_entropy(model.classifier(pooled(ids, folds_of)), target_of(truth, taught))
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         step, seen = step + 1, seen + ids.numel()

@@ -1,0 +1,1 @@
+"""How the demo classifier is trained, judged and written; needs the extra `train`."""
