@@ -63,7 +63,10 @@ class Planner:
         return Need("prediction", self._key("prediction", text))
 
     def others(self, text: str, prediction: Prediction, true_class: int) -> list[Need]:
-        """Return every other entry of a passage; faithfulness is tried on the predicted class."""
+        """Return every other entry of a passage.
+
+        Faithfulness costs the most, so it is tried where a page opens: with the first method, on the predicted class.
+        """
         settings = self.settings
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
         needs = [Need("attention", self._key("attention", text, encoding=VERSION, **settings.attention.model_dump()))]
@@ -73,7 +76,7 @@ class Planner:
             parameters = method_parameters(settings, method)
             for target in targets:
                 needs.append(Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target)))
-            if settings.random_orders:
+            if settings.random_orders and method == settings.methods[0]:
                 tried = method_parameters(settings, "faithfulness")
                 key = self._key("faithfulness", text, method=method, parameters=parameters, tried=tried, target=predicted)
                 needs.append(Need(f"faithfulness/{method}/{predicted}", key))
