@@ -17,7 +17,7 @@ from typing import IO, cast
 from gallery.errors import StoreError
 from gallery.manifest import read_header, read_rows
 from gallery.records import KINDS, decode
-from gallery.store import MANIFEST, Store
+from gallery.store import LOCK, MANIFEST, Store
 
 LIST = "contents.json"
 """First member: name -> [bytes, sha256] of every other, so that nothing is unpacked that was not packed."""
@@ -66,7 +66,7 @@ def unpack(file: Path, store: Path) -> int:
     Raises StoreError, and leaves nothing, where the file is no packed store, or is cut short, altered or unsafe:
     other names than a store has, links, duplicates, more bytes than were listed.
     """
-    if store.exists() and (not store.is_dir() or any(store.iterdir())):
+    if store.exists() and (not store.is_dir() or {path.name for path in store.iterdir()} - {LOCK}):
         raise StoreError(f"{store}: not an empty folder. Remove it, or name another with --store.")
     fresh = Path(tempfile.mkdtemp(prefix=".unpacking-", dir=_made(store.parent)))
     try:
@@ -79,6 +79,7 @@ def unpack(file: Path, store: Path) -> int:
                 count += 1
         fresh.chmod(0o755)
         if store.exists():
+            (store / LOCK).unlink(missing_ok=True)
             store.rmdir()
         fresh.replace(store)
     except FileNotFoundError as error:

@@ -13,6 +13,7 @@ from gallery.errors import StoreError
 from gallery.records import Record, decode, encode
 
 MANIFEST = "manifest.jsonl"
+LOCK = ".lock"
 
 
 class Store:
@@ -81,7 +82,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(folder / LOCK, timeout=0):
             yield
     except Timeout as error:
         raise StoreError(f"{folder}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error

@@ -80,6 +80,13 @@ def test_a_store_is_never_unpacked_over_another(store: Path, tmp_path: Path) -> 
     assert _files(store) == before
 
 
+def test_a_lock_alone_is_no_store(store: Path, tmp_path: Path) -> None:
+    pack(store, tmp_path / "store.tar")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".lock").touch()
+    assert unpack(tmp_path / "store.tar", tmp_path / "other") == 4
+
+
 @pytest.mark.parametrize("name", ["store.tar", "store.tar.gz"])
 def test_no_part_of_a_packed_store_is_taken_for_the_whole(store: Path, tmp_path: Path, name: str) -> None:
     pack(store, tmp_path / name)

@@ -157,12 +157,11 @@ def test_the_site_works_under_a_path_of_its_own(published: Path, chromium: Any) 
         server.server_close()
 
 
-def test_the_readme_shows_these_commands() -> None:
-    readme = ROOT / "README.md"
-    section = re.search(r"^## From W&B to GitHub Pages$(.*?)(?=^## |\Z)", readme.read_text("utf-8") if readme.exists() else "", re.DOTALL | re.MULTILINE)
-    if not section:
-        pytest.skip("README.md has no section «From W&B to GitHub Pages» yet")
-    shown = re.findall(r"^python build\.py .*$", section[1], re.MULTILINE)
-    verbs = {" ".join(command.split()[2:4]) if command.split()[2] == "store" else command.split()[2] for command in shown}
-    run = {" ".join(command.split()[2:4]) if command.split()[2] == "store" else command.split()[2] for command in [*EXPLAINS, *PUBLISHES]}
-    assert verbs <= run
+def test_the_readme_shows_no_other_commands() -> None:
+    """Those of the section on two machines; the installation before them is what tests/run does."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    section = re.search(r"^## Explain on one machine, publish from another$(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    assert section
+    shown = [line.split("#")[0].strip() for line in re.findall(r"^python build\.py .*$", section[1], re.MULTILINE)]
+    assert shown
+    assert set(shown) <= {*EXPLAINS, *PUBLISHES}
