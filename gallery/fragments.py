@@ -421,7 +421,9 @@ def authors_fragment(code: str, labels: Sequence[str], slugs: Sequence[str], car
 
 def model_fragment(code: str, header: Header) -> Markup:
     """Return the page about the model, with the figures that training wrote."""
-    return _render(code, "model.html", model=header.model, figures=header.model.figures)
+    figures = header.model.figures or {}
+    lengths = sorted(figures.get("lengths", {}).items(), key=lambda item: int(item[0]))  # JSON keys are strings: 64 before 256
+    return _render(code, "model.html", model=header.model, figures=figures, lengths=lengths)
 
 
 def speech(code: str) -> Language:
