@@ -19,15 +19,23 @@ ARTIFACT = "explanations"
 COLUMNS = ("id", "title", "work", "true_class", "predicted_class", "probability", "right", "words")
 
 
-def record_lineage(settings: Settings, sources: Sequence[Source], store: Store, say: Callable[[str], None]) -> None:
-    """Make a W&B run that used the artifacts among `sources` and, with `wandb_log`, logged the store and a table of the passages.
+def lineage_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
+    """Return the W&B artifacts among the sources, as entity/project/name:version.
 
-    The run goes into the project of `wandb_log`, or of the first artifact. Raises ConfigError where there is nothing to
-    tell, SourceError where W&B cannot be told; the store is complete by then either way.
+    Raises ConfigError where lineage is wanted and there is none.
     """
     used = list(dict.fromkeys(source.resolved.removeprefix(PREFIX) for source in sources if source.resolved.startswith(PREFIX)))
-    if not used and not settings.wandb_log:
+    if settings.wandb_lineage and not used:
         raise ConfigError("extra.gallery.wandb_lineage: neither model nor tokenizer is a W&B artifact, so there is none. Leave it out.")
+    return used
+
+
+def record_lineage(settings: Settings, used: Sequence[str], store: Store, say: Callable[[str], None]) -> None:
+    """Make a W&B run that used the artifacts and, with `wandb_log`, logged the store and a table of the passages.
+
+    The run goes into the project of `wandb_log`, or of the first artifact. Raises SourceError where W&B cannot be told;
+    the store is complete by then.
+    """
     entity, project = (settings.wandb_log or used[0]).split("/")[:2]
     os.environ.setdefault("WANDB__GRAPHQL_RETRY_MAX", str(RETRIES))
     try:

@@ -11,7 +11,7 @@ from gallery.engine import run_local
 from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
-from gallery.lineage import record_lineage
+from gallery.lineage import lineage_of, record_lineage
 from gallery.manifest import Header, Row, read_header, write_manifest
 from gallery.passages import Passage, places_of, read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
@@ -29,6 +29,7 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
     store = Store(root / settings.store)
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
+    used = lineage_of(settings, (model, tokenizer))
     for note in dict.fromkeys([*model.notes, *tokenizer.notes]):
         click.echo(note, err=True)
     labels = label_names(model.labels, settings.labels, model.name)
@@ -57,7 +58,7 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
     header = Header(model=card, methods=settings.methods, scripts=_scripts(store, settings))
     write_manifest(store, header, _rows(settings, root, labels, planner, store))
     if settings.wandb_lineage or settings.wandb_log:
-        record_lineage(settings, (model, tokenizer), store, click.echo)
+        record_lineage(settings, used, store, click.echo)
     return problems
 
 
