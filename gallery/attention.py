@@ -79,13 +79,18 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     """Return the attention of every layer and head of each passage.
 
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
-    own eager attention.
+    own eager attention, and FloatingPointError where it is no finite number.
     """
-    caught = catch(classifier, batch)
-    if caught is None:
-        return [_attention(encoded, eager(classifier, encoded), settings) for encoded in batch]
-    _check(classifier, batch[0])
-    return [_attention(encoded, layers, settings) for encoded, layers in zip(batch, caught, strict=True)]
+    found = []
+    for number, group in enumerate(classifier.together(batch)):
+        caught = catch(classifier, group)
+        if caught is None:
+            found += [_attention(encoded, eager(classifier, encoded), settings) for encoded in group]
+            continue
+        if number == 0:
+            _check(classifier, group[0])
+        found += [_attention(encoded, layers, settings) for encoded, layers in zip(group, caught, strict=True)]
+    return found
 
 
 def catch(classifier: Classifier, batch: Sequence[Encoded]) -> list[list[Caught]] | None:
@@ -180,6 +185,9 @@ def _attention(encoded: Encoded, layers: Sequence[Caught | Weights], settings: A
     derived = _Derived(encoded, len(layers))
     packed, scalings, windows, size = {}, [], [], 0
     for number, layer in enumerate(layers):
+        values = (layer.queries, layer.keys) if isinstance(layer, Caught) else (layer.weights,)
+        if not all(bool(value.isfinite().all()) for value in values):
+            raise FloatingPointError(f"attention of layer {number + 1} is no finite number")
         derived.add(number, layer)
         if isinstance(layer, Caught):
             queries, keys = layer.queries.cpu().numpy(), layer.keys.cpu().numpy()

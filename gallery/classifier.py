@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -71,6 +71,13 @@ class Classifier:
         at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
         return encoder_of(self.model) if at_embeddings else None
 
+    def with_batch_tokens(self, tokens: int) -> "Classifier":
+        """Return the same classifier, nothing copied, through which so many tokens go at once."""
+        other = replace(self, batch_tokens=tokens)
+        if "encoder" in self.__dict__:
+            other.__dict__["encoder"] = self.encoder
+        return other
+
     def encode(self, text: str) -> Encoded:
         """Return the passage as tokens and words, cut at the longest input the model takes."""
         coded = self.tokenizer(
@@ -90,6 +97,13 @@ class Classifier:
             token_words=tuple(token_words),
             cut=len(text) if not text[read:].strip() else read,
         )
+
+    def together(self, batch: Sequence[Encoded]) -> list[Sequence[Encoded]]:
+        """Return the passages that go through the model at once: on a GPU all of a batch, on a CPU each alone.
+
+        One passage fills a CPU, and alone its numbers do not depend, to the last bit, on its company.
+        """
+        return [batch] if self.device.type != "cpu" else [[encoded] for encoded in batch]
 
     def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         """Return input_ids and attention_mask [B, T] of token ids, padded on the right, on the device."""
@@ -171,7 +185,7 @@ class Classifier:
 
         Raises FloatingPointError where a logit is not a finite number.
         """
-        logits = self.logits([encoded.ids for encoded in batch]).cpu().numpy()
+        logits = torch.cat([self.logits([encoded.ids for encoded in group]) for group in self.together(batch)]).cpu().numpy()
         if not np.isfinite(logits).all():
             raise FloatingPointError("the model's logits are not finite numbers")
         return [

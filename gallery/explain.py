@@ -10,47 +10,55 @@ from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
 from gallery.faithfulness import faithfulness
 from gallery.plan import Job, Need, Planner
-from gallery.records import Attribution, Prediction, Record
+from gallery.records import Attribution, Faithfulness, Prediction, Record
 from gallery.store import Store
 
 
-def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, store: Store, settings: Settings) -> Iterator[tuple[str, Record]]:
-    """Yield (key, record) of everything that a batch of passages of like length lacks.
+def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, store: Store, settings: Settings) -> Iterator[tuple[Need, Record]]:
+    """Yield (entry, record) of everything that a batch of passages of like length lacks.
 
     Raises FloatingPointError where the model answers with something that is no finite number.
     """
     encoded = {job.passage.id: classifier.encode(job.passage.text) for job in batch}
-    missing: dict[str, tuple[Need, ...]] = {}
-    fresh = [job for job in batch if any(need.kind == "prediction" for need in job.missing)]
     known: dict[str, Prediction] = {}
+    fresh = [job for job in batch if any(need.kind == "prediction" for need in job.missing)]
     if fresh:
         for job, prediction in zip(fresh, classifier.predict([encoded[job.passage.id] for job in fresh]), strict=True):
             known[job.passage.id] = prediction
-            yield planner.prediction(job.passage.text).key, prediction
+            yield planner.prediction(job.passage.text), prediction
+    missing: dict[str, tuple[Need, ...]] = {}
     for job in batch:
-        if job.passage.id in known:
-            wanted = planner.others(job.passage.text, known[job.passage.id], job.true_class)
-            missing[job.passage.id] = tuple(need for need in wanted if not store.has(need.kind, need.key))
-        else:
-            missing[job.passage.id] = job.missing
+        ident, text = job.passage.id, job.passage.text
+        wanted = planner.others(text, known[ident], job.true_class) if ident in known else job.missing
+        missing[ident] = tuple(need for need in wanted if not store.has(need.kind, need.key))
 
-    wanting = [job.passage.id for job in batch if any(need.kind == "attention" for need in missing[job.passage.id])]
+    wanting = [ident for ident, needs in missing.items() if any(need.kind == "attention" for need in needs)]
     if wanting:
         for ident, attention in zip(wanting, attend(classifier, [encoded[ident] for ident in wanting], settings.attention), strict=True):
-            yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
+            yield next(need for need in missing[ident] if need.kind == "attention"), attention
     for ident, needs in missing.items():
         for need in needs:
             if need.kind == "bertviz":
-                yield need.key, bertviz_excerpt(classifier, encoded[ident], settings.bertviz_tokens)
+                yield need, bertviz_excerpt(classifier, encoded[ident], settings.bertviz_tokens)
+    made: dict[str, Attribution] = {}
     for method in settings.methods:
-        yield from _attributions(classifier, method, encoded, missing, settings)
+        for need, attribution in _attributions(classifier, method, encoded, missing, settings):
+            made[need.key] = attribution
+            yield need, attribution
     for job in batch:
-        yield from _faithfulness(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
+        tried = [need for need in missing[job.passage.id] if need.kind == "faithfulness"]
+        if tried:
+            prediction: Record = known.get(job.passage.id) or store.read("prediction", planner.prediction(job.passage.text).key)
+            assert isinstance(prediction, Prediction)
+            keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
+            names = [need.name.replace("faithfulness", "attribution", 1) for need in tried]
+            attributions = [made.get(keys[name]) or store.read("attribution", keys[name]) for name in names]
+            yield from zip(tried, _faithfulness(classifier, encoded[job.passage.id], attributions, settings), strict=True)
 
 
 def _attributions(
     classifier: Classifier, method: str, encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], settings: Settings
-) -> Iterator[tuple[str, Record]]:
+) -> Iterator[tuple[Need, Attribution]]:
     wanted: dict[str, list[Need]] = defaultdict(list)
     for ident, needs in missing.items():
         for need in needs:
@@ -64,19 +72,10 @@ def _attributions(
     )
     for ident, attributions in zip(idents, found, strict=True):
         for need, attribution in zip(wanted[ident], attributions, strict=True):
-            yield need.key, attribution
+            yield need, attribution
 
 
-def _faithfulness(
-    classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
-) -> Iterator[tuple[str, Record]]:
-    """Try a passage's attributions, all at once because they share the random orders; they are in the store by now."""
-    wanted = [need for need in needs if need.kind == "faithfulness"]
-    if not wanted:
-        return
-    prediction = store.read("prediction", planner.prediction(job.passage.text).key)
-    assert isinstance(prediction, Prediction)
-    keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
-    tried = [store.read("attribution", keys[need.name.replace("faithfulness", "attribution", 1)]) for need in wanted]
-    attributions = [attribution for attribution in tried if isinstance(attribution, Attribution)]
-    yield from zip([need.key for need in wanted], faithfulness(classifier, encoded, attributions, method_parameters(settings, "faithfulness")), strict=True)
+def _faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequence[Record], settings: Settings) -> list[Faithfulness]:
+    """Try a passage's attributions, all at once because they share the random orders."""
+    tried = [attribution for attribution in attributions if isinstance(attribution, Attribution)]
+    return faithfulness(classifier, encoded, tried, method_parameters(settings, "faithfulness"))

@@ -5,12 +5,13 @@ One JSON object a line: first the header, then a row for each passage, in the ga
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import chain
 from typing import Any
 
 from gallery.errors import StoreError
 from gallery.records import SCHEMA, Model, canonical
-from gallery.store import MANIFEST, Store, write_whole
+from gallery.store import MANIFEST, Store
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class Header:
     """Attribution methods, the one shown first in front."""
     scripts: str | None
     """Key of the scripts that bertviz's views need."""
+    parts: dict[str, Any] = field(default_factory=dict)
+    """What the keys of the entries are made of besides the passages, as `Planner.parts` gives it."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,13 @@ class Row:
 
 
 def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
-    """Write the manifest in one step.
+    """Write the manifest in one step, row by row, so that a long one is never held.
 
     Raises StoreError where the system refuses.
     """
-    lines = [canonical({"schema": SCHEMA, **asdict(header)}), *(canonical(asdict(row)) for row in rows)]
-    write_whole(store.folder / MANIFEST, ("\n".join(lines) + "\n").encode())
+    first = canonical({"schema": SCHEMA, **asdict(header)})
+    lines = chain([first], (canonical(asdict(row)) for row in rows))
+    store.files.write(MANIFEST, (f"{line}\n".encode() for line in lines))
 
 
 def read_header(store: Store) -> Header:
@@ -53,14 +57,13 @@ def read_header(store: Store) -> Header:
 
     Raises StoreError where there is no manifest, or it is of another schema.
     """
-    path = store.folder / MANIFEST
+    path = store.files.where(MANIFEST)
     try:
-        with path.open(encoding="utf-8") as stream:
-            head: dict[str, Any] = json.loads(stream.readline())
+        head: dict[str, Any] = json.loads(next(store.files.lines(MANIFEST), ""))
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
-        return Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"])
+        return Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}))
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
@@ -74,12 +77,11 @@ def read_rows(store: Store) -> Iterator[Row]:
 
     Raises StoreError, naming the line, where one is damaged.
     """
-    path = store.folder / MANIFEST
-    with path.open(encoding="utf-8") as stream:
-        stream.readline()
-        for number, line in enumerate(stream, 2):
-            try:
-                row = json.loads(line)
-                yield Row(**{**row, "targets": tuple(row["targets"])})
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{path}: line {number}: damaged: {error}. Run: python build.py explain") from error
+    for number, line in enumerate(store.files.lines(MANIFEST), 1):
+        if number == 1:
+            continue
+        try:
+            row = json.loads(line)
+            yield Row(**{**row, "targets": tuple(row["targets"])})
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(f"{store.files.where(MANIFEST)}: line {number}: damaged: {error}. Run: python build.py explain") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from gallery.config import Settings, method_parameters
@@ -12,6 +13,7 @@ from gallery.passages import Passage
 from gallery.records import Prediction, entry_key
 from gallery.sources import Source
 from gallery.store import Store
+from gallery.timings import settings_digest
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Need:
     def method(self) -> str:
         """The attribution method, for kinds that have one."""
         return self.name.split("/")[1]
+
+    @property
+    def part(self) -> str:
+        """The part of the work that makes it: its kind, with the method where the time depends on it."""
+        return self.name.rpartition("/")[0] if self.kind == "attribution" else self.kind
 
     @property
     def target(self) -> int:
@@ -55,6 +62,28 @@ class Planner:
         self.settings = settings
         self._base = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype}
 
+    @cached_property
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """What the keys are made of besides a passage's text and the class that is explained, by part of the work.
+
+        `prediction` is part of every other; the first method alone is tried for faithfulness.
+        """
+        settings = self.settings
+        parts = {
+            "prediction": dict(self._base),
+            "attention": {"encoding": VERSION, **settings.attention.model_dump()},
+            "bertviz": {"bertviz_tokens": settings.bertviz_tokens},
+        }
+        parts |= {f"attribution/{method}": method_parameters(settings, method) for method in settings.methods}
+        for method in settings.methods[:1]:
+            parts["faithfulness"] = {"method": method, **method_parameters(settings, method), **method_parameters(settings, "faithfulness")}
+        return parts
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """Short names of all that each part depends on besides the passage, by which its timings are kept."""
+        return {part: settings_digest({**self.parts["prediction"], **own}) for part, own in self.parts.items()}
+
     def _key(self, kind: str, text: str, **parts: Any) -> str:
         return entry_key(**self._base, kind=kind, text=text, **parts)
 
@@ -67,14 +96,18 @@ class Planner:
 
         Faithfulness costs the most, so it is tried where a page opens: with the first method, on the predicted class.
         """
+        return self.needs(text, targets_of(prediction, true_class), prediction.ranking[0])
+
+    def needs(self, text: str, targets: Iterable[int], predicted: int) -> list[Need]:
+        """Return every entry but the prediction, for classes to explain of which one is predicted."""
         settings = self.settings
-        targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
+        classes = tuple(targets)
         needs = [Need("attention", self._key("attention", text, encoding=VERSION, **settings.attention.model_dump()))]
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
         for method in settings.methods:
             parameters = method_parameters(settings, method)
-            for target in targets:
+            for target in classes:
                 needs.append(Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target)))
             if settings.random_orders and method == settings.methods[0]:
                 tried = method_parameters(settings, "faithfulness")
@@ -88,13 +121,12 @@ def targets_of(prediction: Prediction, true_class: int) -> list[int]:
     return list(dict.fromkeys([true_class, *prediction.ranking[:2]]))
 
 
-def jobs(
-    passages: Iterable[Passage | PassageError], labels: Sequence[str], planner: Planner, store: Store, report: Callable[[str], None]
-) -> Iterator[Job | PassageError]:
-    """Yield every passage with the entries it still lacks (perhaps none), and the errors among the passages.
+Look = Callable[[Passage, Need], object | None]
+"""Gives an entry of a passage, or None where it must be computed."""
 
-    Every entry that is there is read, so a damaged one is set aside, reported and asked for again.
-    """
+
+def jobs(passages: Iterable[Passage | PassageError], labels: Sequence[str], planner: Planner, look: Look) -> Iterator[Job | PassageError]:
+    """Yield every passage with the entries it still lacks (perhaps none), and the errors among the passages."""
     for passage in passages:
         if isinstance(passage, PassageError):
             yield passage
@@ -105,19 +137,24 @@ def jobs(
             yield error
             continue
         first = planner.prediction(passage.text)
-        prediction = _sound(store, first, passage, report)
+        prediction = look(passage, first)
         if not isinstance(prediction, Prediction):
             yield Job(passage, true_class, (first,))
             continue
         needs = planner.others(passage.text, prediction, true_class)
-        yield Job(passage, true_class, tuple(need for need in needs if _sound(store, need, passage, report) is None))
+        yield Job(passage, true_class, tuple(need for need in needs if look(passage, need) is None))
 
 
-def _sound(store: Store, need: Need, passage: Passage, report: Callable[[str], None]) -> object | None:
-    record, damage = store.read_sound(need.kind, need.key)
-    if damage:
-        report(f"{passage.id}: {need.name}: {damage}; it is computed again.")
-    return record
+def mending(store: Store, report: Callable[[str], None]) -> Look:
+    """Read every entry that is there, so that a damaged one is set aside, reported and asked for again."""
+
+    def look(passage: Passage, need: Need) -> object | None:
+        record, damage = store.read_sound(need.kind, need.key)
+        if damage:
+            report(f"{passage.id}: {need.name}: {damage}; it is computed again.")
+        return record
+
+    return look
 
 
 def entry_names(needs: Iterable[Need]) -> Mapping[str, str]:

@@ -29,6 +29,7 @@ from gallery.errors import SiteError
 from gallery.fragments import speech
 from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
+from gallery.places import place_of
 from gallery.store import Store
 
 TITLE = "gallery-slot-title"
@@ -44,7 +45,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
     Raises SiteError where MkDocs fails, StoreError where an entry is missing or damaged.
     """
     root = config_file.parent
-    store = Store(root / settings.store)
+    store = Store(place_of(settings.store, root))
     header = read_header(store)
     with config_file.open("rb") as stream:
         own = yaml_load(stream)
