@@ -5,37 +5,28 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
-from itertools import islice
 from time import perf_counter
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
+from gallery.batches import CHARACTERS, batches, cut
 from gallery.classifier import Classifier
 from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.explain import explain
-from gallery.passages import Passage
 from gallery.plan import Job, Planner
 from gallery.records import Attribution, Faithfulness, Model, Record
 from gallery.store import Store
 from gallery.survey import cost
 from gallery.timings import Group, Spent, Timings, size_of
 
-_WINDOW = 64  # passages looked at together, so that those of like length share a batch
-_BATCH_CHARACTERS = 1200  # short passages go together, long ones fill the machine alone
 _AHEAD = 2
 """Batches that are read while one is computed."""
 
 
-class _Placed(Protocol):
-    @property
-    def passage(self) -> Passage: ...
-
-
 _Item = TypeVar("_Item")
-_Job = TypeVar("_Job", bound=_Placed)
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class Explainer:
         self.device = device_name(classifier.device)
         self._planner, self._store, self._settings, self._judged = planner, store, settings, judged
         self._timings, self._notes = Timings(), list[str]()
-        self._characters = _BATCH_CHARACTERS
+        self._characters = CHARACTERS
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._writing: list[Future[None]] = []
 
@@ -80,7 +71,7 @@ class Explainer:
         return Outcome(passages, problems, spent, notes, self.classifier.card, self.device)
 
     def _explain(self, batch: Sequence[Job]) -> Iterator[str]:
-        for part in _cut(batch, self._characters):
+        for part in cut(batch, self._characters):
             error = self._try(part)
             if error is None:
                 continue
@@ -160,26 +151,6 @@ def run_local(explainer: Explainer, jobs: Iterable[Job]) -> Iterator[Outcome]:
         explainer.finish()
     finally:
         explainer.close()
-
-
-def batches(jobs: Iterable[_Job]) -> Iterator[list[_Job]]:
-    """Yield jobs, or passages with a place, in small batches of like length."""
-    remaining = iter(jobs)
-    while window := list(islice(remaining, _WINDOW)):
-        window.sort(key=lambda job: len(job.passage.text))
-        yield from _cut(window, _BATCH_CHARACTERS)
-
-
-def _cut(jobs: Sequence[_Job], characters: int) -> Iterator[list[_Job]]:
-    """Split jobs into batches of at most so many characters, or of one."""
-    batch: list[_Job] = []
-    for job in jobs:
-        if batch and sum(len(other.passage.text) for other in [*batch, job]) > characters:
-            yield batch
-            batch = []
-        batch.append(job)
-    if batch:
-        yield batch
 
 
 def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:

@@ -48,9 +48,9 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
     for job in batch:
         tried = [need for need in missing[job.passage.id] if need.kind == "faithfulness"]
         if tried:
-            prediction: Record = known.get(job.passage.id) or store.read("prediction", planner.prediction(job.passage.text).key)
-            assert isinstance(prediction, Prediction)
-            keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
+            first = known.get(job.passage.id) or store.read("prediction", planner.prediction(job.passage.text).key)
+            assert isinstance(first, Prediction)
+            keys = {need.name: need.key for need in planner.others(job.passage.text, first, job.true_class)}
             names = [need.name.replace("faithfulness", "attribution", 1) for need in tried]
             attributions = [made.get(keys[name]) or store.read("attribution", keys[name]) for name in names]
             yield from zip(tried, _faithfulness(classifier, encoded[job.passage.id], attributions, settings), strict=True)

@@ -62,6 +62,10 @@ class Planner:
         self.settings = settings
         self._base = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype}
 
+    def is_for(self, model: Source, tokenizer: Source) -> bool:
+        """Tell whether entries of this model and tokenizer have the keys that are named here."""
+        return (self._base["weights"], self._base["tokenizer"]) == (model.digest, tokenizer.digest)
+
     @cached_property
     def parts(self) -> dict[str, dict[str, Any]]:
         """What the keys are made of besides a passage's text and the class that is explained, by part of the work.
