@@ -85,8 +85,13 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     for number, group in enumerate(classifier.together(batch)):
         caught = catch(classifier, group)
         if caught is None:
-            found += [_attention(encoded, eager(classifier, encoded), settings) for encoded in group]
+            for encoded in group:
+                weights = eager(classifier, encoded)
+                _check_finite(weights)
+                found.append(_attention(encoded, weights, settings))
             continue
+        for layers in caught:
+            _check_finite(layers)
         if number == 0:
             _check(classifier, group[0])
         found += [_attention(encoded, layers, settings) for encoded, layers in zip(group, caught, strict=True)]
@@ -103,6 +108,14 @@ def eager(classifier: Classifier, encoded: Encoded) -> list[Weights]:
     with _implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
     return [Weights(layer[0].float()) for layer in attentions]
+
+
+def _check_finite(layers: Sequence[Caught | Weights]) -> None:
+    """Raise FloatingPointError where a number of theirs is none."""
+    for number, layer in enumerate(layers, 1):
+        values = (layer.queries, layer.keys) if isinstance(layer, Caught) else (layer.weights,)
+        if not all(bool(value.isfinite().all()) for value in values):
+            raise FloatingPointError(f"attention of layer {number} is no finite number")
 
 
 class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a model's weights are stored instead)
@@ -185,9 +198,6 @@ def _attention(encoded: Encoded, layers: Sequence[Caught | Weights], settings: A
     derived = _Derived(encoded, len(layers))
     packed, scalings, windows, size = {}, [], [], 0
     for number, layer in enumerate(layers):
-        values = (layer.queries, layer.keys) if isinstance(layer, Caught) else (layer.weights,)
-        if not all(bool(value.isfinite().all()) for value in values):
-            raise FloatingPointError(f"attention of layer {number + 1} is no finite number")
         derived.add(number, layer)
         if isinstance(layer, Caught):
             queries, keys = layer.queries.cpu().numpy(), layer.keys.cpu().numpy()

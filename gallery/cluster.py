@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow
@@ -25,7 +25,6 @@ from ray.exceptions import RayError
 
 from gallery.batches import batches
 from gallery.config import Settings
-from gallery.engine import Explainer, Outcome
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError
 from gallery.labels import class_number
 from gallery.passages import places_of, read_passages
@@ -35,8 +34,11 @@ from gallery.sources import resolve_model, resolve_tokenizer
 from gallery.store import Store
 from gallery.timings import Timings
 
+if TYPE_CHECKING:  # torch is loaded by the workers alone
+    from gallery.engine import Explainer, Outcome
 
-def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[str], judged: Timings, pending: int) -> Iterator[Outcome]:
+
+def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[str], judged: Timings, pending: int) -> "Iterator[Outcome]":
     """Explain what the configured passages lack; yield what became of each batch, in no certain order.
 
     The passages are read on this machine; model and store must be where every node finds them.
@@ -120,7 +122,7 @@ class _Worker:
         """Explain one batch, and write it."""
         return {"outcome": [pickle.dumps(self._explain(pickle.loads(batch))) for batch in rows["batch"]]}
 
-    def _explain(self, batch: Sequence[Job]) -> Outcome | GalleryError:
+    def _explain(self, batch: Sequence[Job]) -> "Outcome | GalleryError":
         if isinstance(self._explainer, GalleryError):
             return self._explainer
         look = mending(self._store, self._notes.append)
@@ -135,10 +137,11 @@ class _Worker:
         return replace(outcome, notes=notes)
 
 
-def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, judged: Timings) -> Explainer:
+def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, judged: Timings) -> "Explainer":
     import torch
 
     from gallery.classifier import load_classifier
+    from gallery.engine import Explainer
 
     if not torch.cuda.is_available():
         torch.set_num_threads(settings.ray_cpus)
