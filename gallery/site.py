@@ -29,7 +29,9 @@ from gallery.errors import SiteError
 from gallery.fragments import speech
 from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
+from gallery.policy import protect, without_policy
 from gallery.store import Store
+from gallery.swap import put_in_place
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
@@ -56,6 +58,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
+    protect(shells)
 
     fresh = root / "build" / "site"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -71,7 +74,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
         stamped.append(_stamp(page, shells, fresh))
     _write_search(fresh, stamped)
     _write_sitemap(fresh, stamped, config["site_url"] or "")
-    _replace(root / "site", fresh)
+    put_in_place(fresh, root / "site")
     click.echo(f"Site: {len(gathered.cards)} passages, {len(header.model.labels)} authors in {root / 'site'}.")
 
 
@@ -80,7 +83,7 @@ def serve_site(settings: Settings, config_file: Path, port: int) -> None:
     root = config_file.parent
     build_site(settings, config_file)
     url = f"http://127.0.0.1:{port}/"
-    server = LiveReloadServer(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
+    server = _Server(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
     for place in (root / "site_src", config_file, _STATIC, _STATIC.with_name("templates")):
         server.watch(str(place))
     click.echo(f"Serving on {url}")
@@ -88,6 +91,13 @@ def serve_site(settings: Settings, config_file: Path, port: int) -> None:
         server.serve()
     finally:
         server.shutdown()
+
+
+class _Server(LiveReloadServer):
+    """MkDocs' live server puts a script of its own into each page, which no policy of ours could know."""
+
+    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
+        return bytes(super()._inject_js_into_html(without_policy(content), epoch))
 
 
 def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
@@ -187,13 +197,3 @@ def _write_sitemap(fresh: Path, pages: Iterable[Page], site_url: str) -> None:
     content = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n'.encode()
     path.write_bytes(content)
     (fresh / "sitemap.xml.gz").write_bytes(gzip.compress(content, mtime=0))
-
-
-def _replace(site: Path, fresh: Path) -> None:
-    """Put the new site in the old one's place; a reader never sees half of one."""
-    old = fresh.with_name("site.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.exists():
-        site.rename(old)
-    fresh.rename(site)
-    shutil.rmtree(old, ignore_errors=True)
