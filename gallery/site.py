@@ -43,8 +43,16 @@ _SHELLS = ("passages/shell/", "authors/shell/")
 def build_site(settings: Settings, config_file: Path) -> None:
     """Write site/ from the store, and replace the old one when the new one is whole.
 
-    Raises SiteError where MkDocs fails, StoreError where an entry is missing or damaged.
+    Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged.
     """
+    try:
+        _build_site(settings, config_file)
+    except OSError as error:
+        place = error.filename2 or error.filename or config_file.parent
+        raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
+
+
+def _build_site(settings: Settings, config_file: Path) -> None:
     root = config_file.parent
     store = Store(root / settings.store)
     header = read_header(store)
