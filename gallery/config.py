@@ -120,12 +120,13 @@ _DEPENDS: dict[str, tuple[str, ...]] = {
     "lime": ("output", "erase", "samples"),
     "shapley": ("output", "erase", "samples"),
     "rationale": (*_PATH, "erase"),
-    "faithfulness": ("erase", "random_orders"),
+    "faithfulness": ("erase",),
+    "chance": ("erase", "random_orders"),
 }
 
 
 def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
-    """Return all settings that change the numbers of a method, or of `faithfulness`; they are part of its entries' keys."""
+    """Return all settings that change the numbers of a method, or of `faithfulness` and `chance`; they are part of its entries' keys."""
     names = ("dtype", "tf32", "layer", *_DEPENDS[method])
     return {name: getattr(settings, name) for name in names}
 

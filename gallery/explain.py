@@ -8,7 +8,7 @@ from gallery.attribution import METHODS
 from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
-from gallery.faithfulness import faithfulness
+from gallery.faithfulness import chance, faithfulness
 from gallery.plan import Job, Need, Planner
 from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
@@ -70,7 +70,10 @@ def _attributions(
 def _faithfulness(
     classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
 ) -> Iterator[tuple[str, Record]]:
-    """Try a passage's attributions, all at once because they share the random orders; they are in the store by now."""
+    """Try a passage's attributions, which are in the store by now, and random orders beside them."""
+    for need in needs:
+        if need.kind == "chance":
+            yield need.key, chance(classifier, encoded, method_parameters(settings, "chance"))
     wanted = [need for need in needs if need.kind == "faithfulness"]
     if not wanted:
         return

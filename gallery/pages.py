@@ -15,7 +15,7 @@ from gallery import fragments
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction, Record, Scripts
 from gallery.store import Store
 
 
@@ -75,7 +75,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
         assert isinstance(prediction, Prediction)
         attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
         attention, bertviz = records.get("attention"), records.get("bertviz")
-        tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+        tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
         near = [_neighbour(rows, index - 1), _neighbour(rows, index + 1)]
         fragment = fragments.passage_fragment(
             code,
@@ -83,7 +83,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
             row,
             prediction,
             attributions,
-            tried if isinstance(tried, Faithfulness) else None,
+            (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
             attention if isinstance(attention, Attention) else None,
             bertviz if isinstance(bertviz, Bertviz) else None,
             (near[0], near[1]),

@@ -19,7 +19,7 @@ class Need:
     """One entry that a page is made of."""
 
     name: str
-    """prediction, attention, bertviz, attribution/<method>/<class> or faithfulness/<method>/<class>."""
+    """prediction, attention, bertviz, chance, attribution/<method>/<class> or faithfulness/<method>/<class>."""
     key: str
 
     @property
@@ -65,7 +65,7 @@ class Planner:
     def others(self, text: str, prediction: Prediction, true_class: int) -> list[Need]:
         """Return every other entry of a passage.
 
-        Faithfulness costs the most, so it is tried where a page opens: with the first method, on the predicted class.
+        Faithfulness is tried on the predicted class, with every method; the random orders serve all of them.
         """
         settings = self.settings
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
@@ -76,10 +76,12 @@ class Planner:
             parameters = method_parameters(settings, method)
             for target in targets:
                 needs.append(Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target)))
-            if settings.random_orders and method == settings.methods[0]:
+            if settings.random_orders:
                 tried = method_parameters(settings, "faithfulness")
                 key = self._key("faithfulness", text, method=method, parameters=parameters, tried=tried, target=predicted)
                 needs.append(Need(f"faithfulness/{method}/{predicted}", key))
+        if settings.random_orders:
+            needs.append(Need("chance", self._key("chance", text, parameters=method_parameters(settings, "chance"))))
         return needs
 
 

@@ -201,9 +201,9 @@ class Scripts:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How one attribution fares when words are taken away in its order, beside random orders.
+    """How one attribution fares when words are taken away in its order; `Chance` is what it is held against.
 
-    Shares S of the words; R random orders. Probabilities of the explained class.
+    Shares S of the words. Probabilities of the explained class.
     """
 
     kind: ClassVar[str] = "faithfulness"
@@ -217,17 +217,33 @@ class Faithfulness:
     """[S] float64: probability after erasing the strongest words first."""
     insertion: Array
     """[S] float64: probability with the strongest words alone."""
-    random_deletion: Array
-    """[R, S] float64."""
-    random_insertion: Array
-    """[R, S] float64."""
     measures: dict[str, Any]
-    """comprehensiveness, sufficiency, normalised AOPC, and the same for random orders."""
+    """comprehensiveness and sufficiency by share, their means over the shares (`aopc_…`), the areas under the curves, and
+    `aopc_reverse`, the mean comprehensiveness of the order reversed."""
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness)}
+@dataclass(frozen=True)
+class Chance:
+    """What the model says when a passage's words are taken in random orders: the control of every method and class.
+
+    Shares S of the words; R random orders; C classes. Probabilities.
+    """
+
+    kind: ClassVar[str] = "chance"
+
+    parameters: dict[str, Any]
+    shares: Array
+    """[S] float64, as in Faithfulness."""
+    deletion: Array
+    """[R, S, C] float64: probabilities after erasing the first words of each order."""
+    insertion: Array
+    """[R, S, C] float64: probabilities with the first words alone."""
+    versions: dict[str, str]
+
+
+Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness | Chance
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness, Chance)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
