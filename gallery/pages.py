@@ -15,6 +15,8 @@ from gallery import fragments
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
+from gallery.measures import Tested, tested
+from gallery.methods_page import methods_slots
 from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction, Record, Scripts
 from gallery.store import Store
 
@@ -51,6 +53,8 @@ class Gathered:
     cards: list[Card] = field(default_factory=list)
     words: dict[int, dict[str, list[tuple[float, Neighbour]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
     example: Example | None = None
+    tests: list[Tested] = field(default_factory=list)
+    """What the trials of each passage say of the methods."""
 
 
 # As English books spell Russian names: Tolstoy, Gorky, Bryusov.
@@ -91,6 +95,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
         )
         _write_data(code, out / "data" / row.id, header, row, prediction, records)
         _gather(code, gathered, header, row, prediction, attributions)
+        gathered.tests.append(tested(header.methods, prediction.ranking[0], records))
         author = header.model.labels[row.true_class]
         yield Page(
             shell="passages/shell/",
@@ -112,6 +117,7 @@ def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.example is not None:
         yield Page(
             "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)
