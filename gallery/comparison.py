@@ -25,6 +25,21 @@ def kendall_tau(first: Array, second: Array) -> float:
     return float(kendall_taus(np.stack([first, second]))[0, 1])
 
 
+def rank_correlation(first: Array, second: Array) -> float:
+    """Return Spearman's rho of two arrays, ties sharing their mean rank; 0 where one is constant."""
+    a, b = _ranks(first), _ranks(second)
+    a, b = a - a.mean(), b - b.mean()
+    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / spread if spread else 0.0
+
+
+def _ranks(values: Array) -> Array:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    ranks: Array = (last - (counts - 1) / 2)[place]
+    return ranks
+
+
 def top_overlap(first: Array, second: Array, count: int = 10) -> float:
     """Return the share of the `count` strongest words that two attributions [W] have in common; of all words where there are fewer.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gallery.comparison import chance_measures, kendall_taus, normalised_aopc, top_overlap
-from gallery.records import Array, Attribution, Chance, Faithfulness, Record
+from gallery.records import Array, Attribution, Chance, Faithfulness, Record, Sanity
 
 MEASURES = ("delta", "aopc_comprehensiveness", "aopc_sufficiency", "deletion_area", "insertion_area", "normalised_aopc")
 """Columns of the figures: the convergence delta as a share, and what the trials measure (gallery/faithfulness.py)."""
@@ -138,3 +138,30 @@ def _row(method: str, figures: Array, curves: Array, chance: Array) -> MethodSum
 def _spread(values: Array) -> Spread | None:
     known = values[~np.isnan(values)]
     return Spread(*(float(value) for value in np.percentile(known, [25, 50, 75]))) if known.size else None
+
+
+@dataclass(frozen=True)
+class Forgetting:
+    """What is left of one method's explanations as the model forgets, over a few passages."""
+
+    method: str
+    steps: tuple[str, ...]
+    curve: Array
+    """[3, steps] least, median and most of the rank correlations."""
+    passages: int
+
+    @property
+    def left(self) -> float:
+        """The median when everything is forgotten."""
+        return float(self.curve[1, -1])
+
+
+def forgetting(methods: Sequence[str], found: Sequence[Sanity]) -> list[Forgetting]:
+    """Return each method's curve, in the order of `methods`; those that were not tried are left out."""
+    rows = []
+    for method in methods:
+        own = [one for one in found if one.method == method]
+        if own:
+            curves = np.stack([one.correlations for one in own])
+            rows.append(Forgetting(method, own[0].steps, np.stack([curves.min(0), np.median(curves, 0), curves.max(0)]), len(own)))
+    return rows

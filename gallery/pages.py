@@ -17,7 +17,7 @@ from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.measures import Tested, tested
 from gallery.methods_page import methods_slots
-from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction, Record, Sanity, Scripts
 from gallery.store import Store
 
 
@@ -55,6 +55,8 @@ class Gathered:
     example: Example | None = None
     tests: list[Tested] = field(default_factory=list)
     """What the trials of each passage say of the methods."""
+    randomised: list[Sanity] = field(default_factory=list)
+    """What `build.py sanity` found, on the passages it was tried on."""
 
 
 # As English books spell Russian names: Tolstoy, Gorky, Bryusov.
@@ -96,6 +98,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
         _write_data(code, out / "data" / row.id, header, row, prediction, records)
         _gather(code, gathered, header, row, prediction, attributions)
         gathered.tests.append(tested(header.methods, prediction.ranking[0], records))
+        gathered.randomised += [record for record in records.values() if isinstance(record, Sanity)]
         author = header.model.labels[row.true_class]
         yield Page(
             shell="passages/shell/",
@@ -117,7 +120,7 @@ def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
-    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests, gathered.randomised))
     if gathered.example is not None:
         yield Page(
             "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)

@@ -84,6 +84,15 @@ class Planner:
             needs.append(Need("chance", self._key("chance", text, parameters=method_parameters(settings, "chance"))))
         return needs
 
+    def sanity(self, text: str, prediction: Prediction) -> list[Need]:
+        """Return the entries that `build.py sanity` makes; no page waits for them."""
+        predicted = prediction.ranking[0]
+        keys = {
+            method: self._key("sanity", text, method=method, parameters=method_parameters(self.settings, method), target=predicted)
+            for method in self.settings.methods
+        }
+        return [Need(f"sanity/{method}/{predicted}", key) for method, key in keys.items()]
+
 
 def targets_of(prediction: Prediction, true_class: int) -> list[int]:
     """Return the classes to explain, each once: the true one, the predicted one, the runner-up."""

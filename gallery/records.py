@@ -242,8 +242,25 @@ class Chance:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness | Chance
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness, Chance)}
+@dataclass(frozen=True)
+class Sanity:
+    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down."""
+
+    kind: ClassVar[str] = "sanity"
+
+    method: str
+    target: int
+    parameters: dict[str, Any]
+    steps: tuple[str, ...]
+    """What was randomised in each step besides all before it: nothing, classifier, layer 12, …, layer 1, embeddings."""
+    correlations: Array
+    """[steps] Spearman's rank correlation of the words' magnitudes with those of the trained model: 1 where the method
+    does not notice, near 0 where it answers to what was learned."""
+    versions: dict[str, str]
+
+
+Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness | Chance | Sanity
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness, Chance, Sanity)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
