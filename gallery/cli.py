@@ -165,7 +165,7 @@ def check(settings: Settings, config_file: Path) -> None:
 
 
 @main.command()
-@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages of the gallery.")
+@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
 @click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
 @_configured
 def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count: int) -> None:

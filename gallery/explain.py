@@ -36,7 +36,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
 
     wanting = [job.passage.id for job in batch if any(need.kind == "attention" for need in missing[job.passage.id])]
     if wanting:
-        for ident, attention in zip(wanting, attend(classifier, [encoded[ident] for ident in wanting], settings.attention), strict=True):
+        for ident, attention in zip(wanting, attend(classifier, [encoded[ident].parts[0] for ident in wanting], settings.attention), strict=True):
             yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
     for ident, needs in missing.items():
         for need in needs:

@@ -115,11 +115,15 @@ def summary(methods: Sequence[str], tests: Sequence[Tested]) -> Summary:
     longest = max(one.deletion.shape[1] for one in tests)
     curves = np.stack([one.deletion for one in tests if one.deletion.shape[1] == longest])
     rows = tuple(_row(name, figures[:, row], curves[:, row], figures[:, -1]) for row, name in enumerate((*methods, "")))
-    pairs = [(a, b) for a in range(len(methods)) for b in range(a + 1, len(methods))]
-    tau, overlap = (
-        {pair: spread for pair in pairs if (spread := _spread(np.array([getattr(one, name)[pair] for one in tests]))) is not None} for name in ("tau", "overlap")
-    )
+    tau, overlap = _pairs(np.stack([one.tau for one in tests])), _pairs(np.stack([one.overlap for one in tests]))
     return Summary(rows[:-1], rows[-1] if rows[-1].passages else None, tau, overlap)
+
+
+def _pairs(values: Array) -> dict[tuple[int, int], Spread]:
+    """Return the spread of [P, M, M] over the passages, for each pair of methods."""
+    pairs = zip(*np.triu_indices(values.shape[1], 1), strict=True)
+    found = {(int(a), int(b)): _spread(values[:, a, b]) for a, b in pairs}
+    return {pair: spread for pair, spread in found.items() if spread is not None}
 
 
 def _row(method: str, figures: Array, curves: Array, chance: Array) -> MethodSummary:

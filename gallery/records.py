@@ -7,7 +7,7 @@ several). The render half needs this module, numpy and nothing of torch.
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -79,9 +79,11 @@ class Prediction:
     cut: int
     """How many characters of `text` the model read, to the end of the last word; len(text) when it read all."""
     logits: Array
-    """[C] float32."""
+    """[C] float32; of a passage in windows, their mean."""
     versions: dict[str, str]
     """Package versions that computed this."""
+    windows: Array = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    """[windows, 2] int32: the tokens between the special ones that each window reads, as places; none where the passage fits."""
 
     @property
     def probabilities(self) -> Array:
@@ -94,6 +96,14 @@ class Prediction:
     def ranking(self) -> list[int]:
         """Class numbers, most probable first; ties by number."""
         return [int(c) for c in np.argsort(-self.logits, kind="stable")]
+
+    def first_window(self) -> Array:
+        """[tokens] int: the places of what the model takes in at once, which is all where the passage fits."""
+        places: Array = np.arange(len(self.ids))
+        if not len(self.windows):
+            return places
+        start, end = self.windows[0].tolist()
+        return places[self.special | ((places >= start) & (places < end))]
 
     def word_texts(self) -> list[str]:
         """[W] the words as they stand in the passage."""
@@ -315,7 +325,9 @@ def decode(blob: bytes, kind: str) -> Record:
             values[f.name] = tensors[f.name]
         elif f.name not in values:
             prefix = f.name + "."
-            values[f.name] = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
+            group = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
+            if group or f.default_factory is MISSING:  # a field that is younger than the entry has its default
+                values[f.name] = group
         elif isinstance(values[f.name], list):
             values[f.name] = tuple(values[f.name])
     record: Record = record_type(**values)

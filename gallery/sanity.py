@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import click
 import numpy as np
 
 from gallery.attribution.sanity import sanity
@@ -89,7 +88,7 @@ def _table(store: Store, needs: Mapping[str, Sequence[Need]]) -> str:
     count = len(needs)
     return "\n".join(
         [
-            f"Rank correlation of the words with the trained model's, mean of {count} {'passage' if count == 1 else 'passages'}; randomised from the head down, up to:",
+            f"Rank correlation with the trained model's words, mean of {count} {'passage' if count == 1 else 'passages'}; randomised down to:",
             *lines,
             "1: the method does not notice what the model has lost. Near 0: it answers to what was learned.",
         ]
