@@ -8,7 +8,7 @@ from gallery.attribution import METHODS
 from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
-from gallery.faithfulness import faithfulness
+from gallery.faithfulness import chance, faithfulness
 from gallery.plan import Job, Need, Planner
 from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
@@ -36,7 +36,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
 
     wanting = [job.passage.id for job in batch if any(need.kind == "attention" for need in missing[job.passage.id])]
     if wanting:
-        for ident, attention in zip(wanting, attend(classifier, [encoded[ident] for ident in wanting], settings.attention), strict=True):
+        for ident, attention in zip(wanting, attend(classifier, [encoded[ident].parts[0] for ident in wanting], settings.attention), strict=True):
             yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
     for ident, needs in missing.items():
         for need in needs:
@@ -70,7 +70,10 @@ def _attributions(
 def _faithfulness(
     classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
 ) -> Iterator[tuple[str, Record]]:
-    """Try a passage's attributions, all at once because they share the random orders; they are in the store by now."""
+    """Try a passage's attributions, which are in the store by now, and random orders beside them."""
+    for need in needs:
+        if need.kind == "chance":
+            yield need.key, chance(classifier, encoded, method_parameters(settings, "chance"))
     wanted = [need for need in needs if need.kind == "faithfulness"]
     if not wanted:
         return

@@ -15,7 +15,7 @@ from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
 from gallery.paging import ONLY, Paging, cut
-from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
+from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction
 
 LEVELS = 8
 """Steps of the shading, each way."""
@@ -170,6 +170,8 @@ class Trial:
     deletion: str
     """Points of a curve for an SVG polyline of 100 × 40."""
     random: str
+    rounding: float
+    """How far a probability may be off because the products were rounded; 0 where they were not."""
 
     @property
     def comprehensive(self) -> bool:
@@ -185,10 +187,11 @@ class Trial:
 _TAKEN, _KEPT = 0.1, 0.2  # the shares of words that are put into sentences
 
 
-def trial(found: Faithfulness, words: int) -> Trial:
-    """Return a faithfulness record as the trust panel tells it; `words` is how many the passage has."""
+def trial(found: Faithfulness, control: Chance, words: int) -> Trial:
+    """Return a faithfulness record, chance beside it, as the trust panel tells it; `words` is how many the passage has."""
     shares = found.shares.tolist()
     taken, kept = shares.index(_TAKEN), shares.index(_KEPT)
+    random_deletion, random_insertion = control.deletion[..., found.target], control.insertion[..., found.target]
 
     def curve(values: Array) -> str:
         last = len(values) - 1
@@ -199,12 +202,13 @@ def trial(found: Faithfulness, words: int) -> Trial:
         whole=float(found.deletion[0]),
         words=max(1, round(_TAKEN * words)),
         without=float(found.deletion[taken]),
-        without_random=float(found.random_deletion[:, taken].mean()),
+        without_random=float(random_deletion[:, taken].mean()),
         kept=max(1, round(_KEPT * words)),
         alone=float(found.insertion[kept]),
-        alone_random=float(found.random_insertion[:, kept].mean()),
+        alone_random=float(random_insertion[:, kept].mean()),
         deletion=curve(found.deletion),
-        random=curve(found.random_deletion.mean(axis=0)),
+        random=curve(random_deletion.mean(axis=0)),
+        rounding=float(found.measures["rounding"]),
     )
 
 
@@ -241,7 +245,7 @@ def passage_fragment(
     row: Row,
     prediction: Prediction,
     attributions: Mapping[str, Attribution],
-    faithfulness: Faithfulness | None,
+    tested: tuple[Faithfulness, Chance] | None,
     attention: Attention | None,
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
@@ -270,7 +274,7 @@ def passage_fragment(
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
         data=_words_data(code, header, row, prediction, ways),
-        trial=trial(faithfulness, len(prediction.words)) if faithfulness else None,
+        trial=trial(*tested, len(prediction.words)) if tested else None,
         agreements=agreements(ways),
         methods=list(dict.fromkeys(view.method for view in ways)),
         attention=attention,

@@ -15,9 +15,11 @@ from gallery import fragments
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
+from gallery.measures import Tested, tested
+from gallery.methods_page import methods_slots
 from gallery.paging import behind, cut, front
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction, Record, Sanity, Scripts
 from gallery.store import Store
 
 
@@ -46,6 +48,7 @@ class Summary:
     """Author, work and text."""
     shares: dict[int, dict[str, float]]
     """Class explained -> word, lower case -> its share of all |contribution| in the passage, with its sign."""
+    tested: Tested
 
 
 @dataclass
@@ -69,11 +72,18 @@ class Gathered:
     surest: tuple[Card, Row] | None = None
     """The passage the model recognised most surely, which the page on reading shows."""
 
+    tests: list[Tested] = field(default_factory=list)
+    """What the trials of each passage say of the methods."""
+    randomised: list[str] = field(default_factory=list)
+    """Keys of what `build.py sanity` found, on the passages it was tried on."""
+
     def add(self, row: Row, summary: Summary) -> None:
         """Take in one passage."""
         card = summary.card
         self.cards.append(card)
         self.searches.append(summary.search)
+        self.tests.append(summary.tested)
+        self.randomised += [key for name, key in row.entries.items() if name.startswith("sanity/")]
         if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
             self.surest = (card, row)
         for target, shares in summary.shares.items():
@@ -112,14 +122,14 @@ def passage_page(
     """Return a passage's page; `near` are the passages before and behind it."""
     prediction, attributions = _explained(records)
     attention, bertviz = records.get("attention"), records.get("bertviz")
-    tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
     fragment = fragments.passage_fragment(
         code,
         header,
         row,
         prediction,
         attributions,
-        tried if isinstance(tried, Faithfulness) else None,
+        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
         attention if isinstance(attention, Attention) else None,
         bertviz if isinstance(bertviz, Bertviz) else None,
         near,
@@ -160,7 +170,7 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
             if any(c.isalpha() for c in text):
                 sums[text.lower()] += value / total
         shares[target] = {text: float(f"{share:.6g}") for text, share in sums.items()}
-    return Summary(card, f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}", shares)
+    return Summary(card, f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}", shares, tested(header.methods, predicted, records))
 
 
 def _explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
@@ -176,6 +186,8 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     yield from _index_pages(code, labels, slugs, gathered.cards)
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    randomised = [record for key in gathered.randomised if isinstance(record := store.read("sanity", key), Sanity)]
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests, randomised))
     if gathered.surest is not None:
         card, row = gathered.surest
         prediction, attributions = _explained(read_records(store, row))
