@@ -1,5 +1,6 @@
 """Records -> HTML fragments, through Jinja2 with autoescape; pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,10 +10,13 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gallery.authors import AuthorSums, stretches
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
+from gallery.multiples import Multiple
 from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
+from gallery.vocabulary import has_dictionary, lemma, text_language
 
 LEVELS = 8
 """Steps of the shading, each way."""
@@ -30,6 +34,7 @@ def environment(code: str) -> Environment:
     env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
     env.globals["lang"] = speech.code
+    env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return env
 
 
@@ -243,6 +248,7 @@ def passage_fragment(
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
+    side_by_side: Sequence[Multiple],
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -266,10 +272,13 @@ def passage_fragment(
         word_rows=word_rows(prediction, first),
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
-        data=_words_data(code, header, row, prediction, ways),
+        data=words_on_page(code, ways),
+        text_lang=text_language(prediction.text, code),
         trial=trial(faithfulness, len(prediction.words)) if faithfulness else None,
         agreements=agreements(ways),
         methods=list(dict.fromkeys(view.method for view in ways)),
+        multiples=side_by_side,
+        levels=LEVELS,
         attention=attention,
         bertviz=bertviz,
         previous=neighbours[0],
@@ -300,27 +309,43 @@ def word_rows(prediction: Prediction, view: View) -> list[WordRow]:
     return [WordRow(rank, i, texts[i], view.words[i], abs(view.words[i]) / total, round(20 * abs(view.words[i]) / largest)) for rank, i in enumerate(order, 1)]
 
 
-def _words_data(code: str, header: Header, row: Row, prediction: Prediction, ways: Sequence[View]) -> dict[str, Any]:
-    """Return what `<gallery-words>` needs to switch classes and methods without asking the server."""
-    speech = language(code)
+def words_on_page(code: str, ways: Sequence[View]) -> dict[str, Any]:
+    """Return what `<gallery-words>` needs at once: the numbers of the first view; those of the others lie in the passage's words.json."""
+    return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is ways[0]) for view in ways]}
+
+
+def words_file(header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution], language: str) -> dict[str, Any]:
+    """Return a passage's words.json: what other views of the page and the comparison of passages are drawn from.
+
+    `text` holds paragraphs; in each, what stands before a word and the word take turns. `forms` are the words' dictionary forms.
+    """
+    predicted = prediction.ranking[0]
+    shown = paragraphs(prediction, [0.0] * len(prediction.words))
     return {
-        "locale": speech.code,
-        "levels": LEVELS,
-        "strongest": STRONGEST,
-        "words": prediction.word_texts(),
-        "views": [
-            {
-                "method": view.method,
-                "target": view.target,
-                "against": view.against,
-                "values": [float(f"{value:.4g}") for value in view.words],
-                "change": view.change,
-                "specials": view.specials,
-                "delta": view.delta,
-            }
-            for view in ways
-        ],
+        "id": row.id,
+        "title": row.title,
+        "language": language,
+        "true": row.true_class,
+        "predicted": predicted,
+        "probabilities": [float(f"{p:.4g}") for p in prediction.probabilities],
+        "text": [_turns(pieces) for pieces in shown],
+        "forms": [lemma(word, language) for word in prediction.word_texts()],
+        "views": [_view_data(view) for view in views(row, predicted, attributions, header.methods)],
     }
+
+
+def _turns(pieces: Sequence[Piece]) -> list[str]:
+    turns: list[str] = []
+    for piece in pieces:
+        if piece.number is not None and len(turns) % 2 == 0:
+            turns.append("")
+        turns.append(piece.text)
+    return turns
+
+
+def _view_data(view: View, values: bool = True) -> dict[str, Any]:
+    data = {"method": view.method, "target": view.target, "against": view.against, "error": view.error}
+    return data | {"values": [float(f"{value:.4g}") for value in view.words]} if values else data
 
 
 def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = 28) -> Markup:
@@ -357,6 +382,10 @@ class Card:
     confidence: float
     words: int
     strip: Markup
+    language: str
+    """Of the passage, as HTML names it."""
+    bar: tuple[int, ...]
+    """See `bar`."""
 
     @property
     def right(self) -> bool:
@@ -383,20 +412,29 @@ def index_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], slug
     return _render(code, "index.html", cards=cards, labels=labels, slugs=slugs, matrix=matrix, shown=shown, root="")
 
 
-@dataclass(frozen=True)
-class AuthorWord:
-    """A word that speaks for or against an author, over all his passages."""
+def bar(attribution: Attribution) -> tuple[int, ...]:
+    """Return a passage as a thin bar: the step of shading, -LEVELS to LEVELS, of each of its stretches."""
+    sums = stretches(attribution.words.tolist())
+    scale = max((abs(v) for v in sums), default=0.0)
+    return tuple(level(value, scale) for value in sums)
 
-    word: str
-    value: float
-    """Mean share of |contribution| with its sign, over the passages it stands in."""
-    passages: tuple[Neighbour, ...]
+
+BARS = 40
+"""Passages whose bars an author's page shows."""
 
 
 def author_fragment(
-    code: str, author: int, labels: Sequence[str], slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], speaks: Sequence[AuthorWord]
+    code: str,
+    author: int,
+    labels: Sequence[str],
+    slugs: Sequence[str],
+    own: Sequence[Card],
+    taken: Sequence[Card],
+    sums: AuthorSums,
+    answers: Sequence[int],
 ) -> Markup:
-    """Return an author's page: his passages, those taken for his, the words that speak for and against him."""
+    """Return an author's page: his passages and what the model calls them (`answers` by class), those taken for his, words, heads."""
+    speaks, effects = sums.speaking(), sums.head_effects()
     return _render(
         code,
         "author.html",
@@ -405,10 +443,25 @@ def author_fragment(
         slugs=slugs,
         cards=own,
         taken=taken,
+        answers=sorted(((count, c) for c, count in enumerate(answers) if count), key=lambda found: (-found[0], found[1] != author, found[1])),
+        takers=sorted(Counter(card.true_class for card in taken).items(), key=lambda found: (-found[1], found[0])),
+        bars=own[:BARS],
         words_for=[w for w in speaks if w.value > 0],
         words_against=[w for w in speaks if w.value < 0],
+        kinds=sums.kind_shares(),
+        lemmas=any(has_dictionary(card.language) for card in own),
+        heads=sums.strongest_heads(),
+        effects=effects,
+        effect_scale=max((abs(effect) for row in effects for effect in row), default=0.0),
+        level=level,
+        shade=shade,
         root="../../",
     )
+
+
+def compare_fragment(code: str, header: Header) -> Markup:
+    """Return the page on which two ways to shade a passage, or two passages, stand side by side."""
+    return _render(code, "compare.html", labels=header.model.labels, methods=header.methods, levels=LEVELS)
 
 
 def authors_fragment(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Markup:

@@ -12,11 +12,14 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
+from gallery.authors import AuthorSums, heads_seen, spoken
 from gallery.encoding import attention_files
-from gallery.fragments import AuthorWord, Card, Neighbour
+from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
+from gallery.multiples import multiples
+from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Prediction, Record, Scripts
 from gallery.store import Store
+from gallery.vocabulary import text_language
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,9 @@ class Gathered:
     """What lists and author pages need of every passage; grows by a few kilobytes a passage."""
 
     cards: list[Card] = field(default_factory=list)
-    words: dict[int, dict[str, list[tuple[float, Neighbour]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    authors: dict[int, AuthorSums] = field(default_factory=lambda: defaultdict(AuthorSums))
+    largest: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Method -> the largest |contribution| of a word in the gallery."""
     example: Example | None = None
 
 
@@ -88,9 +93,20 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
             bertviz if isinstance(bertviz, Bertviz) else None,
             (near[0], near[1]),
             slugs,
+            multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
         )
         _write_data(code, out / "data" / row.id, header, row, prediction, records)
-        _gather(code, gathered, header, row, prediction, attributions)
+        heads = records.get("heads")
+        _gather(
+            code,
+            gathered,
+            header,
+            row,
+            prediction,
+            attributions,
+            heads if isinstance(heads, Heads) else None,
+            attention if isinstance(attention, Attention) else None,
+        )
         author = header.model.labels[row.true_class]
         yield Page(
             shell="passages/shell/",
@@ -111,6 +127,7 @@ def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
         matrix[card.true_class][card.predicted] += 1
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
+    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
     if gathered.example is not None:
         yield Page(
@@ -119,7 +136,7 @@ def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
     for number, label in enumerate(labels):
         own = [card for card in cards if card.true_class == number]
         taken = [card for card in cards if card.predicted == number and not card.right]
-        fragment = fragments.author_fragment(code, number, labels, slugs, own, taken, _speaking(gathered.words[number]))
+        fragment = fragments.author_fragment(code, number, labels, slugs, own, taken, gathered.authors[number], matrix[number])
         yield Page("authors/shell/", f"authors/{slugs[number]}/", {"author": fragment}, title=label, description=label, search=label)
 
 
@@ -127,7 +144,16 @@ def _neighbour(rows: Sequence[Row], index: int) -> Neighbour | None:
     return Neighbour(rows[index].id, rows[index].title) if 0 <= index < len(rows) else None
 
 
-def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution]) -> None:
+def _gather(
+    code: str,
+    gathered: Gathered,
+    header: Header,
+    row: Row,
+    prediction: Prediction,
+    attributions: Mapping[str, Attribution],
+    heads: Heads | None,
+    attention: Attention | None,
+) -> None:
     method = header.methods[0]
     shown = attributions[f"attribution/{method}/{row.targets[0]}"]
     predicted = prediction.ranking[0]
@@ -141,32 +167,21 @@ def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction:
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
         strip=fragments.strip(code, prediction, shown),
+        language=text_language(prediction.text, code),
+        bar=fragments.bar(shown),
     )
     gathered.cards.append(card)
     best = gathered.example
     if best is None or (card.right, card.confidence) > (best.card.right, best.card.confidence):
         gathered.example = Example(card, prediction, shown)
-    texts = prediction.word_texts()
-    here = Neighbour(row.id, row.title)
+    language = text_language(prediction.text, code)
     for target in row.targets:
-        values = attributions[f"attribution/{method}/{target}"].words
-        total = float(abs(values).sum()) or 1.0
-        once: dict[str, float] = defaultdict(float)
-        for text, value in zip(texts, values.tolist(), strict=True):
-            if any(c.isalpha() for c in text):
-                once[text.lower()] += value / total
-        for text, share in once.items():
-            gathered.words[target][text].append((share, here))
-
-
-_WORDS_SHOWN = 12
-
-
-def _speaking(words: Mapping[str, Sequence[tuple[float, Neighbour]]]) -> list[AuthorWord]:
-    """Return the words that speak most strongly for and against, by the sum over passages."""
-    sums = sorted(((sum(share for share, _ in found), word) for word, found in words.items()), reverse=True)
-    chosen = [word for total, word in sums[:_WORDS_SHOWN] if total > 0] + [word for total, word in reversed(sums[-_WORDS_SHOWN:]) if total < 0]
-    return [AuthorWord(word, sum(s for s, _ in words[word]) / len(words[word]), tuple(n for _, n in words[word])) for word in chosen]
+        said = spoken(prediction, attributions[f"attribution/{method}/{target}"], language)
+        gathered.authors[target].add(row.id, row.title, said)
+        if target == row.true_class:
+            gathered.authors[target].add_own(said, heads_seen(heads, attention, target) if heads else None)
+    for attribution in attributions.values():
+        gathered.largest[attribution.method] = max(gathered.largest[attribution.method], float(abs(attribution.words).max(initial=0)))
 
 
 def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> None:
@@ -211,6 +226,10 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
         ),
         "utf-8",
     )
+    language = text_language(prediction.text, code)
+    named = {name: record for name, record in records.items() if isinstance(record, Attribution)}
+    words = fragments.words_file(header, row, prediction, named, language)
+    (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["word", "start", "end", *(f"{a.method}: {labels[a.target]}" for a in attributions)])
@@ -227,6 +246,14 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
         for view in ("model_view", "head_view"):
             html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
             (folder / f"{view}.html").write_text(html, "utf-8")
+
+
+def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
+    """Write what elements of several pages load: all passages to choose from, and the gallery's scales."""
+    labels = header.model.labels
+    passages = [{"id": card.id, "title": card.title, "author": labels[card.true_class]} for card in gathered.cards]
+    for name, content in (("passages", passages), ("scales", {method: float(f"{value:.4g}") for method, value in gathered.largest.items()})):
+        (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

@@ -28,7 +28,7 @@ from gallery.config import Settings
 from gallery.errors import SiteError
 from gallery.fragments import speech
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
+from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts, write_shared
 from gallery.store import Store
 
 TITLE = "gallery-slot-title"
@@ -69,6 +69,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
         stamped.append(_stamp(page, shells, fresh))
     for page in list_pages(code, header, gathered):
         stamped.append(_stamp(page, shells, fresh))
+    write_shared(gathered, header, fresh)
     _write_search(fresh, stamped)
     _write_sitemap(fresh, stamped, config["site_url"] or "")
     _replace(root / "site", fresh)
@@ -100,6 +101,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     nav = nav or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
+        {_("Compare"): "compare.md"},
         {_("How to read this"): "how-to-read.md"},
         {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
@@ -139,6 +141,7 @@ def _write_docs(code: str, root: Path) -> None:
         "passages/shell.md": f"{front}<!-- gallery:passage -->\n",
         "authors/shell.md": f"{front}<!-- gallery:author -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
+        "compare.md": f"---\nhide: [navigation, toc]\n---\n# {_('Compare')}\n\n<!-- gallery:compare -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():

@@ -11,20 +11,19 @@ KINDS = ("name", "function", "punctuation", "rest")
 
 _FUNCTION_POS = {"PREP", "CONJ", "PRCL", "NPRO"}
 # Where no dictionary is at hand: the commonest prepositions, conjunctions, particles and pronouns.
-_FUNCTION_WORDS = {
-    "ru": frozenset(
-        "а без бы был была было были в вам вас во вот все всё вы для до его ее её если еще ещё же за и из или им их к как ко когда кто ли либо "
-        "между меня мне мы на над нам нас не него нее неё ней нет ни них но ну о об обо однако он она они оно от по под при про с себе себя со "
-        "так также то тоже только ты у уж уже хоть хотя чем через что чтоб чтобы эта эти это этот я".split()
-    ),
-    "en": frozenset(
-        "a about after all also am an and any are as at be because been before but by can could did do does for from had has have he her hers him "
-        "his how i if in into is it its me my no nor not of off on one or our out over she should so some than that the their them then there these "
-        "they this those though to too under until up upon us was we were what when where which while who whom whose why will with would you your".split()
-    ),
-}
+_RUSSIAN = """
+а без бы был была было были в вам вас во вот все всё вы для до его ее её если еще ещё же за и из или им их к как ко когда кто ли либо между меня
+мне мы на над нам нас не него нее неё ней нет ни них но ну о об обо однако он она они оно от по под при про с себе себя со так также то тоже
+только ты у уж уже хоть хотя чем через что чтоб чтобы эта эти это этот я
+"""
+_ENGLISH = """
+a about after all also am an and any are as at be because been before but by can could did do does for from had has have he her hers him his how i
+if in into is it its me my no nor not of off on one or our out over she should so some than that the their them then there these they this those
+though to too under until up upon us was we were what when where which while who whom whose why will with would you your
+"""
+_FUNCTION_WORDS = {"ru": frozenset(_RUSSIAN.split()), "en": frozenset(_ENGLISH.split())}
 _SENTENCE_END = re.compile(r"[.!?…]")
-_OPENING = "«„“\"—–-"
+_OPENING = '«„“"—–-'
 
 
 def text_language(text: str, interface: str) -> str:
@@ -56,7 +55,7 @@ def has_dictionary(language: str) -> bool:
 
 @cache
 def _analysed(word: str) -> tuple[str, str]:
-    """(dictionary form, part of speech) of a Russian word; its most frequent reading."""
+    """Return dictionary form and part of speech of a Russian word, in its most frequent reading."""
     best = _dictionary().parse(word)[0]
     return str(best.normal_form), str(best.tag.POS or "")
 
