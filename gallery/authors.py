@@ -11,7 +11,7 @@ from gallery.vocabulary import KINDS, lemma, word_kinds
 
 WORDS = 12
 """Words that an author's page shows each way."""
-PLACES = 3
+PLACES = 2
 """Passages that each of them links to."""
 HEADS = 6
 """Heads that the page names."""
@@ -107,9 +107,9 @@ class AuthorWord:
 
     word: str
     value: float
-    """Mean share of |contribution| with its sign, over the passages it stands in."""
+    """Mean share of |contribution| with its sign, over the passages in which the author was explained."""
     count: int
-    """How many those are."""
+    """How many of them it stands in."""
     places: Sequence[Place]
 
 
@@ -141,6 +141,8 @@ class AuthorHead:
 class AuthorSums:
     """What is summed up of an author while the passages go by; grows with the vocabulary alone."""
 
+    passages: int = 0
+    """Those in which he was explained."""
     words: dict[str, WordSum] = field(default_factory=lambda: defaultdict(WordSum))
     own: int = 0
     """His own passages."""
@@ -152,6 +154,7 @@ class AuthorSums:
 
     def add(self, ident: str, title: str, said: Spoken) -> None:
         """Take in what a passage says of him, his own or another's."""
+        self.passages += 1
         for form, (share, number) in said.words.items():
             self.words[form].add(Place(share, ident, title, number))
 
@@ -172,7 +175,7 @@ class AuthorSums:
         """Return the words that speak most strongly for and against, by the sum over passages."""
         sums = sorted(((found.total, word) for word, found in self.words.items()), reverse=True)
         chosen = [word for total, word in sums[:WORDS] if total > 0] + [word for total, word in reversed(sums[-WORDS:]) if total < 0]
-        return [AuthorWord(word, found.total / found.count, found.count, found.places) for word in chosen for found in (self.words[word],)]
+        return [AuthorWord(word, found.total / self.passages, found.count, found.places) for word in chosen for found in (self.words[word],)]
 
     def kind_shares(self) -> list[KindShare]:
         """Return what falls to each kind of words; nothing where there is no passage of his."""

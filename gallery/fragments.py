@@ -38,11 +38,12 @@ def environment(code: str) -> Environment:
     return env
 
 
-def level(value: float, scale: float) -> int:
-    """Return the step of shading, -LEVELS to LEVELS, of a contribution on a scale whose end is `scale`."""
+def level(value: float, scale: float, root: bool = False) -> int:
+    """Return the step of shading, -LEVELS to LEVELS, of a contribution on a scale whose end is `scale`; by the square root, if asked."""
     if scale <= 0:
         return 0
-    step = round(LEVELS * min(abs(value) / scale, 1))
+    share = min(abs(value) / scale, 1)
+    step = round(LEVELS * (share**0.5 if root else share))
     return step if value > 0 else -step
 
 

@@ -117,7 +117,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
+    config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)

@@ -5,7 +5,6 @@ export class GalleryFilter extends HTMLElement {
     this.form = /** @type {HTMLFormElement} */ (this.querySelector("form"));
     this.list = /** @type {HTMLElement} */ (this.querySelector(".g-cards"));
     this.cards = /** @type {HTMLElement[]} */ ([...this.list.children]);
-    this.form.hidden = false;
     this.form.addEventListener("change", () => this.apply(true));
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.read = () => this.fromAddress();

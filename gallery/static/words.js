@@ -21,16 +21,13 @@ export class GalleryWords extends HTMLElement {
     this.current = 0;
     this.word = -1;
     this.form = /** @type {HTMLFormElement} */ (this.querySelector(".g-switch"));
-    this.form.hidden = this.data.views.length < 2;
-    this.form.addEventListener("change", () => this.show(this.chosen()));
+    this.form.addEventListener("change", (event) => {
+      if (event.target === this.scale) sessionStorage.setItem(SCALE, this.scale.checked ? "gallery" : "");
+      this.show(this.chosen());
+    });
     this.form.addEventListener("submit", (event) => event.preventDefault());
     for (const soon of ["pointerenter", "focusin"]) this.form.addEventListener(soon, () => this.fetchViews().catch(() => {}), { once: true });
     this.scale = /** @type {HTMLInputElement} */ (this.querySelector("input[name=scale]"));
-    /** @type {HTMLElement} */ (this.scale.closest("p")).hidden = false;
-    this.scale.addEventListener("change", () => {
-      sessionStorage.setItem(SCALE, this.scale.checked ? "gallery" : "");
-      this.show(this.current);
-    });
     this.text.addEventListener("pointerover", (event) => this.pointed(event));
     this.text.addEventListener("click", (event) => this.pointed(event));
     this.text.addEventListener("pointerleave", () => this.select(-1));
