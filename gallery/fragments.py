@@ -4,17 +4,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import PlainSerializer, PlainValidator
 
 from gallery.authors import AuthorSums, stretches
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
 from gallery.multiples import Multiple
+from gallery.paging import ONLY, Paging, cut
 from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
 from gallery.vocabulary import has_dictionary, lemma, text_language
 
@@ -382,7 +384,7 @@ class Card:
     predicted: int
     confidence: float
     words: int
-    strip: Markup
+    strip: Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
     language: str
     """Of the passage, as HTML names it."""
     bar: tuple[int, ...]
@@ -407,10 +409,49 @@ def examples(code: str, header: Header, card: Card, prediction: Prediction, attr
     return {f"example {kind}": _render(code, "example.html", kind=kind, **values) for kind in EXAMPLES}
 
 
-def index_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:
-    """Return the index: headline figures, cards, the confusion matrix [true][predicted] of the gallery."""
-    shown = sorted({c.true_class for c in cards} | {c.predicted for c in cards}, key=lambda n: labels[n])
-    return _render(code, "index.html", cards=cards, labels=labels, slugs=slugs, matrix=matrix, shown=shown, root="")
+def index_fragment(
+    code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]], paging: Paging = ONLY
+) -> Markup:
+    """Return the index: headline figures, the first page of cards, the confusion matrix [true][predicted] of the gallery."""
+    values = {
+        "labels": labels,
+        "slugs": slugs,
+        "matrix": matrix,
+        "shown": classes_shown(cards, labels),
+        "lengths": length_ranges(cards),
+        "paging": paging,
+        "root": "",
+    }
+    return _render(code, "index.html", every=cards, cards=cut(cards)[0], **values)
+
+
+def list_fragment(code: str, every: Sequence[Card], cards: Sequence[Card], labels: Sequence[str], paging: Paging) -> Markup:
+    """Return a further page of the index: its cards, and the same filters over all of them."""
+    values = {"labels": labels, "shown": classes_shown(every, labels), "lengths": length_ranges(every), "paging": paging, "root": paging.first}
+    return _render(code, "list.html", cards=cards, **values)
+
+
+def author_list_fragment(code: str, author: int, labels: Sequence[str], cards: Sequence[Card], kind: str, paging: Paging) -> Markup:
+    """Return a further page of an author's `passages`, or of those `taken` for his."""
+    return _render(code, "author-list.html", author=author, labels=labels, cards=cards, kind=kind, paging=paging, root="../../../../")
+
+
+def page_title(code: str, name: str, number: int, count: int) -> str:
+    """Return the title of a further page of an author's list, or of the index where there is no name."""
+    _ = language(code).gettext
+    return f"{name or _('Passages')}: {_('page {number} of {count}').format(number=number, count=count)}"
+
+
+def classes_shown(cards: Sequence[Card], labels: Sequence[str]) -> list[int]:
+    """Return the classes that some passage is of or is taken for, by name."""
+    return sorted({c.true_class for c in cards} | {c.predicted for c in cards}, key=lambda n: labels[n])
+
+
+def length_ranges(cards: Sequence[Card]) -> list[tuple[int, int | None]]:
+    """Return three ranges of words (from, to or None) with like many passages each, ends rounded; none where all are alike."""
+    lengths = sorted(card.words for card in cards)
+    ends = [round(lengths[len(lengths) * third // 3], -1) for third in (1, 2)] if lengths else [0, 0]
+    return [(0, ends[0]), (ends[0], ends[1]), (ends[1], None)] if 0 < ends[0] < ends[1] else []
 
 
 def bar(attribution: Attribution) -> tuple[int, ...]:
@@ -433,6 +474,7 @@ def author_fragment(
     taken: Sequence[Card],
     sums: AuthorSums,
     answers: Sequence[int],
+    pagings: tuple[Paging, Paging] = (ONLY, ONLY),
 ) -> Markup:
     """Return an author's page: his passages and what the model calls them (`answers` by class), those taken for his, words, heads."""
     speaks, effects = sums.speaking(), sums.head_effects()
@@ -456,6 +498,10 @@ def author_fragment(
         effect_scale=max((abs(effect) for row in effects for effect in row), default=0.0),
         level=level,
         shade=shade,
+        own_paging=pagings[0],
+        taken_paging=pagings[1],
+        own_shown=cut(own)[0],
+        taken_shown=cut(taken)[0],
         root="../../",
     )
 
@@ -467,9 +513,8 @@ def compare_fragment(code: str, header: Header) -> Markup:
 
 def authors_fragment(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Markup:
     """Return the list of author classes with their counts."""
-    rows = [
-        (number, name, sum(c.true_class == number for c in cards), sum(c.true_class == number and c.right for c in cards)) for number, name in enumerate(labels)
-    ]
+    passages, right = Counter(card.true_class for card in cards), Counter(card.true_class for card in cards if card.right)
+    rows = [(number, name, passages[number], right[number]) for number, name in enumerate(labels)]
     return _render(code, "authors.html", rows=sorted(rows, key=lambda row: row[1]), slugs=slugs)
 
 

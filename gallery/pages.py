@@ -12,11 +12,13 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
-from gallery.authors import AuthorSums, heads_seen, spoken
+from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
 from gallery.encoding import attention_files
 from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.multiples import multiples
+from gallery.paging import behind, cut, front
+from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Prediction, Record, Scripts
 from gallery.store import Store
 from gallery.vocabulary import text_language
@@ -39,23 +41,46 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Example:
-    """The passage that the page on reading shows: the one the model recognised most surely."""
+class Summary:
+    """What lists, author pages and the search need of a passage; plain values, since it outlives its build."""
 
     card: Card
-    prediction: Prediction
-    attribution: Attribution
+    search: str
+    """Author, work and text."""
+    said: dict[int, Spoken]
+    """Class explained -> what the passage's words say of it."""
+    heads: HeadsSeen | None
+    """What the model's heads do for the true author."""
+    largest: dict[str, float]
+    """Method -> the largest |contribution| of a word."""
 
 
 @dataclass
 class Gathered:
-    """What lists and author pages need of every passage; grows by a few kilobytes a passage."""
+    """What lists and author pages need of all passages: their cards, and sums that grow with the vocabulary alone."""
 
     cards: list[Card] = field(default_factory=list)
     authors: dict[int, AuthorSums] = field(default_factory=lambda: defaultdict(AuthorSums))
-    largest: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    largest: dict[str, float] = field(default_factory=dict)
     """Method -> the largest |contribution| of a word in the gallery."""
-    example: Example | None = None
+    searches: list[str] = field(default_factory=list)
+    """[cards] what the search finds each passage by."""
+    surest: tuple[Card, Row] | None = None
+    """The passage the model recognised most surely, which the page on reading shows."""
+
+    def add(self, row: Row, summary: Summary) -> None:
+        """Take in one passage."""
+        card = summary.card
+        self.cards.append(card)
+        self.searches.append(summary.search)
+        if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
+            self.surest = (card, row)
+        for target, said in summary.said.items():
+            self.authors[target].add(card.id, card.title, said)
+        if card.true_class in summary.said:
+            self.authors[card.true_class].add_own(summary.said[card.true_class], summary.heads)
+        for method, value in summary.largest.items():
+            self.largest[method] = max(value, self.largest.get(method, 0.0))
 
 
 # As English books spell Russian names: Tolstoy, Gorky, Bryusov.
@@ -71,92 +96,50 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     return slugs
 
 
-def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered) -> Iterator[Page]:
-    """Yield every passage's page, write the files beside it under data/<id>/, and gather what lists need."""
-    slugs = author_slugs(header.model.labels)
-    for index, row in enumerate(rows):
-        records = {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
-        prediction = records["prediction"]
-        assert isinstance(prediction, Prediction)
-        attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
-        attention, bertviz = records.get("attention"), records.get("bertviz")
-        tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
-        near = [_neighbour(rows, index - 1), _neighbour(rows, index + 1)]
-        fragment = fragments.passage_fragment(
-            code,
-            header,
-            row,
-            prediction,
-            attributions,
-            tried if isinstance(tried, Faithfulness) else None,
-            attention if isinstance(attention, Attention) else None,
-            bertviz if isinstance(bertviz, Bertviz) else None,
-            (near[0], near[1]),
-            slugs,
-            multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
-        )
-        _write_data(code, out / "data" / row.id, header, row, prediction, records)
-        heads = records.get("heads")
-        _gather(
-            code,
-            gathered,
-            header,
-            row,
-            prediction,
-            attributions,
-            heads if isinstance(heads, Heads) else None,
-            attention if isinstance(attention, Attention) else None,
-        )
-        author = header.model.labels[row.true_class]
-        yield Page(
-            shell="passages/shell/",
-            address=f"passages/{row.id}/",
-            slots={"passage": fragment},
-            title=row.title,
-            description=f"{author}. {row.title}",
-            search=f"{author}. {row.work} {prediction.text}",
-        )
+def read_records(store: Store, row: Row) -> dict[str, Record]:
+    """Return a passage's entries by name.
+
+    Raises StoreError where one is missing or damaged.
+    """
+    return {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
 
 
-def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
-    """Yield the pages that speak of many passages: the index, the authors, the model."""
-    labels, cards = header.model.labels, gathered.cards
-    slugs = author_slugs(labels)
-    matrix = [[0] * len(labels) for _ in labels]
-    for card in cards:
-        matrix[card.true_class][card.predicted] += 1
-    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
-    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
-    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
-    yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
-    if gathered.example is not None:
-        yield Page(
-            "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)
-        )
-    for number, label in enumerate(labels):
-        own = [card for card in cards if card.true_class == number]
-        taken = [card for card in cards if card.predicted == number and not card.right]
-        fragment = fragments.author_fragment(code, number, labels, slugs, own, taken, gathered.authors[number], matrix[number])
-        yield Page("authors/shell/", f"authors/{slugs[number]}/", {"author": fragment}, title=label, description=label, search=label)
+def passage_page(
+    code: str, header: Header, row: Row, records: Mapping[str, Record], near: tuple[Neighbour | None, Neighbour | None], slugs: Sequence[str]
+) -> Page:
+    """Return a passage's page; `near` are the passages before and behind it."""
+    prediction, attributions = _explained(records)
+    attention, bertviz = records.get("attention"), records.get("bertviz")
+    tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+    fragment = fragments.passage_fragment(
+        code,
+        header,
+        row,
+        prediction,
+        attributions,
+        tried if isinstance(tried, Faithfulness) else None,
+        attention if isinstance(attention, Attention) else None,
+        bertviz if isinstance(bertviz, Bertviz) else None,
+        near,
+        slugs,
+        multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
+    )
+    return Page(
+        shell="passages/shell/",
+        address=f"passages/{row.id}/",
+        slots={"passage": fragment},
+        title=row.title,
+        description=f"{header.model.labels[row.true_class]}. {row.title}",
+    )
 
 
-def _neighbour(rows: Sequence[Row], index: int) -> Neighbour | None:
-    return Neighbour(rows[index].id, rows[index].title) if 0 <= index < len(rows) else None
-
-
-def _gather(
-    code: str,
-    gathered: Gathered,
-    header: Header,
-    row: Row,
-    prediction: Prediction,
-    attributions: Mapping[str, Attribution],
-    heads: Heads | None,
-    attention: Attention | None,
-) -> None:
+def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]) -> Summary:
+    """Return what is shown of a passage elsewhere."""
+    prediction, attributions = _explained(records)
     method = header.methods[0]
-    shown = attributions[f"attribution/{method}/{row.targets[0]}"]
     predicted = prediction.ranking[0]
+    shown = attributions[f"attribution/{method}/{row.targets[0]}"]
+    language = text_language(prediction.text, code)
     card = Card(
         id=row.id,
         title=row.title,
@@ -167,26 +150,103 @@ def _gather(
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
         strip=fragments.strip(code, prediction, shown),
-        language=text_language(prediction.text, code),
+        language=language,
         bar=fragments.bar(shown),
     )
-    gathered.cards.append(card)
-    best = gathered.example
-    if best is None or (card.right, card.confidence) > (best.card.right, best.card.confidence):
-        gathered.example = Example(card, prediction, shown)
-    language = text_language(prediction.text, code)
-    for target in row.targets:
-        said = spoken(prediction, attributions[f"attribution/{method}/{target}"], language)
-        gathered.authors[target].add(row.id, row.title, said)
-        if target == row.true_class:
-            gathered.authors[target].add_own(said, heads_seen(heads, attention, target) if heads else None)
+    heads, attention = records.get("heads"), records.get("attention")
+    largest: dict[str, float] = defaultdict(float)
     for attribution in attributions.values():
-        gathered.largest[attribution.method] = max(gathered.largest[attribution.method], float(abs(attribution.words).max(initial=0)))
+        largest[attribution.method] = max(largest[attribution.method], float(abs(attribution.words).max(initial=0)))
+    return Summary(
+        card=card,
+        search=f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}",
+        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], language) for target in row.targets},
+        heads=heads_seen(heads, attention if isinstance(attention, Attention) else None, row.true_class) if isinstance(heads, Heads) else None,
+        largest=dict(largest),
+    )
 
 
-def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> None:
+def _explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
+    prediction = records["prediction"]
+    assert isinstance(prediction, Prediction)
+    return prediction, {name: record for name, record in records.items() if isinstance(record, Attribution)}
+
+
+def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> Iterator[Page]:
+    """Yield the pages that speak of many passages: the index, the authors, the model."""
+    labels = header.model.labels
+    slugs = author_slugs(labels)
+    yield from _index_pages(code, labels, slugs, gathered.cards)
+    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
+    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
+    yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    if gathered.surest is not None:
+        card, row = gathered.surest
+        prediction, attributions = _explained(read_records(store, row))
+        shown = attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]
+        yield Page("how-to-read/", "how-to-read/", fragments.examples(code, header, card, prediction, shown))
+    own, taken = defaultdict(list), defaultdict(list)
+    for card in gathered.cards:
+        own[card.true_class].append(card)
+        if not card.right:
+            taken[card.predicted].append(card)
+    for number, slug in enumerate(slugs):
+        yield from _author_pages(code, number, labels, slug, slugs, own[number], taken[number], gathered.authors[number])
+
+
+def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Iterator[Page]:
+    matrix = [[0] * len(labels) for _ in labels]
+    for card in cards:
+        matrix[card.true_class][card.predicted] += 1
+    count = len(cut(cards))
+    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
+    for number, shown in enumerate(cut(cards)[1:], 2):
+        fragment = fragments.list_fragment(code, cards, shown, labels, behind(number, count, "../../../"))
+        title = fragments.page_title(code, "", number, count)
+        yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
+
+
+def _author_pages(
+    code: str, author: int, labels: Sequence[str], slug: str, slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], sums: AuthorSums
+) -> Iterator[Page]:
+    """Yield an author's page, and those on which its two lists go on."""
+    name, address = labels[author], f"authors/{slug}/"
+    lists = [(own, "page"), (taken, "taken")]
+    counts = [len(cut(cards)) for cards, _ in lists]
+    pagings = (front(counts[0], "page/"), front(counts[1], "taken/"))
+    answers = [sum(card.predicted == number for card in own) for number in range(len(labels))]
+    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
+    yield Page("authors/shell/", address, {"author": fragment}, title=name, description=name, search=name)
+    for (cards, folder), count, anchor in zip(lists, counts, ("passages", "taken"), strict=True):
+        for number, shown in enumerate(cut(cards)[1:], 2):
+            more = fragments.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
+            title = fragments.page_title(code, name, number, count)
+            yield Page("authors/shell/page/shell/", f"{address}{folder}/{number}/", {"list": more}, title=title, description=title)
+
+
+def list_index(cards: Sequence[Card]) -> str:
+    """Return what filters need of every passage, by columns, in the lists' order: JSON of some ten bytes a passage."""
+    columns = {
+        "true": [card.true_class for card in cards],
+        "predicted": [card.predicted for card in cards],
+        "confidence": [round(card.confidence, 3) for card in cards],
+        "words": [card.words for card in cards],
+    }
+    return json.dumps(columns, separators=(",", ":"))
+
+
+def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
+    """Write what elements of several pages load: all passages to choose from, and the gallery's scales."""
+    labels = header.model.labels
+    passages = [{"id": card.id, "title": card.title, "author": labels[card.true_class]} for card in gathered.cards]
+    for name, content in (("passages", passages), ("scales", {method: float(f"{value:.4g}") for method, value in gathered.largest.items()})):
+        (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
+
+
+def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
+    prediction, named = _explained(records)
     attributions = [record for record in records.values() if isinstance(record, Attribution)]
     labels = header.model.labels
     (folder / "explanation.json").write_text(
@@ -226,9 +286,7 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
         ),
         "utf-8",
     )
-    language = text_language(prediction.text, code)
-    named = {name: record for name, record in records.items() if isinstance(record, Attribution)}
-    words = fragments.words_file(header, row, prediction, named, language)
+    words = fragments.words_file(header, row, prediction, named, text_language(prediction.text, code))
     (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -245,15 +303,7 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
             html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
-            (folder / f"{view}.html").write_text(html, "utf-8")
-
-
-def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
-    """Write what elements of several pages load: all passages to choose from, and the gallery's scales."""
-    labels = header.model.labels
-    passages = [{"id": card.id, "title": card.title, "author": labels[card.true_class]} for card in gathered.cards]
-    for name, content in (("passages", passages), ("scales", {method: float(f"{value:.4g}") for method, value in gathered.largest.items()})):
-        (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
+            (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

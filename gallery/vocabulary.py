@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import cache
+from importlib.metadata import version
 from typing import Any
 
 KINDS = ("name", "function", "punctuation", "rest")
@@ -46,6 +47,11 @@ def _dictionary() -> Any:
     except ImportError:
         return None
     return pymorphy3.MorphAnalyzer(lang="ru")
+
+
+def dictionary_version() -> str:
+    """Return the versions of pymorphy3 and its dictionary; empty where words are counted as they stand."""
+    return " ".join(version(name) for name in ("pymorphy3", "pymorphy3-dicts-ru")) if _dictionary() else ""
 
 
 def has_dictionary(language: str) -> bool:

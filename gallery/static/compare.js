@@ -70,10 +70,10 @@ class Side {
 
 export class GalleryCompare extends HTMLElement {
   connectedCallback() {
-    const script = this.querySelector("script[type='application/json']");
-    if (!script?.textContent) return;
+    const given = this.querySelector("template")?.content.textContent;
+    if (!given) return;
     /** @type {Strings} */
-    this.strings = JSON.parse(script.textContent);
+    this.strings = JSON.parse(given);
     const [left, right] = [...this.querySelectorAll("section[data-side]")].map((section) => new Side(/** @type {HTMLElement} */ (section)));
     this.sides = [left, right];
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
