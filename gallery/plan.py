@@ -19,7 +19,7 @@ class Need:
     """One entry that a page is made of."""
 
     name: str
-    """prediction, attention, bertviz, chance, attribution/<method>/<class> or faithfulness/<method>/<class>."""
+    """prediction, attention, heads, bertviz, chance, attribution/<method>/<class> or faithfulness/<method>/<class>."""
     key: str
 
     @property
@@ -71,6 +71,7 @@ class Planner:
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
         read = _read(prediction)
         needs = [Need("attention", self._key("attention", text, encoding=VERSION, **settings.attention.model_dump()))]
+        needs.append(Need("heads", self._key("heads", text, targets=targets)))
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
         for method in settings.methods:

@@ -188,6 +188,20 @@ class Attention:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """What each attention head adds to the score of a class in one passage, to the first order."""
+
+    kind: ClassVar[str] = "heads"
+
+    targets: tuple[int, ...]
+    """Classes, in the order of `effects`."""
+    effects: Array
+    """[targets, layers, heads] float32: derivative of the logit with respect to a gate on the head's output; empty where
+    the architecture does not let heads be told apart."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Bertviz:
     """bertviz's own two views of an excerpt, as HTML documents without a foreign host."""
 
@@ -271,8 +285,8 @@ class Sanity:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness | Chance | Sanity
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness, Chance, Sanity)}
+Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped

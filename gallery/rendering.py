@@ -20,6 +20,7 @@ from gallery.manifest import Header, Row
 from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data
 from gallery.records import canonical
 from gallery.store import Store
+from gallery.vocabulary import dictionary_version
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
@@ -141,4 +142,4 @@ def _program() -> dict[str, str]:
     """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
     files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
     digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return digests | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}
+    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}

@@ -30,7 +30,7 @@ from gallery.errors import SiteError
 from gallery.fragments import speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, Page, list_index, list_pages, write_scripts
+from gallery.pages import Gathered, Page, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
 from gallery.policy import protect, without_policy
 from gallery.rendering import DESCRIPTION, TITLE, Bench, render_all, stamp
@@ -124,6 +124,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     nav = nav or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
+        {_("Compare"): "compare.md"},
         {_("How to read this"): "how-to-read.md"},
         {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
@@ -139,7 +140,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css", "assets/gallery/methods.css"]
+    config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)
@@ -166,6 +167,7 @@ def _write_docs(code: str, root: Path) -> None:
         "authors/shell/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
         "methods.md": f"---\nhide: [navigation, toc]\n---\n# {_('Methods')}\n\n<!-- gallery:measures -->\n\n<!-- gallery:sanity -->\n",
+        "compare.md": f"---\nhide: [navigation, toc]\n---\n# {_('Compare')}\n\n<!-- gallery:compare -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():
@@ -184,6 +186,7 @@ def _finish(bench: Bench, lists: Iterable[Page], gathered: Gathered, site_url: s
         found.append(Found(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
+    write_shared(gathered, bench.header, bench.out)
     _write_search(bench.out, found)
     _write_sitemap(bench.out, found, site_url)
 
