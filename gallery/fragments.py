@@ -9,6 +9,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gallery.carried import Carried
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
@@ -243,6 +244,7 @@ def passage_fragment(
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
+    carried: Carried,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -271,6 +273,7 @@ def passage_fragment(
         agreements=agreements(ways),
         methods=list(dict.fromkeys(view.method for view in ways)),
         attention=attention,
+        carried=carried,
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
-from gallery.encoding import attention_files
+from gallery.carried import Carried, carried_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
@@ -66,7 +66,7 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     return slugs
 
 
-def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered) -> Iterator[Page]:
+def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered, carried: Carried) -> Iterator[Page]:
     """Yield every passage's page, write the files beside it under data/<id>/, and gather what lists need."""
     slugs = author_slugs(header.model.labels)
     for index, row in enumerate(rows):
@@ -74,6 +74,8 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
         prediction = records["prediction"]
         assert isinstance(prediction, Prediction)
         attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
+        if not carried.bertviz:
+            records.pop("bertviz", None)
         attention, bertviz = records.get("attention"), records.get("bertviz")
         tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
         near = [_neighbour(rows, index - 1), _neighbour(rows, index + 1)]
@@ -88,8 +90,9 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
             bertviz if isinstance(bertviz, Bertviz) else None,
             (near[0], near[1]),
             slugs,
+            carried,
         )
-        _write_data(code, out / "data" / row.id, header, row, prediction, records)
+        _write_data(code, out / "data" / row.id, header, row, prediction, records, carried)
         _gather(code, gathered, header, row, prediction, attributions)
         author = header.model.labels[row.true_class]
         yield Page(
@@ -169,7 +172,7 @@ def _speaking(words: Mapping[str, Sequence[tuple[float, Neighbour]]]) -> list[Au
     return [AuthorWord(word, sum(s for s, _ in words[word]) / len(words[word]), tuple(n for _, n in words[word])) for word in chosen]
 
 
-def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> None:
+def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
     attributions = [record for record in records.values() if isinstance(record, Attribution)]
@@ -221,7 +224,7 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
-        for name, content in attention_files(prediction, attention).items():
+        for name, content in carried_files(prediction, attention, carried).items():
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):

@@ -69,7 +69,7 @@ class Planner:
         """
         settings = self.settings
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
-        needs = [Need("attention", self._key("attention", text, encoding=VERSION, **settings.attention.model_dump()))]
+        needs = [Need("attention", self._key("attention", text, encoding=VERSION, precision=settings.attention.precision))]
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
         for method in settings.methods:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,10 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.carried import carried_by
 from gallery.config import Settings
 from gallery.errors import SiteError
+from gallery.fitting import fit
 from gallery.fragments import speech
 from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
@@ -63,9 +66,17 @@ def build_site(settings: Settings, config_file: Path) -> None:
     for shell in _SHELLS:
         shutil.rmtree(fresh / shell)
     assets = fresh / "assets" / "gallery"
-    write_scripts(store, header, assets)
+    rows = list(read_rows(store))
+    carried = carried_by(settings, header.model.layers)
+    if settings.attention.fit:
+        budget = settings.site_budget_mb
+        chosen = fit(1_000_000 * budget, carried, code, store, header, rows, shells, root / "build" / "fitting")
+        carried = replace(chosen, fitted_mb=budget)
+        click.echo(f"attention.fit: {carried.words()}, to stay within {budget} MB.")
+    if carried.bertviz:
+        write_scripts(store, header, assets)
     gathered, stamped = Gathered(), []
-    for page in passage_pages(code, store, header, list(read_rows(store)), fresh, gathered):
+    for page in passage_pages(code, store, header, rows, fresh, gathered, carried):
         stamped.append(_stamp(page, shells, fresh))
     for page in list_pages(code, header, gathered):
         stamped.append(_stamp(page, shells, fresh))
