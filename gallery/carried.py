@@ -26,7 +26,7 @@ class Carried:
     """Length of the excerpt that is carried of longer passages; None for whole passages."""
     bertviz: bool = True
     """Whether bertviz's views are there, where they were made."""
-    fitted_mb: int | None = None
+    fitted_mb: float | None = None
     """The budget for which `attention.fit` chose this; None where the settings did."""
 
     @property

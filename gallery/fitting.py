@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gallery.carried import Carried
-from gallery.manifest import Header, Row
-from gallery.pages import Gathered, Page, list_pages, passage_pages
+from gallery.manifest import Row
+from gallery.pages import Gathered, list_pages
+from gallery.rendering import Bench, Work, render, works
 from gallery.sizes import evenly
 from gallery.store import Store
 
@@ -18,20 +19,20 @@ _SLACK = 0.97
 """Share of the budget that is planned with, since passages stand for others and not everything is counted."""
 
 
-def fit(budget: float, most: Carried, code: str, store: Store, header: Header, rows: Sequence[Row], shells: Path, scratch: Path) -> Carried:
-    """Return the most that the site can carry within a budget in bytes, or the least there is; `most` is what may be there at all.
+def fit(budget_mb: float, bench: Bench, rows: Sequence[Row], scratch: Path) -> Carried:
+    """Return the most of `bench.carried` that the site can carry within a budget, or the least there is.
 
-    Passages of every length are rendered into `scratch`, which is removed again; shells are the pages that MkDocs has rendered.
+    Passages of every length are rendered into `scratch`, which is removed again.
     """
-    some = _spread(store, rows)
-    fixed = sum(path.stat().st_size for path in shells.rglob("*") if path.is_file())
-    room = _SLACK * budget - fixed
+    some = _spread(Store(bench.store), list(works(rows)))
+    fixed = sum(path.stat().st_size for path in bench.shells.rglob("*") if path.is_file())
+    room = _SLACK * 1_000_000 * budget_mb - fixed
 
     def fits(carried: Carried) -> bool:
-        return _bytes(carried, code, store, header, some, shells, scratch) * len(rows) / len(some) <= room
+        return _bytes(replace(bench, out=scratch, carried=carried), some) * len(rows) / len(some) <= room
 
-    choices = _choices(most)
-    return choices[min(bisect_left(choices, True, key=fits), len(choices) - 1)] if some else most
+    choices = [replace(choice, fitted_mb=budget_mb) for choice in _choices(bench.carried)]
+    return choices[min(bisect_left(choices, True, key=fits), len(choices) - 1) if some else 0]
 
 
 def _choices(most: Carried) -> list[Carried]:
@@ -40,22 +41,20 @@ def _choices(most: Carried) -> list[Carried]:
     return [most, *(carried for carried in fewer if carried.layers or carried.means), replace(most, layers=(), means=False, bertviz=False)]
 
 
-def _spread(store: Store, rows: Sequence[Row]) -> list[Row]:
+def _spread(store: Store, found: Sequence[Work]) -> list[Work]:
     """Return some passages, of all lengths alike."""
-    ordered = sorted(rows, key=lambda row: store.size("attention", row.entries["attention"])) if len(rows) > _TRIED else rows
-    count = min(_TRIED, len(rows))
-    return [ordered[(2 * place + 1) * len(rows) // (2 * count)] for place in range(count)]
+    ordered = sorted(found, key=lambda work: store.size("attention", work.row.entries["attention"])) if len(found) > _TRIED else found
+    count = min(_TRIED, len(found))
+    return [ordered[(2 * place + 1) * len(found) // (2 * count)] for place in range(count)]
 
 
-def _bytes(carried: Carried, code: str, store: Store, header: Header, rows: Sequence[Row], shells: Path, scratch: Path) -> int:
-    """Return how much pages of passages, what lies beside them, and their parts in lists and search take."""
+def _bytes(bench: Bench, some: Sequence[Work]) -> int:
+    """Return how much the pages of passages, what lies beside them, and their parts in lists take."""
     gathered, total = Gathered(), 0
-    for page in passage_pages(code, store, header, rows, scratch, gathered, carried):
-        total += _page_bytes(page, shells) + sum(path.stat().st_size for path in scratch.rglob("*") if path.is_file())
-        shutil.rmtree(scratch)
-    return total + sum(len(slot.encode()) for page in list_pages(code, header, gathered) for slot in page.slots.values())
-
-
-def _page_bytes(page: Page, shells: Path) -> int:
-    shell = (shells / page.shell / "index.html").stat().st_size
-    return shell + sum(len(slot.encode()) for slot in page.slots.values()) + len(page.search.encode())
+    for one in some:
+        work, summary, files = render(bench, one)
+        shutil.rmtree(bench.out)
+        gathered.add(work.row, summary)
+        total += sum(size for size, _ in files.values())
+    lists = list_pages(bench.code, bench.header, gathered, Store(bench.store))
+    return total + sum(len(str(slot).encode()) for page in lists for slot in page.slots.values())

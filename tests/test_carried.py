@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gallery import fitting
 from gallery.attention import attend
 from gallery.carried import Carried, carried_files
 from gallery.config import AttentionSettings
@@ -15,6 +16,7 @@ from gallery.encoding import Reader, attention_files
 from gallery.fitting import fit
 from gallery.manifest import read_header, read_rows
 from gallery.picture import CELL, draw_heads, halved
+from gallery.rendering import Bench, works
 from gallery.store import Store
 from tests.galleries import make_gallery, run
 from tests.models import SENTENCES
@@ -136,17 +138,13 @@ def test_a_layer_that_the_model_lacks_is_refused(built: Path) -> None:
 def test_fit_leaves_out_no_more_than_the_budget_asks_for(built: Path, tmp_path: Path) -> None:
     assert run(built, "render").exit_code == 0
     store, shells = Store(built.parent / "store"), built.parent / "build" / "shells"
-    header, rows = read_header(store), list(read_rows(store))
-    most = Carried((0, 1, 2), 3)
-
-    def chosen(budget: float) -> Carried:
-        return fit(budget, most, "ru", store, header, rows, shells, tmp_path / "tried")
-
+    bench = Bench("ru", store.folder, read_header(store), shells, tmp_path / "site", Carried((0, 1, 2), 3))
+    rows = list(read_rows(store))
     whole = sum(path.stat().st_size for path in (built.parent / "site").rglob("*") if path.is_file())
-    found = [chosen(whole * share) for share in (1.05, 1.0, 0.97, 0.94, 0.92, 0.9, 0.5)]
-    assert found[0] == most
-    assert found[-1] == Carried((), 3, means=False, bertviz=False)
+    found = [fit(whole * share / 1e6, bench, rows, tmp_path / "tried") for share in (1.05, 1.0, 0.97, 0.94, 0.92, 0.9, 0.5)]
     carried = [(one.bertviz, one.means, len(one.layers)) for one in found]
+    assert carried[0] == (True, True, 3)
+    assert carried[-1] == (False, False, 0)
     assert carried == sorted(carried, reverse=True)
     assert len(set(carried)) > 2
     assert not (tmp_path / "tried").exists()
@@ -161,12 +159,10 @@ def test_what_was_chosen_is_said_on_the_pages_and_stays_within_the_budget(built:
     assert "чтобы сайт уложился в 3 МБ" in page(built)
 
 
-def test_a_choice_stands_for_many_passages_by_some_of_every_length(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gallery import fitting
-
-    rows = list(read_rows(Store(built.parent / "store")))
-    store = Store(built.parent / "store")
+def test_some_passages_of_every_length_stand_for_all(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "_TRIED", 1)
-    (middle,) = fitting._spread(store, rows)
-    sizes = sorted(store.size("attention", row.entries["attention"]) for row in rows)
-    assert store.size("attention", middle.entries["attention"]) == sizes[1]
+    store = Store(built.parent / "store")
+    found = list(works(list(read_rows(store))))
+    (middle,) = fitting._spread(store, found)
+    sizes = sorted(store.size("attention", work.row.entries["attention"]) for work in found)
+    assert store.size("attention", middle.row.entries["attention"]) == sizes[1]
