@@ -51,6 +51,8 @@ def _type(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
+    if len(inner) > 1:
+        return str
     if inner:
         return _type(inner[0])
     return annotation if annotation in (int, float, bool) else str

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pydantic import PlainSerializer, PlainValidator
 
 from gallery.authors import AuthorSums, stretches
+from gallery.carried import Carried
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
@@ -256,6 +257,7 @@ def passage_fragment(
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
     side_by_side: Sequence[Multiple],
+    carried: Carried,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -287,6 +289,7 @@ def passage_fragment(
         multiples=side_by_side,
         levels=LEVELS,
         attention=attention,
+        carried=carried,
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],

@@ -13,7 +13,7 @@ from slugify import slugify
 
 from gallery import fragments
 from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
-from gallery.encoding import attention_files
+from gallery.carried import Carried, carried_files
 from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.measures import Tested, tested
@@ -115,7 +115,13 @@ def read_records(store: Store, row: Row) -> dict[str, Record]:
 
 
 def passage_page(
-    code: str, header: Header, row: Row, records: Mapping[str, Record], near: tuple[Neighbour | None, Neighbour | None], slugs: Sequence[str]
+    code: str,
+    header: Header,
+    row: Row,
+    records: Mapping[str, Record],
+    near: tuple[Neighbour | None, Neighbour | None],
+    slugs: Sequence[str],
+    carried: Carried,
 ) -> Page:
     """Return a passage's page; `near` are the passages before and behind it."""
     prediction, attributions = _explained(records)
@@ -133,6 +139,7 @@ def passage_page(
         near,
         slugs,
         multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
+        carried,
     )
     return Page(
         shell="passages/shell/",
@@ -256,7 +263,7 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
         (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
     prediction, named = _explained(records)
@@ -311,7 +318,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
-        for name, content in attention_files(prediction, attention).items():
+        for name, content in carried_files(prediction, attention, carried).items():
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):

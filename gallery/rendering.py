@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import meta
 
+from gallery.carried import Carried
 from gallery.fragments import Neighbour, environment
 from gallery.kept import Kept, Written, written
 from gallery.manifest import Header, Row
@@ -51,11 +52,20 @@ class Bench:
     shells: Path
     """The site that MkDocs made of the shells."""
     out: Path
+    carried: Carried
+    """How much of attention the site carries."""
 
     def common_digest(self) -> str:
         """Return the sha256 of all but the passage that a page is made from: header, shell, templates, program, libraries."""
         shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
-        parts = {"code": self.code, "header": asdict(self.header), "shell": shell, "templates": _templates(self.code), "program": _program()}
+        parts = {
+            "code": self.code,
+            "header": asdict(self.header),
+            "shell": shell,
+            "carried": asdict(self.carried),
+            "templates": _templates(self.code),
+            "program": _program(),
+        }
         return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
@@ -72,8 +82,10 @@ def render(bench: Bench, work: Work) -> tuple[Work, Summary, Written]:
     Raises StoreError where an entry is missing or damaged.
     """
     records = read_records(Store(bench.store), work.row)
-    page = passage_page(bench.code, bench.header, work.row, records, work.near, author_slugs(bench.header.model.labels))
-    write_data(bench.code, bench.out / "data" / work.row.id, bench.header, work.row, records)
+    if not bench.carried.bertviz:
+        records.pop("bertviz", None)
+    page = passage_page(bench.code, bench.header, work.row, records, work.near, author_slugs(bench.header.model.labels), bench.carried)
+    write_data(bench.code, bench.out / "data" / work.row.id, bench.header, work.row, records, bench.carried)
     stamp(page, bench.shells, bench.out)
     folders = [bench.out / page.address, bench.out / "data" / work.row.id]
     files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.carried import carried_by
 from gallery.config import Settings
 from gallery.errors import SiteError
+from gallery.fitting import fit
 from gallery.fragments import speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
@@ -78,11 +80,16 @@ def _build_site(settings: Settings, config_file: Path) -> None:
     shutil.copytree(shells, fresh)
     for shell in _SHELLS:
         shutil.rmtree(fresh / shell)
-    write_scripts(store, header, fresh / "assets" / "gallery")
+    rows = list(read_rows(store))
+    bench = Bench(code, store.folder, header, shells, fresh, carried_by(settings, header.model.layers))
+    if settings.attention.fit:
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, rows, root / "build" / "fitting"))
+        click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
+    if bench.carried.bertviz:
+        write_scripts(store, header, fresh / "assets" / "gallery")
     gathered, rendered = Gathered(), 0
     with Kept(root / "build" / _KEPT) as kept:
-        bench = Bench(code, store.folder, header, shells, fresh)
-        for row, summary, new in render_all(bench, list(read_rows(store)), kept, site):
+        for row, summary, new in render_all(bench, rows, kept, site):
             gathered.add(row, summary)
             rendered += new
         lists = list_pages(code, header, gathered, store)
