@@ -16,6 +16,7 @@ from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.paging import behind, cut, front
+from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
 from gallery.store import Store
 
@@ -299,7 +300,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
             html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
-            (folder / f"{view}.html").write_text(html, "utf-8")
+            (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

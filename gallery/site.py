@@ -32,8 +32,10 @@ from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_index, list_pages, write_scripts
 from gallery.paging import cut
+from gallery.policy import protect, without_policy
 from gallery.rendering import DESCRIPTION, TITLE, Bench, render_all, stamp
 from gallery.store import Store
+from gallery.swap import put_in_place
 
 _STATIC = Path(__file__).parent / "static"
 _SHELLS = ("passages/shell/", "passages/page/", "authors/shell/")
@@ -46,8 +48,16 @@ SEARCH_LETTERS = 2_000_000
 def build_site(settings: Settings, config_file: Path) -> None:
     """Write site/ from the store, and replace the old one when the new one is whole.
 
-    Raises SiteError where MkDocs fails, StoreError where an entry is missing or damaged.
+    Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged.
     """
+    try:
+        _build_site(settings, config_file)
+    except OSError as error:
+        place = error.filename2 or error.filename or config_file.parent
+        raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
+
+
+def _build_site(settings: Settings, config_file: Path) -> None:
     root = config_file.parent
     store = Store(root / settings.store)
     header = read_header(store)
@@ -61,6 +71,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
+    protect(shells)
 
     fresh, site = root / "build" / "site", root / "site"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -76,7 +87,7 @@ def build_site(settings: Settings, config_file: Path) -> None:
             rendered += new
         lists = list_pages(code, header, gathered, store)
         _finish(bench, lists, gathered, config["site_url"] or "")
-        _replace(site, fresh)
+        put_in_place(fresh, site)
     unchanged = len(gathered.cards) - rendered
     click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(header.model.labels)} authors in {site}.")
 
@@ -86,7 +97,7 @@ def serve_site(settings: Settings, config_file: Path, port: int) -> None:
     root = config_file.parent
     build_site(settings, config_file)
     url = f"http://127.0.0.1:{port}/"
-    server = LiveReloadServer(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
+    server = _Server(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
     for place in (root / "site_src", config_file, _STATIC, _STATIC.with_name("templates")):
         server.watch(str(place))
     click.echo(f"Serving on {url}")
@@ -94,6 +105,13 @@ def serve_site(settings: Settings, config_file: Path, port: int) -> None:
         server.serve()
     finally:
         server.shutdown()
+
+
+class _Server(LiveReloadServer):
+    """MkDocs' live server puts a script of its own into each page, which no policy of ours could know."""
+
+    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
+        return bytes(super()._inject_js_into_html(without_policy(content), epoch))
 
 
 def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
@@ -216,13 +234,3 @@ def _write_sitemap(fresh: Path, pages: Iterable[Found], site_url: str) -> None:
     content = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n'.encode()
     path.write_bytes(content)
     (fresh / "sitemap.xml.gz").write_bytes(gzip.compress(content, mtime=0))
-
-
-def _replace(site: Path, fresh: Path) -> None:
-    """Put the new site in the old one's place; a reader never sees half of one."""
-    old = fresh.with_name("site.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.exists():
-        site.rename(old)
-    fresh.rename(site)
-    shutil.rmtree(old, ignore_errors=True)
