@@ -302,7 +302,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
                 "weights_sha256": header.model.weights_digest,
             },
             ensure_ascii=False,
-            indent=1,
+            separators=(",", ":"),
         ),
         "utf-8",
     )

@@ -16,10 +16,11 @@ from jinja2 import meta
 
 from gallery.carried import Carried
 from gallery.fragments import Neighbour, environment
-from gallery.kept import Kept, Written, written
+from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
 from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data
 from gallery.records import canonical
+from gallery.remembered import written
 from gallery.store import Store
 from gallery.vocabulary import dictionary_version
 
