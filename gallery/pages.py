@@ -15,6 +15,7 @@ from gallery import fragments
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
+from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
 from gallery.store import Store
@@ -63,7 +64,9 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     slugs: list[str] = []
     for number, label in enumerate(labels):
         slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
-        slugs.append(f"{slug}-{number}" if slug in slugs else slug)
+        while slug in slugs or slug in RESERVED:
+            slug = f"{slug}-{number}"
+        slugs.append(slug)
     return slugs
 
 

@@ -35,7 +35,7 @@ from gallery.swap import put_in_place
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
-_SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
+_SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
 _STATIC = Path(__file__).parent / "static"
 _SHELLS = ("passages/shell/", "authors/shell/")
 
@@ -175,8 +175,9 @@ def _stamp(page: Page, shells: Path, fresh: Path) -> Page:
     shell = path.read_text("utf-8")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
-    filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
+    plain = {TITLE: escape(page.title), DESCRIPTION: escape(page.description)}
+    # In one pass: what goes into one slot may look like another.
+    filled = _SLOT.sub(lambda match: page.slots.get(match[1], "") if match[1] else plain[match[0]], shell)
     path = fresh / page.address / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(filled, "utf-8")
