@@ -16,10 +16,6 @@ from typing import Any
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_SILENT": "true", "NO_MKDOCS_2_WARNING": "1"}
 
-import gallery.check
-import gallery.publish
-import gallery.run
-import gallery.site
 from gallery.cli import main
 
 LONG_TEXTS = 420
