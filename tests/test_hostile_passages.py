@@ -11,7 +11,8 @@ from gallery.pages import author_slugs
 from gallery.passages import RESERVED, Passage, read_passages
 
 NAMES = [
-    "../etc/passwd", "..", ".", "/etc/passwd", "a/b", "a\\b", "C:\\boot", "c:", "a:b", "a.", "a..", ".hidden", "con", "aux", "nul", "com1", "lpt9", "prn",
+    "../etc/passwd", "..", ".", "/etc/passwd", "a/b", "a\\b", "C:\\boot", "c:", "a:b", "a.", "a..", ".hidden",
+    "con", "aux", "nul", "com1", "lpt9", "prn",
     "shell", "page", "a" * 101, "a" * 300, "Ася", "ася", unicodedata.normalize("NFD", "й"), "A", "a b", "a--b", "-a", "a-", "a\n", "a\0", "%2e%2e", "~", "a?b", "a#b", "",
 ]  # fmt: skip
 
@@ -84,7 +85,7 @@ def test_a_source_in_words_or_an_address_is_not(tmp_path: Path, source: str) -> 
 
 def test_half_a_character_is_no_text(tmp_path: Path) -> None:
     for key, place in (("text", "text"), ("title", "title"), ("\\ud800", "'\\ud800'")):
-        row = '{"id": "one", "true_class": "1", "text": "a", "%s": "\\ud800"}' % key
+        row = '{"id": "one", "true_class": "1", "text": "a", "KEY": "\\ud800"}'.replace("KEY", key)
         (tmp_path / "a.jsonl").write_text(row, "utf-8")
         (found,) = read_passages(["a.jsonl"], tmp_path)
         assert isinstance(found, PassageError)

@@ -4,7 +4,7 @@
 
 After each kill the same command is run again. It must end well, the store and the site (or, for publishing, what the bare
 repository holds) must be byte for byte those of a build that nobody disturbed, no entry that was whole may have been
-computed again, and no more passages than one batch holds may have been begun twice.
+computed again, and no more passages than are in flight at once may have been begun twice.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from tests.faults import warm
@@ -35,8 +36,8 @@ PHASES = {
 }
 """Phase -> the functions whose calls say that a build is in it."""
 PASSAGES = 6
-BATCH = 2
-"""Passages that go through the model together, and may be half done when the build dies."""
+IN_FLIGHT = 2
+"""Passages that may be half done when the build dies: one that is computed, one that is written."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def undisturbed(room: Path) -> Sound:
         os.close(reading)
         assert warm.wait(child) == 0, (room / "log").read_text("utf-8")
         moments.append(("", time.monotonic()))
-        for (phase, begun), (_, ended) in zip(moments, moments[1:], strict=False):
+        for (phase, begun), (_, ended) in pairwise(moments):
             marks[phase].append(ended - begun)
     assert all(marks.values()), f"phases that no mark tells of: {[phase for phase, found in marks.items() if not found]}"
     return Sound(contents(folder / "store"), contents(folder / "site"), _published(room / "remote.git"), marks)
@@ -145,7 +146,7 @@ def one_kill(room: Path, sound: Sound, phase: str, choice: random.Random) -> tup
         again = int(explained[1]) if explained else 0
         if again > PASSAGES - finished:
             return where, f"{again} passages explained again, {finished} of {PASSAGES} had been whole"
-        if begun - finished > BATCH:
+        if begun - finished > IN_FLIGHT:
             return where, f"{begun - finished} passages were in flight at once"
         if any(path.stat().st_mtime_ns != moment for path, moment in before.items()):
             return where, "an entry that was whole was written again"
