@@ -20,6 +20,7 @@ from gallery.measures import Tested, tested
 from gallery.methods_page import methods_slots
 from gallery.multiples import multiples
 from gallery.paging import behind, cut, front
+from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Prediction, Record, Sanity, Scripts
 from gallery.store import Store
@@ -102,7 +103,9 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     slugs: list[str] = []
     for number, label in enumerate(labels):
         slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
-        slugs.append(f"{slug}-{number}" if slug in slugs else slug)
+        while slug in slugs or slug in RESERVED:
+            slug = f"{slug}-{number}"
+        slugs.append(slug)
     return slugs
 
 
