@@ -103,7 +103,8 @@ class Prediction:
         if not len(self.windows):
             return places
         start, end = self.windows[0].tolist()
-        return places[self.special | ((places >= start) & (places < end))]
+        read: Array = places[self.special | ((places >= start) & (places < end))]
+        return read
 
     def word_texts(self) -> list[str]:
         """[W] the words as they stand in the passage."""
