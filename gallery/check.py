@@ -46,7 +46,7 @@ def check_site(site: Path, site_url: str = "", budget_mb: int = 950, expected: I
     for name in sorted(links.files):
         count = (site / name).stat().st_size
         if count > PUSH_BYTES:
-            errors.append(f"{name}: {megabytes(count)}; GitHub takes no file over 100 MiB. Shorten the passage, or keep fewer layers.")
+            errors.append(f"{name}: {megabytes(count)}; GitHub takes no file over 100 MiB. Carry an excerpt: attention.tokens; or shorten the passage.")
         elif name.endswith(".html") and not name.startswith("data/") and count > PAGE_BYTES:
             warnings.append(f"{name}: a page of {megabytes(count)} is slow to open.")
     if sizes.bytes > min(budget_mb * 1_000_000, PAGES_BYTES):

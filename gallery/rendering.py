@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jinja2 import meta
 
+from gallery.carried import Carried
 from gallery.fragments import Neighbour, environment
 from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
@@ -21,6 +22,7 @@ from gallery.pages import Page, Summary, author_slugs, passage_page, read_record
 from gallery.records import Record, canonical
 from gallery.remembered import written
 from gallery.store import Store
+from gallery.vocabulary import dictionary_version
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
@@ -51,11 +53,20 @@ class Bench:
     shells: Path
     """The site that MkDocs made of the shells."""
     out: Path
+    carried: Carried
+    """How much of attention the site carries."""
 
     def digest(self) -> str:
         """Return the sha256 of all but the passage that a page is made from: header, shell, templates, program, libraries."""
         shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
-        parts = {"code": self.code, "header": asdict(self.header), "shell": shell, "templates": _templates(self.code), "program": _program()}
+        parts = {
+            "code": self.code,
+            "header": asdict(self.header),
+            "shell": shell,
+            "carried": asdict(self.carried),
+            "templates": _templates(self.code),
+            "program": _program(),
+        }
         return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
@@ -65,7 +76,10 @@ def page_of(bench: Bench, work: Work) -> tuple[Page, Mapping[str, Record]]:
     Raises StoreError where an entry is missing or damaged.
     """
     records = read_records(Store(bench.store), work.row)
-    return passage_page(bench.code, bench.header, work.row, records, work.near, author_slugs(bench.header.model.labels)), records
+    if not bench.carried.bertviz:
+        records.pop("bertviz", None)
+    slugs = author_slugs(bench.header.model.labels)
+    return passage_page(bench.code, bench.header, work.row, records, work.near, slugs, bench.carried), records
 
 
 def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
@@ -75,7 +89,7 @@ def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
     """
     page, records = page_of(bench, work)
     data = bench.out / "data" / work.row.id
-    write_data(bench.code, data, bench.header, work.row, records)
+    write_data(bench.code, data, bench.header, work.row, records, bench.carried)
     stamp(page, bench.shells, bench.out)
     files = sorted(path for folder in (bench.out / page.address, data) for path in folder.rglob("*") if path.is_file())
     summary = summarise(bench.code, bench.header, work.row, records)
@@ -145,4 +159,4 @@ def _program() -> dict[str, str]:
     """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
     files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
     digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return digests | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}
+    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}

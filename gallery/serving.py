@@ -19,6 +19,7 @@ from gallery.site import OvertakenError, bench_of, build_site, works_of
 from gallery.store import alone
 
 _HERE = Path(__file__).parent
+_SHELL = Path("passages", "shell", "index.html")
 _PASSAGE = re.compile(r"/passages/([^/]+)/(?:index\.html)?")
 
 
@@ -29,7 +30,6 @@ def serve_site(settings: Settings, config_file: Path, port: int, explain: Callab
     """
     root = config_file.parent
     with alone(root / "build"):
-        build_site(settings, config_file)
         server = _Server(settings, config_file, port, explain)
         places = [root / place for place in places_of(settings)]
         for place in dict.fromkeys([root / "site_src", *places, config_file, _HERE / "static", _HERE / "templates"]):
@@ -54,10 +54,10 @@ class _Server(LiveReloadServer):
         self._settings, self._config_file, self._explain = settings, config_file, explain
         self._places = [root / place for place in places_of(settings)]
         self._seen = self._passages()
-        self._bench: Bench | None = None
+        self._shown: Bench | None = None
+        """What passages that are asked for are rendered with; None as long as the site is up to date."""
         self._works: dict[str, Work] = {}
-        self._shells = root / "build" / "shown"
-        self._keep_shell(root / "build" / "shells")
+        self._build()
 
     def rebuild(self) -> None:
         """Bring the site up to date after a change, and browsers with it: at once, and again when lists have followed."""
@@ -68,22 +68,22 @@ class _Server(LiveReloadServer):
                 self._explain()
             bench = bench_of(self._settings, self._config_file)
             self._works = {work.row.id: work for work in works_of(bench)}
-            self._bench = replace(bench, shells=self._shells)
+            self._shown = replace(bench, shells=self._shells, carried=self._built.carried)
             self._show()
-            build_site(self._settings, self._config_file, lambda: self._want_rebuild)
-            self._bench = None
-            self._keep_shell(bench.shells)
+            self._build()
+            self._shown = None
             self._wanted_epoch += 1
         except OvertakenError:
             pass
         except GalleryError as error:
             error.show()
 
-    def _keep_shell(self, shells: Path) -> None:
-        """Put the shell of passages aside, since MkDocs empties its folder at every build."""
-        name = Path("passages/shell/index.html")
-        (self._shells / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(shells / name, self._shells / name)
+    def _build(self) -> None:
+        self._built = build_site(self._settings, self._config_file, lambda: self._want_rebuild)
+        # MkDocs empties its folder at every build, so the shell of passages is put aside.
+        self._shells = self._built.shells.with_name("shown")
+        (self._shells / _SHELL).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._built.shells / _SHELL, self._shells / _SHELL)
 
     def _passages(self) -> dict[Path, int]:
         """Return the files that passages are read from, with their times."""
@@ -96,7 +96,7 @@ class _Server(LiveReloadServer):
             self._epoch_cond.notify_all()
 
     def _serve_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes] | None:
-        bench, asked = self._bench, _PASSAGE.fullmatch(environ["PATH_INFO"])
+        bench, asked = self._shown, _PASSAGE.fullmatch(environ["PATH_INFO"])
         work = self._works.get(asked[1]) if asked else None
         if bench is None or work is None:
             answer: Iterable[bytes] | None = super()._serve_request(environ, start_response)

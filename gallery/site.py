@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,14 @@ from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.carried import carried_by
 from gallery.config import Settings
 from gallery.errors import SiteError
+from gallery.fitting import fit
 from gallery.fragments import Neighbour, speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, list_index, list_pages, write_scripts
+from gallery.pages import Gathered, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
 from gallery.policy import protect
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
@@ -48,20 +50,20 @@ class OvertakenError(Exception):
     """A build was given up, since its input has changed again; the old site is untouched."""
 
 
-def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool] = lambda: False) -> None:
-    """Write site/ from the store, and replace the old one when the new one is whole.
+def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool] = lambda: False) -> Bench:
+    """Write site/ from the store, and replace the old one when the new one is whole; return what its pages have in common.
 
     Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged,
     OvertakenError where `overtaken` turns true in the middle.
     """
     try:
-        _build_site(settings, config_file, overtaken)
+        return _build_site(settings, config_file, overtaken)
     except OSError as error:
         place = error.filename2 or error.filename or config_file.parent
         raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
 
 
-def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool]) -> None:
+def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool]) -> Bench:
     root = config_file.parent
     bench = bench_of(settings, config_file)
     _write_docs(bench.code, root)
@@ -77,10 +79,15 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
     shutil.copytree(bench.shells, bench.out)
     for shell in _SHELLS:
         shutil.rmtree(bench.out / shell)
-    write_scripts(Store(bench.store), bench.header, bench.out / "assets" / "gallery")
+    works = works_of(bench)
+    if settings.attention.fit:
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build" / "fitting"))
+        click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
+    if bench.carried.bertviz:
+        write_scripts(Store(bench.store), bench.header, bench.out / "assets" / "gallery")
     gathered, rendered = Gathered(), 0
     with Kept(root / "build" / _KEPT) as kept:
-        for row, summary, new in render_all(bench, works_of(bench), kept, site):
+        for row, summary, new in render_all(bench, works, kept, site):
             if overtaken():
                 raise OvertakenError
             gathered.add(row, summary)
@@ -89,6 +96,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
         put_in_place(bench.out, site)
     unchanged = len(gathered.cards) - rendered
     click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(bench.header.model.labels)} authors in {site}.")
+    return bench
 
 
 def bench_of(settings: Settings, config_file: Path) -> Bench:
@@ -100,7 +108,9 @@ def bench_of(settings: Settings, config_file: Path) -> Bench:
     theme = _own(config_file).get("theme")
     code = theme.get("language", "en") if isinstance(theme, dict) else "en"
     store = Store(root / settings.store)
-    return Bench(code, store.folder, read_header(store), (root / "build" / "shells").absolute(), root / "build" / "site")
+    header = read_header(store)
+    shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
+    return Bench(code, store.folder, header, shells, out, carried_by(settings, header.model.layers))
 
 
 def works_of(bench: Bench) -> list[Work]:
@@ -126,6 +136,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
     nav = _own(config_file).get("nav") or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
+        {_("Compare"): "compare.md"},
         {_("How to read this"): "how-to-read.md"},
         {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
@@ -141,7 +152,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
+    config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)
@@ -167,6 +178,8 @@ def _write_docs(code: str, root: Path) -> None:
         "authors/shell.md": f"{front}<!-- gallery:author -->\n",
         "authors/shell/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
+        "methods.md": f"---\nhide: [navigation, toc]\n---\n# {_('Methods')}\n\n<!-- gallery:measures -->\n\n<!-- gallery:sanity -->\n",
+        "compare.md": f"---\nhide: [navigation, toc]\n---\n# {_('Compare')}\n\n<!-- gallery:compare -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():
@@ -185,6 +198,7 @@ def _finish(bench: Bench, gathered: Gathered, site_url: str) -> None:
         found.append(Found(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
+    write_shared(gathered, bench.header, bench.out)
     _write_search(bench.out, found)
     _write_sitemap(bench.out, found, site_url)
 

@@ -41,6 +41,10 @@ def run(config: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, [command, "--config-file", str(config), *rest])
 
 
+MANY = 250
+"""Passages of a gallery whose lists take three pages."""
+
+
 def multiply(config: Path, count: int) -> None:
     """Make an explained gallery one of `count` passages, which take their entries in turn from those that are there."""
     store = Store(config.parent / "store")

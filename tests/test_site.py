@@ -1,7 +1,6 @@
 """The site of many passages, built once and built again."""
 
 import json
-import os
 import re
 import shutil
 import threading
@@ -15,13 +14,13 @@ import pytest
 
 from gallery.config import load_settings
 from gallery.manifest import read_header, read_rows, write_manifest
+from gallery.rendering import render
 from gallery.serving import _Server
-from gallery.site import SEARCH_LETTERS, build_site, cut_texts
+from gallery.site import SEARCH_LETTERS, bench_of, cut_texts, works_of
 from gallery.store import Store
-from tests.galleries import contents, make_gallery, multiply, run
+from tests.galleries import MANY, contents, make_gallery, multiply, run
 
 Tiny = Callable[[str], Path]
-MANY = 250
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +35,6 @@ def built(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own(built: Path, tmp_path: Path) -> Path:
     shutil.copytree(built.parent, tmp_path / "own")
     return tmp_path / "own" / "mkdocs.yml"
-
-
-@pytest.fixture(scope="module")
-def many(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gallery of 250 passages, rendered by two processes."""
-    folder = tmp_path_factory.mktemp("many") / "many"
-    shutil.copytree(built.parent, folder)
-    config = folder / "mkdocs.yml"
-    multiply(config, MANY)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
-        result = run(config, "render")
-    assert result.exit_code == 0, result.output
-    return config
 
 
 def _title(config: Path, ident: str, title: str) -> None:
@@ -88,10 +73,13 @@ def test_a_second_build_and_one_from_nothing_give_the_same_bytes(own: Path) -> N
 
 
 def test_two_processes_give_the_bytes_of_one(many: Path, tmp_path: Path) -> None:
-    shutil.copytree(many.parent, tmp_path / "one")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
-        assert _from_scratch(tmp_path / "one" / "mkdocs.yml") == contents(many.parent / "site")
+    bench = bench_of(load_settings(many), many)
+    for work in works_of(bench)[::31]:
+        render(replace(bench, out=tmp_path), work)
+    site = contents(many.parent / "site")
+    alone = contents(tmp_path)
+    assert len(alone) > 50
+    assert alone == {name: site[name] for name in alone}
 
 
 def test_whatever_was_done_to_the_site_is_undone(own: Path) -> None:
@@ -166,7 +154,6 @@ def test_the_search_takes_texts_whole_until_they_are_too_many() -> None:
 
 def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
     settings = load_settings(own)
-    build_site(settings, own)
     server = _Server(settings, own, 0, lambda: run(own, "explain"))
     server.watch(str(own.parent / "site_src"))
     loop = threading.Thread(target=server.serve, daemon=True)
