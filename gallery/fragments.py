@@ -15,7 +15,7 @@ from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
 from gallery.paging import ONLY, Paging, cut
-from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction
+from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction
 
 LEVELS = 8
 """Steps of the shading, each way."""
@@ -247,6 +247,7 @@ def passage_fragment(
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
+    precision: Precision | None = None,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -270,6 +271,8 @@ def passage_fragment(
         word_rows=word_rows(prediction, first),
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
+        empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        precision=precision,
         data=_words_data(code, header, row, prediction, ways),
         trial=trial(*tested, len(prediction.words)) if tested else None,
         agreements=agreements(ways),

@@ -19,7 +19,7 @@ from gallery.measures import Tested, tested
 from gallery.methods_page import methods_slots
 from gallery.paging import behind, cut, front
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction, Record, Scripts
 from gallery.store import Store
 
 
@@ -130,6 +130,7 @@ def passage_page(
         bertviz if isinstance(bertviz, Bertviz) else None,
         near,
         slugs,
+        next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
         shell="passages/shell/",

@@ -17,7 +17,7 @@ def erased_logits(classifier: Classifier, encoded: Encoded, kept: Array, erase: 
     window; the windows' logits are averaged.
     """
     if encoded.windows:
-        each = [erased_logits(classifier, window.encoded, np.asarray(kept)[:, list(window.words)], erase) for window in encoded.windows]
+        each = [erased_logits(classifier, window.encoded, np.asarray(kept)[:, list(window.words)], erase, rounded) for window in encoded.windows]
         mean: Array = np.mean(each, axis=0)
         return mean
     blank = np.array(classifier.baseline_ids(encoded, erase))
