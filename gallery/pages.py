@@ -22,7 +22,7 @@ from gallery.multiples import multiples
 from gallery.paging import behind, cut, front
 from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
 from gallery.store import Store
 from gallery.vocabulary import text_language
 
@@ -139,6 +139,7 @@ def passage_page(
         slugs,
         multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
         carried,
+        next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
         shell="passages/shell/",
