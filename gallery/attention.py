@@ -81,21 +81,15 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
     own eager attention, and FloatingPointError where it is no finite number.
     """
-    found = []
-    for number, group in enumerate(classifier.together(batch)):
-        caught = catch(classifier, group)
-        if caught is None:
-            for encoded in group:
-                weights = eager(classifier, encoded)
-                _check_finite(weights)
-                found.append(_attention(encoded, weights, settings))
-            continue
-        for layers in caught:
-            _check_finite(layers)
-        if number == 0:
-            _check(classifier, group[0])
-        found += [_attention(encoded, layers, settings) for encoded, layers in zip(group, caught, strict=True)]
-    return found
+    caught: Sequence[Sequence[Caught | Weights]] | None = catch(classifier, batch)
+    products = caught is not None
+    if caught is None:
+        caught = [eager(classifier, encoded) for encoded in batch]
+    for layers in caught:
+        _check_finite(layers)
+    if products:
+        _check(classifier, batch[0])
+    return [_attention(encoded, layers, settings) for encoded, layers in zip(batch, caught, strict=True)]
 
 
 def catch(classifier: Classifier, batch: Sequence[Encoded]) -> list[list[Caught]] | None:
@@ -105,7 +99,7 @@ def catch(classifier: Classifier, batch: Sequence[Encoded]) -> list[list[Caught]
 
 def eager(classifier: Classifier, encoded: Encoded) -> list[Weights]:
     """Return the weights of each layer as transformers' own eager attention computes them."""
-    with _implementation(classifier.model, "eager"):
+    with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
     return [Weights(layer[0].float()) for layer in attentions]
 
@@ -142,7 +136,7 @@ def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[
     AttentionInterface.register("gallery", keep)
     AttentionMaskInterface.register("gallery", sdpa_mask)
     try:
-        with _implementation(classifier.model, "gallery"):
+        with implementation(classifier.model, "gallery"):
             classifier.model(**classifier.batch(ids))
     except _NotAProduct:
         return None
@@ -152,7 +146,8 @@ def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[
 
 
 @contextmanager
-def _implementation(model: Any, name: str) -> Iterator[None]:
+def implementation(model: Any, name: str) -> Iterator[None]:
+    """Let a model take its attention from a function of transformers' interface for a while."""
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:
@@ -181,7 +176,7 @@ def _check(classifier: Classifier, encoded: Encoded) -> None:
     """Multiply every layer of the passage's beginning back and hold it against eager attention."""
     ids = encoded.ids[:160]
     caught = _run([len(ids)], classifier, [ids])
-    with _implementation(classifier.model, "eager"):
+    with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([ids]), output_attentions=True).attentions
     tolerance = 1e-4 if classifier.dtype == torch.float32 else 5e-2
     if caught is None:

@@ -5,8 +5,8 @@ from itertools import islice
 
 from gallery.plan import Job
 
-CHARACTERS = 1200
-"""Of a batch: short passages go together, long ones fill the machine alone."""
+CHARACTERS = 1
+"""Of a batch, so each passage goes alone: rounding depends on what shares a product, and an entry may depend on its key alone."""
 _WINDOW = 64
 """Passages looked at together, so that those of like length share a batch."""
 

@@ -54,21 +54,25 @@ def _type(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
+    if len(inner) > 1:
+        return str
     if inner:
         return _type(inner[0])
     return annotation if annotation in (int, float, bool) else str
 
 
-def _options(model: type[BaseModel], prefix: str = "") -> list[Callable[[Any], Any]]:
-    """Return a click option for every key of the settings; `a.b` becomes `--a-b`."""
+def _options(model: type[BaseModel], prefix: str = "", own: frozenset[str] = frozenset()) -> list[Callable[[Any], Any]]:
+    """Return a click option for every key of the settings, but those flags that a command uses itself; `a.b` becomes `--a-b`."""
     options = []
     for name, field in model.model_fields.items():
         annotation = field.annotation
         dotted = prefix + name
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            options += _options(annotation, f"{dotted}.")
+            options += _options(annotation, f"{dotted}.", own)
             continue
         flag = "--" + dotted.replace(".", "-").replace("_", "-")
+        if flag in own:
+            continue
         many = get_origin(annotation) in (tuple, dict)
         if annotation is bool:
             options.append(click.option(f"{flag}/--no-{flag[2:]}", dotted.replace(".", "__"), default=None, help=field.description))
@@ -104,7 +108,8 @@ def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = load_settings(config_file, given)
         return command(settings=settings, config_file=config_file, **options)
 
-    for option in reversed(_options(Settings)):
+    own = frozenset(flag for option in getattr(command, "__click_params__", []) for flag in option.opts)
+    for option in reversed(_options(Settings, own=own)):
         wrapped = option(wrapped)
     place = click.Path(dir_okay=False, path_type=Path)
     return click.option("--config-file", "-f", type=place, default="mkdocs.yml", show_default=True, help="The one configuration file.")(wrapped)
@@ -167,24 +172,57 @@ def render(settings: Settings, config_file: Path) -> None:
 @_configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.site import serve_site
+    from gallery.serving import serve_site
 
     _explain(settings, config_file)
-    serve_site(settings, config_file, port)
+    serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
 
 
 @main.command()
 @_configured
-def check(settings: Settings, config_file: Path) -> None:
-    """Look through the finished site: broken links, other hosts, sizes, missing passages."""
+@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Look through the store instead, or through the one in a folder given here.")
+def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
+    """Look through the finished site: broken links, other hosts, sizes, missing passages.
+
+    With --store: read every file of the store and hold it against its checksum; nothing is changed.
+    """
+    from gallery.audit import audit
     from gallery.check import check_gallery
     from gallery.sizes import table
+
+    if store_folder is not None:
+        folder = place_of(store_folder or settings.store, config_file.parent)
+        found = audit(Store(folder))
+        click.echo(f"{found.sound:,} of {found.files:,} files of {folder} are sound.")
+        for note in found.notes:
+            click.echo(f"Warning: {note}", err=True)
+        _end(found.damage)
+        return
 
     report = check_gallery(settings, config_file)
     click.echo(table(report.sizes))
     for warning in report.warnings:
         click.echo(f"Warning: {warning}", err=True)
     _end(report.errors)
+
+
+@main.command()
+@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
+@click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
+@_configured
+def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count: int) -> None:
+    """Randomise the model layer by layer, and see whether the explanations notice.
+
+    Takes the configured methods on a few explained passages; each costs as many explanations as the model has layers, and
+    three more. The result goes into the store, and with the next `render` onto the page of methods.
+    """
+    try:
+        from gallery.sanity import sanity_all
+    except ImportError as error:
+        raise _lacking(error, "randomising") from error
+    with alone(place_of(settings.store, config_file.parent)):
+        click.echo(sanity_all(settings, config_file.parent, idents, count))
+    click.echo("In the store. To put it on the page of methods, run: python build.py render")
 
 
 @main.command()

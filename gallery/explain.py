@@ -1,16 +1,18 @@
 """A batch of passages -> the entries they lack, by calling the rooms that compute each kind."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gallery.attention import attend
 from gallery.attribution import METHODS
 from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
-from gallery.faithfulness import faithfulness
-from gallery.plan import Job, Need, Planner
-from gallery.records import Attribution, Faithfulness, Prediction, Record
+from gallery.faithfulness import chance, faithfulness
+from gallery.heads import head_effects
+from gallery.plan import Job, Need, Planner, targets_of
+from gallery.precision import precision
+from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
 
 
@@ -34,8 +36,10 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
 
     wanting = [ident for ident, needs in missing.items() if any(need.kind == "attention" for need in needs)]
     if wanting:
-        for ident, attention in zip(wanting, attend(classifier, [encoded[ident] for ident in wanting], settings.attention), strict=True):
+        for ident, attention in zip(wanting, attend(classifier, [encoded[ident].parts[0] for ident in wanting], settings.attention), strict=True):
             yield next(need for need in missing[ident] if need.kind == "attention"), attention
+    predictions = {job.passage.id: known.get(job.passage.id) or _read_prediction(store, planner, job) for job in batch if missing[job.passage.id]}
+    yield from _heads(classifier, batch, encoded, missing, predictions)
     for ident, needs in missing.items():
         for need in needs:
             if need.kind == "bertviz":
@@ -46,14 +50,8 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
             made[need.key] = attribution
             yield need, attribution
     for job in batch:
-        tried = [need for need in missing[job.passage.id] if need.kind == "faithfulness"]
-        if tried:
-            first = known.get(job.passage.id) or store.read("prediction", planner.prediction(job.passage.text).key)
-            assert isinstance(first, Prediction)
-            keys = {need.name: need.key for need in planner.others(job.passage.text, first, job.true_class)}
-            names = [need.name.replace("faithfulness", "attribution", 1) for need in tried]
-            attributions = [made.get(keys[name]) or store.read("attribution", keys[name]) for name in names]
-            yield from zip(tried, _faithfulness(classifier, encoded[job.passage.id], attributions, settings), strict=True)
+        if missing[job.passage.id]:
+            yield from _trials(classifier, job, encoded[job.passage.id], missing[job.passage.id], predictions[job.passage.id], made, planner, store, settings)
 
 
 def _attributions(
@@ -75,7 +73,47 @@ def _attributions(
             yield need, attribution
 
 
-def _faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequence[Record], settings: Settings) -> list[Faithfulness]:
-    """Try a passage's attributions, all at once because they share the random orders."""
-    tried = [attribution for attribution in attributions if isinstance(attribution, Attribution)]
-    return faithfulness(classifier, encoded, tried, method_parameters(settings, "faithfulness"))
+def _read_prediction(store: Store, planner: Planner, job: Job) -> Prediction:
+    prediction = store.read("prediction", planner.prediction(job.passage.text).key)
+    assert isinstance(prediction, Prediction)
+    return prediction
+
+
+def _trials(
+    classifier: Classifier,
+    job: Job,
+    encoded: Encoded,
+    needs: Sequence[Need],
+    prediction: Prediction,
+    made: Mapping[str, Attribution],
+    planner: Planner,
+    store: Store,
+    settings: Settings,
+) -> Iterator[tuple[Need, Record]]:
+    """Put a passage's attributions, just made or in the store, to the test; and random orders beside them."""
+    for need in needs:
+        if need.kind == "chance":
+            yield need, chance(classifier, encoded, method_parameters(settings, "chance"))
+    wanted = [need for need in needs if need.kind in ("faithfulness", "precision")]
+    if not wanted:
+        return
+    keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
+    names = [need.name.replace(need.kind, "attribution", 1) for need in wanted]
+    tried = [made.get(keys[name]) or store.read("attribution", keys[name]) for name in names]
+    found = [(need, attribution) for need, attribution in zip(wanted, tried, strict=True) if isinstance(attribution, Attribution)]
+    for need, attribution in found:
+        if need.kind == "precision":
+            yield need, precision(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
+    trials = [(need, attribution) for need, attribution in found if need.kind == "faithfulness"]
+    records = faithfulness(classifier, encoded, [attribution for _, attribution in trials], method_parameters(settings, "faithfulness")) if trials else []
+    yield from zip([need for need, _ in trials], records, strict=True)
+
+
+def _heads(
+    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], predictions: Mapping[str, Prediction]
+) -> Iterator[tuple[Need, Record]]:
+    """Ask how each head of the model moves the scores of the classes that are explained."""
+    wanted = {job: need for job in batch for need in missing[job.passage.id] if need.kind == "heads"}
+    if wanted:
+        targets = [targets_of(predictions[job.passage.id], job.true_class) for job in wanted]
+        yield from zip(wanted.values(), head_effects(classifier, [encoded[job.passage.id].parts[0] for job in wanted], targets), strict=True)

@@ -1,12 +1,13 @@
 """The manifest: what the explain half leaves for the render half to find its way in the store.
 
-One JSON object a line: first the header, then a row for each passage, in the gallery's order.
+One JSON object a line: first the header, then a row for each passage, in the gallery's order, then how many there are.
+Every line carries its own sha256, so that a changed title or figure is found as surely as a changed entry.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from typing import Any
 
 from gallery.errors import StoreError
@@ -47,9 +48,17 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
 
     Raises StoreError where the system refuses.
     """
-    first = canonical({"schema": SCHEMA, **asdict(header)})
-    lines = chain([first], (canonical(asdict(row)) for row in rows))
-    store.files.write(MANIFEST, (f"{line}\n".encode() for line in lines))
+    written = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal written
+        yield _seal({"schema": SCHEMA, **asdict(header)})
+        for row in rows:
+            written += 1
+            yield _seal(asdict(row))
+        yield _seal({"rows": written})
+
+    store.files.write(MANIFEST, (f"{line}\n".encode() for line in lines()))
 
 
 def read_header(store: Store) -> Header:
@@ -59,7 +68,7 @@ def read_header(store: Store) -> Header:
     """
     path = store.files.where(MANIFEST)
     try:
-        head: dict[str, Any] = json.loads(next(store.files.lines(MANIFEST), ""))
+        head = _unseal(next(store.files.lines(MANIFEST), ""))
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
@@ -67,7 +76,7 @@ def read_header(store: Store) -> Header:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}.") from error
+        raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}. Run: python build.py explain") from error
 
@@ -75,13 +84,32 @@ def read_header(store: Store) -> Header:
 def read_rows(store: Store) -> Iterator[Row]:
     """Yield the manifest's rows, one by one.
 
-    Raises StoreError, naming the line, where one is damaged.
+    Raises StoreError, naming the line, where one is damaged or lines are missing at the end.
     """
-    for number, line in enumerate(store.files.lines(MANIFEST), 1):
-        if number == 1:
-            continue
-        try:
-            row = json.loads(line)
-            yield Row(**{**row, "targets": tuple(row["targets"])})
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{store.files.where(MANIFEST)}: line {number}: damaged: {error}. Run: python build.py explain") from error
+    path = store.files.where(MANIFEST)
+    number = 0
+    try:
+        for number, line in enumerate(store.files.lines(MANIFEST)):
+            values = _unseal(line)
+            if values.get("rows") == number - 1:
+                return
+            if number:
+                yield Row(**{**values, "targets": tuple(values["targets"])})
+        raise ValueError("it is cut short")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: line {number + 1}: damaged: {error}. Run: python build.py explain") from error
+
+
+def _seal(values: dict[str, Any]) -> str:
+    """Return a line that carries the sha256 of the rest of it."""
+    return canonical({**values, "sha256": hashlib.sha256(canonical(values).encode()).hexdigest()})
+
+
+def _unseal(line: str) -> dict[str, Any]:
+    """Return what was sealed; raise ValueError where a character of it has changed."""
+    values = json.loads(line)
+    if not isinstance(values, dict) or values.pop("sha256", None) != hashlib.sha256(canonical(values).encode()).hexdigest():
+        raise ValueError("the checksum does not match")
+    return values

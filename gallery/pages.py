@@ -12,11 +12,19 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
-from gallery.encoding import attention_files
-from gallery.fragments import AuthorWord, Card, Neighbour
+from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
+from gallery.carried import Carried, carried_files
+from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
+from gallery.measures import Tested, tested
+from gallery.methods_page import methods_slots
+from gallery.multiples import multiples
+from gallery.paging import behind, cut, front
+from gallery.passages import RESERVED
+from gallery.policy import frame_policy, with_policy
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
 from gallery.store import Store
+from gallery.vocabulary import text_language
 
 
 @dataclass(frozen=True)
@@ -36,21 +44,50 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Example:
-    """The passage that the page on reading shows: the one the model recognised most surely."""
+class Summary:
+    """What lists, author pages and the search need of a passage; plain values, since it outlives its build."""
 
     card: Card
-    prediction: Prediction
-    attribution: Attribution
+    search: str
+    """Author, work and text."""
+    said: dict[int, Spoken]
+    """Class explained -> what the passage's words say of it."""
+    heads: HeadsSeen | None
+    """What the model's heads do for the true author."""
+    largest: dict[str, float]
+    """Method -> the largest |contribution| of a word."""
+    tested: Tested
 
 
 @dataclass
 class Gathered:
-    """What lists and author pages need of every passage; grows by a few kilobytes a passage."""
+    """What lists and author pages need of all passages: their cards, and sums that grow with the vocabulary alone."""
 
     cards: list[Card] = field(default_factory=list)
-    words: dict[int, dict[str, list[tuple[float, Neighbour]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    example: Example | None = None
+    authors: dict[int, AuthorSums] = field(default_factory=lambda: defaultdict(AuthorSums))
+    largest: dict[str, float] = field(default_factory=dict)
+    """Method -> the largest |contribution| of a word in the gallery."""
+    searches: list[str] = field(default_factory=list)
+    """[cards] what the search finds each passage by."""
+    surest: tuple[Card, Row] | None = None
+    """The passage the model recognised most surely, which the page on reading shows."""
+    tests: list[Tested] = field(default_factory=list)
+    """[cards] what the trials say of the methods."""
+
+    def add(self, row: Row, summary: Summary) -> None:
+        """Take in one passage."""
+        card = summary.card
+        self.cards.append(card)
+        self.searches.append(summary.search)
+        self.tests.append(summary.tested)
+        if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
+            self.surest = (card, row)
+        for target, said in summary.said.items():
+            self.authors[target].add(card.id, card.title, said)
+        if card.true_class in summary.said:
+            self.authors[card.true_class].add_own(summary.said[card.true_class], summary.heads)
+        for method, value in summary.largest.items():
+            self.largest[method] = max(value, self.largest.get(method, 0.0))
 
 
 # As English books spell Russian names: Tolstoy, Gorky, Bryusov.
@@ -62,75 +99,64 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     slugs: list[str] = []
     for number, label in enumerate(labels):
         slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
-        slugs.append(f"{slug}-{number}" if slug in slugs else slug)
+        while slug in slugs or slug in RESERVED:
+            slug = f"{slug}-{number}"
+        slugs.append(slug)
     return slugs
 
 
-def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered) -> Iterator[Page]:
-    """Yield every passage's page, write the files beside it under data/<id>/, and gather what lists need."""
-    slugs = author_slugs(header.model.labels)
-    for index, row in enumerate(rows):
-        records = {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
-        prediction = records["prediction"]
-        assert isinstance(prediction, Prediction)
-        attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
-        attention, bertviz = records.get("attention"), records.get("bertviz")
-        tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
-        near = [_neighbour(rows, index - 1), _neighbour(rows, index + 1)]
-        fragment = fragments.passage_fragment(
-            code,
-            header,
-            row,
-            prediction,
-            attributions,
-            tried if isinstance(tried, Faithfulness) else None,
-            attention if isinstance(attention, Attention) else None,
-            bertviz if isinstance(bertviz, Bertviz) else None,
-            (near[0], near[1]),
-            slugs,
-        )
-        _write_data(code, out / "data" / row.id, header, row, prediction, records)
-        _gather(code, gathered, header, row, prediction, attributions)
-        author = header.model.labels[row.true_class]
-        yield Page(
-            shell="passages/shell/",
-            address=f"passages/{row.id}/",
-            slots={"passage": fragment},
-            title=row.title,
-            description=f"{author}. {row.title}",
-            search=f"{author}. {row.work} {prediction.text}",
-        )
+def read_records(store: Store, row: Row) -> dict[str, Record]:
+    """Return a passage's entries by name.
+
+    Raises StoreError where one is missing or damaged.
+    """
+    return {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
 
 
-def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
-    """Yield the pages that speak of many passages: the index, the authors, the model."""
-    labels, cards = header.model.labels, gathered.cards
-    slugs = author_slugs(labels)
-    matrix = [[0] * len(labels) for _ in labels]
-    for card in cards:
-        matrix[card.true_class][card.predicted] += 1
-    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
-    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
-    yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
-    if gathered.example is not None:
-        yield Page(
-            "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)
-        )
-    for number, label in enumerate(labels):
-        own = [card for card in cards if card.true_class == number]
-        taken = [card for card in cards if card.predicted == number and not card.right]
-        fragment = fragments.author_fragment(code, number, labels, slugs, own, taken, _speaking(gathered.words[number]))
-        yield Page("authors/shell/", f"authors/{slugs[number]}/", {"author": fragment}, title=label, description=label, search=label)
+def passage_page(
+    code: str,
+    header: Header,
+    row: Row,
+    records: Mapping[str, Record],
+    near: tuple[Neighbour | None, Neighbour | None],
+    slugs: Sequence[str],
+    carried: Carried,
+) -> Page:
+    """Return a passage's page; `near` are the passages before and behind it."""
+    prediction, attributions = _explained(records)
+    attention, bertviz = records.get("attention"), records.get("bertviz")
+    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
+    fragment = fragments.passage_fragment(
+        code,
+        header,
+        row,
+        prediction,
+        attributions,
+        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
+        attention if isinstance(attention, Attention) else None,
+        bertviz if isinstance(bertviz, Bertviz) else None,
+        near,
+        slugs,
+        multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
+        carried,
+        next((record for record in records.values() if isinstance(record, Precision)), None),
+    )
+    return Page(
+        shell="passages/shell/",
+        address=f"passages/{row.id}/",
+        slots={"passage": fragment},
+        title=row.title,
+        description=f"{header.model.labels[row.true_class]}. {row.title}",
+    )
 
 
-def _neighbour(rows: Sequence[Row], index: int) -> Neighbour | None:
-    return Neighbour(rows[index].id, rows[index].title) if 0 <= index < len(rows) else None
-
-
-def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution]) -> None:
+def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]) -> Summary:
+    """Return what is shown of a passage elsewhere."""
+    prediction, attributions = _explained(records)
     method = header.methods[0]
-    shown = attributions[f"attribution/{method}/{row.targets[0]}"]
     predicted = prediction.ranking[0]
+    shown = attributions[f"attribution/{method}/{row.targets[0]}"]
+    language = text_language(prediction.text, code)
     card = Card(
         id=row.id,
         title=row.title,
@@ -141,37 +167,105 @@ def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction:
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
         strip=fragments.strip(code, prediction, shown),
+        language=language,
+        bar=fragments.bar(shown),
     )
-    gathered.cards.append(card)
-    best = gathered.example
-    if best is None or (card.right, card.confidence) > (best.card.right, best.card.confidence):
-        gathered.example = Example(card, prediction, shown)
-    texts = prediction.word_texts()
-    here = Neighbour(row.id, row.title)
-    for target in row.targets:
-        values = attributions[f"attribution/{method}/{target}"].words
-        total = float(abs(values).sum()) or 1.0
-        once: dict[str, float] = defaultdict(float)
-        for text, value in zip(texts, values.tolist(), strict=True):
-            if any(c.isalpha() for c in text):
-                once[text.lower()] += value / total
-        for text, share in once.items():
-            gathered.words[target][text].append((share, here))
+    heads, attention = records.get("heads"), records.get("attention")
+    largest: dict[str, float] = defaultdict(float)
+    for attribution in attributions.values():
+        largest[attribution.method] = max(largest[attribution.method], float(abs(attribution.words).max(initial=0)))
+    return Summary(
+        card=card,
+        search=f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}",
+        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], language) for target in row.targets},
+        heads=heads_seen(heads, attention if isinstance(attention, Attention) else None, row.true_class) if isinstance(heads, Heads) else None,
+        largest=dict(largest),
+        tested=tested(header.methods, predicted, records),
+    )
 
 
-_WORDS_SHOWN = 12
+def _explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
+    prediction = records["prediction"]
+    assert isinstance(prediction, Prediction)
+    return prediction, {name: record for name, record in records.items() if isinstance(record, Attribution)}
 
 
-def _speaking(words: Mapping[str, Sequence[tuple[float, Neighbour]]]) -> list[AuthorWord]:
-    """Return the words that speak most strongly for and against, by the sum over passages."""
-    sums = sorted(((sum(share for share, _ in found), word) for word, found in words.items()), reverse=True)
-    chosen = [word for total, word in sums[:_WORDS_SHOWN] if total > 0] + [word for total, word in reversed(sums[-_WORDS_SHOWN:]) if total < 0]
-    return [AuthorWord(word, sum(s for s, _ in words[word]) / len(words[word]), tuple(n for _, n in words[word])) for word in chosen]
+def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> Iterator[Page]:
+    """Yield the pages that speak of many passages: the index, the authors, the model."""
+    labels = header.model.labels
+    slugs = author_slugs(labels)
+    yield from _index_pages(code, labels, slugs, gathered.cards)
+    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
+    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
+    yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
+    if gathered.surest is not None:
+        card, row = gathered.surest
+        prediction, attributions = _explained(read_records(store, row))
+        shown = attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]
+        yield Page("how-to-read/", "how-to-read/", fragments.examples(code, header, card, prediction, shown))
+    own, taken = defaultdict(list), defaultdict(list)
+    for card in gathered.cards:
+        own[card.true_class].append(card)
+        if not card.right:
+            taken[card.predicted].append(card)
+    for number, slug in enumerate(slugs):
+        yield from _author_pages(code, number, labels, slug, slugs, own[number], taken[number], gathered.authors[number])
 
 
-def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> None:
+def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Iterator[Page]:
+    matrix = [[0] * len(labels) for _ in labels]
+    for card in cards:
+        matrix[card.true_class][card.predicted] += 1
+    count = len(cut(cards))
+    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
+    for number, shown in enumerate(cut(cards)[1:], 2):
+        fragment = fragments.list_fragment(code, cards, shown, labels, behind(number, count, "../../../"))
+        title = fragments.page_title(code, "", number, count)
+        yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
+
+
+def _author_pages(
+    code: str, author: int, labels: Sequence[str], slug: str, slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], sums: AuthorSums
+) -> Iterator[Page]:
+    """Yield an author's page, and those on which its two lists go on."""
+    name, address = labels[author], f"authors/{slug}/"
+    lists = [(own, "page"), (taken, "taken")]
+    counts = [len(cut(cards)) for cards, _ in lists]
+    pagings = (front(counts[0], "page/"), front(counts[1], "taken/"))
+    answers = [sum(card.predicted == number for card in own) for number in range(len(labels))]
+    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
+    yield Page("authors/shell/", address, {"author": fragment}, title=name, description=name, search=name)
+    for (cards, folder), count, anchor in zip(lists, counts, ("passages", "taken"), strict=True):
+        for number, shown in enumerate(cut(cards)[1:], 2):
+            more = fragments.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
+            title = fragments.page_title(code, name, number, count)
+            yield Page("authors/shell/page/shell/", f"{address}{folder}/{number}/", {"list": more}, title=title, description=title)
+
+
+def list_index(cards: Sequence[Card]) -> str:
+    """Return what filters need of every passage, by columns, in the lists' order: JSON of some ten bytes a passage."""
+    columns = {
+        "true": [card.true_class for card in cards],
+        "predicted": [card.predicted for card in cards],
+        "confidence": [round(card.confidence, 3) for card in cards],
+        "words": [card.words for card in cards],
+    }
+    return json.dumps(columns, separators=(",", ":"))
+
+
+def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
+    """Write what elements of several pages load: all passages to choose from, and the gallery's scales."""
+    labels = header.model.labels
+    passages = [{"id": card.id, "title": card.title, "author": labels[card.true_class]} for card in gathered.cards]
+    for name, content in (("passages", passages), ("scales", {method: float(f"{value:.4g}") for method, value in gathered.largest.items()})):
+        (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
+
+
+def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
+    prediction, named = _explained(records)
     attributions = [record for record in records.values() if isinstance(record, Attribution)]
     labels = header.model.labels
     (folder / "explanation.json").write_text(
@@ -207,10 +301,12 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
                 "weights_sha256": header.model.weights_digest,
             },
             ensure_ascii=False,
-            indent=1,
+            separators=(",", ":"),
         ),
         "utf-8",
     )
+    words = fragments.words_file(header, row, prediction, named, text_language(prediction.text, code))
+    (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["word", "start", "end", *(f"{a.method}: {labels[a.target]}" for a in attributions)])
@@ -221,12 +317,12 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
-        for name, content in attention_files(prediction, attention).items():
+        for name, content in carried_files(prediction, attention, carried).items():
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
             html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
-            (folder / f"{view}.html").write_text(html, "utf-8")
+            (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

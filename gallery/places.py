@@ -12,6 +12,8 @@ from gallery.errors import GalleryError, StoreError
 Place = Path | str
 """A folder, or the URL of one."""
 
+WRITING = ".writing-"
+"""What a file that is not whole yet is called."""
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "memory"}
 """Protocols under which a file is there whole or not at all once it is put, so that no second name is needed."""
 
@@ -24,6 +26,9 @@ class Files(Protocol):
 
     def has(self, name: str) -> bool:
         """Tell whether it is a file that is there."""
+
+    def size(self, name: str) -> int:
+        """Return its bytes; 0 where it is missing."""
 
     def read(self, name: str) -> bytes:
         """Return its content.
@@ -70,6 +75,10 @@ class Folder:
     def has(self, name: str) -> bool:
         """Tell whether it is there."""
         return (self.folder / name).is_file()
+
+    def size(self, name: str) -> int:
+        """Return its bytes."""
+        return (self.folder / name).stat().st_size if self.has(name) else 0
 
     def read(self, name: str) -> bytes:
         """Return its content."""
@@ -133,6 +142,10 @@ class Remote:
         """Tell whether it is there."""
         return bool(self._files.isfile(self._path(name)))
 
+    def size(self, name: str) -> int:
+        """Return its bytes."""
+        return int(self._files.size(self._path(name)) or 0) if self.has(name) else 0
+
     def read(self, name: str) -> bytes:
         """Return its content."""
         try:
@@ -167,7 +180,7 @@ class Remote:
             self._files.put_file(spooled, path)
             return
         self._files.makedirs(folder, exist_ok=True)
-        fresh = f"{folder}/.writing-{os.urandom(8).hex()}-{last}"
+        fresh = f"{folder}/{WRITING}{os.urandom(8).hex()}-{last}"
         try:
             self._files.put_file(spooled, fresh)
             self._files.mv(fresh, path)
@@ -209,7 +222,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
     name = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=WRITING, dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.writelines(chunks)
             stream.flush()

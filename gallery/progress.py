@@ -85,23 +85,23 @@ class Pace:
         """Seconds that the others will take, if what they cost was judged rightly."""
         return self.elapsed * (self._cost - self._spent) / self._spent if self._spent else 0.0
 
-    def line(self) -> str:
+    def line(self, slow: str) -> str:
         """Return it for a reader."""
         rate = f"{self.rate:.1f} passages/s" if self.rate >= 1 else f"{60 * self.rate:.1f} passages/min"
-        return f"{rate}, {duration(self.left)} left"
+        return f"{rate}, {duration(self.left)} left; slowest: {slow}" if slow else f"{duration(self.left)} left"
 
 
 class Shown(Protocol):
     """What shows the progress of a run."""
 
-    def __call__(self, name: str, cost: float, slow: str) -> None:
-        """Show that a passage is done; slow: the part that has taken most of the time."""
+    def __call__(self, name: str, cost: float = 1.0, slow: str = "") -> None:
+        """Show that a passage, or a step, is done; slow: the part that has taken most of the time."""
 
 
 @contextmanager
-def progress(title: str, passages: int, cost: float, log: Log) -> Iterator[Shown]:
+def progress(title: str, passages: int, cost: float | None = None, log: Log = no_log) -> Iterator[Shown]:
     """Give what is to be called with every passage that is done."""
-    console, pace = Console(stderr=True), Pace(passages, cost)
+    console, pace = Console(stderr=True), Pace(passages, passages if cost is None else cost)
 
     def count(name: str, amount: float) -> None:
         pace.add(amount)
@@ -113,21 +113,21 @@ def progress(title: str, passages: int, cost: float, log: Log) -> Iterator[Shown
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(title, total=passages, line="")
 
-            def show(name: str, cost: float, slow: str) -> None:
+            def show(name: str, cost: float = 1.0, slow: str = "") -> None:
                 count(name, cost)
-                bar.update(task, completed=pace.done, total=pace.passages, line=f"{pace.line()}; slowest: {slow}; {name}")
+                bar.update(task, completed=pace.done, total=pace.passages, line=f"{pace.line(slow)}; {name}")
 
             yield show
         return
     shown = 0.0
 
-    def line(name: str, cost: float, slow: str) -> None:
+    def line(name: str, cost: float = 1.0, slow: str = "") -> None:
         nonlocal shown
         count(name, cost)
         now = time.monotonic()
         if now - shown >= _EVERY or pace.done == pace.passages:
             shown = now
-            click.echo(f"{title}: {pace.done:,}/{pace.passages:,} {name} ({duration(pace.elapsed)}, {pace.line()}; slowest: {slow})", err=True)
+            click.echo(f"{title}: {pace.done:,}/{pace.passages:,} {name} ({duration(pace.elapsed)}, {pace.line(slow)})", err=True)
 
     yield line
 

@@ -55,7 +55,8 @@ class Before:
         if changes or need.kind == "prediction":
             return changes or [LOST]
         if need.part not in self._parts:
-            return [f"new method: {need.method}" if need.kind == "attribution" else f"new: {need.kind}"]
+            known = (need.kind in {"attribution", "faithfulness", "precision"} and "chance" in self._parts) or need.kind == "attribution"
+            return [f"new method: {need.method}" if known else f"new: {need.kind}"]
         changes = _differences(self._parts[need.part], planner.parts[need.part])
         return changes or [LOST if row.get(need.name) == need.key else CLASS]
 

@@ -16,14 +16,14 @@ from gallery.config import Settings
 from gallery.errors import PassageError, StoreError
 from gallery.labels import class_number, label_names
 from gallery.lineage import lineage_of, record_lineage
-from gallery.manifest import Header, Row, read_header, write_manifest
+from gallery.manifest import Header, Row, read_header, read_rows, write_manifest
 from gallery.passages import Passage, places_of, read_passages
 from gallery.places import place_of
 from gallery.plan import Job, Planner, entry_names, jobs, mending, targets_of
 from gallery.progress import Log, no_log, progress, slowest
 from gallery.records import Model, Prediction, entry_key
 from gallery.sources import Source, resolve_model, resolve_tokenizer
-from gallery.store import Store
+from gallery.store import MANIFEST, Store
 from gallery.survey import Survey, describe, present, survey, untouched
 from gallery.timings import Timings, read_timings, write_timings
 
@@ -81,6 +81,8 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     manifest. Raises a GalleryError where nothing can be done at all: settings, model or store.
     """
     run = prepare(settings, root, log)
+    run.store.sweep()
+    _set_aside_damaged_manifest(run.store)
     used = lineage_of(settings, (run.model, run.tokenizer))
     for note in dict.fromkeys([*run.model.notes, *run.tokenizer.notes]):
         _say(note)
@@ -184,13 +186,28 @@ def _scripts(store: Store, settings: Settings) -> str | None:
 
     scripts = bertviz_scripts()
     key = entry_key(kind="scripts", versions=scripts.versions)
-    if store.read_sound("scripts", key)[0] is None:
+    sound, damage = store.read_sound("scripts", key)
+    if damage:
+        click.echo(f"scripts: {damage}; it is written again.", err=True)
+    if sound is None:
         store.write(key, scripts)
     return key
 
 
+def _set_aside_damaged_manifest(store: Store) -> None:
+    """Report a manifest that cannot be read; the run writes it anew either way."""
+    try:
+        read_header(store)
+        for _ in read_rows(store):
+            pass
+    except StoreError as error:
+        if moved := store.set_aside(MANIFEST, error.message.split(". Run")[0].removeprefix(f"{store.files.where(MANIFEST)}: ")):
+            _say(f"{moved}; it is written again.")
+
+
 def _rows(run: Run) -> Iterator[Row]:
     """Yield the manifest's rows: every passage whose entries are all there."""
+    store, planner = run.store, run.planner
     for passage in run.passages():
         if isinstance(passage, PassageError):
             continue
@@ -198,13 +215,14 @@ def _rows(run: Run) -> Iterator[Row]:
             true_class = class_number(passage, run.labels)
         except PassageError:
             continue
-        first = run.planner.prediction(passage.text)
-        if not run.store.has("prediction", first.key):
+        first = planner.prediction(passage.text)
+        if not store.has("prediction", first.key):
             continue
-        prediction = run.store.read("prediction", first.key)
+        prediction = store.read("prediction", first.key)
         assert isinstance(prediction, Prediction)
-        needs = run.planner.others(passage.text, prediction, true_class)
-        if all(run.store.has(need.kind, need.key) for need in needs):
+        needs = planner.others(passage.text, prediction, true_class)
+        if all(store.has(need.kind, need.key) for need in needs):
+            needs += [need for need in planner.sanity(passage.text, prediction) if store.has(need.kind, need.key)]
             yield Row(
                 id=passage.id,
                 title=passage.title,

@@ -11,7 +11,9 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,86 +23,124 @@ from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
 from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
-from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.carried import carried_by
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.fragments import speech
+from gallery.fitting import fit
+from gallery.fragments import Neighbour, speech
+from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
+from gallery.pages import Gathered, list_index, list_pages, write_scripts, write_shared
+from gallery.paging import cut
 from gallery.places import place_of
+from gallery.policy import protect
+from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.store import Store
+from gallery.swap import put_in_place
 
-TITLE = "gallery-slot-title"
-DESCRIPTION = "gallery-slot-description"
-_SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
 _STATIC = Path(__file__).parent / "static"
-_SHELLS = ("passages/shell/", "authors/shell/")
+_SHELLS = ("passages/shell/", "passages/page/", "authors/shell/")
+"""Where the shells of pages lie that are stamped under other addresses."""
+_KEPT = "kept.sqlite"
+SEARCH_LETTERS = 2_000_000
+"""Letters of passages in the search index, in all."""
 
 
-def build_site(settings: Settings, config_file: Path) -> None:
-    """Write site/ from the store, and replace the old one when the new one is whole.
+class OvertakenError(Exception):
+    """A build was given up, since its input has changed again; the old site is untouched."""
 
-    Raises SiteError where MkDocs fails, StoreError where an entry is missing or damaged.
+
+def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool] = lambda: False) -> Bench:
+    """Write site/ from the store, and replace the old one when the new one is whole; return what its pages have in common.
+
+    Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged,
+    OvertakenError where `overtaken` turns true in the middle.
     """
+    try:
+        return _build_site(settings, config_file, overtaken)
+    except OSError as error:
+        place = error.filename2 or error.filename or config_file.parent
+        raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
+    except sqlite3.Error as error:
+        raise SiteError(f"{config_file.parent / 'build' / _KEPT}: {error}. Make room, or remove it; the old site is untouched.") from error
+
+
+def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool]) -> Bench:
     root = config_file.parent
-    store = Store(place_of(settings.store, root))
-    header = read_header(store)
-    with config_file.open("rb") as stream:
-        own = yaml_load(stream)
-    code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
-    _write_docs(code, root)
-    config = _mkdocs_config(config_file, root, code, own.get("nav"))
-    shells = Path(config["site_dir"])
+    bench = bench_of(settings, config_file)
+    _write_docs(bench.code, root)
+    config = _mkdocs_config(config_file, root, bench.code)
     try:
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
+    protect(bench.shells)
 
-    fresh = root / "build" / "site"
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(shells, fresh)
+    site = root / "site"
+    shutil.rmtree(bench.out, ignore_errors=True)
+    shutil.copytree(bench.shells, bench.out)
     for shell in _SHELLS:
-        shutil.rmtree(fresh / shell)
-    assets = fresh / "assets" / "gallery"
-    write_scripts(store, header, assets)
-    gathered, stamped = Gathered(), []
-    for page in passage_pages(code, store, header, list(read_rows(store)), fresh, gathered):
-        stamped.append(_stamp(page, shells, fresh))
-    for page in list_pages(code, header, gathered):
-        stamped.append(_stamp(page, shells, fresh))
-    _write_search(fresh, stamped)
-    _write_sitemap(fresh, stamped, config["site_url"] or "")
-    _replace(root / "site", fresh)
-    click.echo(f"Site: {len(gathered.cards)} passages, {len(header.model.labels)} authors in {root / 'site'}.")
+        shutil.rmtree(bench.out / shell)
+    works = works_of(bench)
+    if settings.attention.fit:
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build" / "fitting"))
+        click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
+    if bench.carried.bertviz:
+        write_scripts(Store(bench.store), bench.header, bench.out / "assets" / "gallery")
+    gathered, rendered = Gathered(), 0
+    with Kept(root / "build" / _KEPT) as kept:
+        for row, summary, new in render_all(bench, works, kept, site):
+            if overtaken():
+                raise OvertakenError
+            gathered.add(row, summary)
+            rendered += new
+        _finish(bench, gathered, config["site_url"] or "")
+        put_in_place(bench.out, site)
+    unchanged = len(gathered.cards) - rendered
+    click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(bench.header.model.labels)} authors in {site}.")
+    return bench
 
 
-def serve_site(settings: Settings, config_file: Path, port: int) -> None:
-    """Show the site on this machine, rendered again at every change, until Ctrl-C; MkDocs' own live server."""
+def bench_of(settings: Settings, config_file: Path) -> Bench:
+    """Return what all passages of a build have in common.
+
+    Raises StoreError where nothing has been explained yet.
+    """
     root = config_file.parent
-    build_site(settings, config_file)
-    url = f"http://127.0.0.1:{port}/"
-    server = LiveReloadServer(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
-    for place in (root / "site_src", config_file, _STATIC, _STATIC.with_name("templates")):
-        server.watch(str(place))
-    click.echo(f"Serving on {url}")
-    try:
-        server.serve()
-    finally:
-        server.shutdown()
+    theme = _own(config_file).get("theme")
+    code = theme.get("language", "en") if isinstance(theme, dict) else "en"
+    store = Store(place_of(settings.store, root))
+    header = read_header(store)
+    shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
+    return Bench(code, store.place, header, shells, out, carried_by(settings, header.model.layers))
 
 
-def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
+def works_of(bench: Bench) -> list[Work]:
+    """Return the passages of a build, each with those before and behind it."""
+    rows = list(read_rows(Store(bench.store)))
+    names = [None, *(Neighbour(row.id, row.title) for row in rows), None]
+    return [Work(row, (names[index], names[index + 2])) for index, row in enumerate(rows)]
+
+
+def _own(config_file: Path) -> dict[str, Any]:
+    """Return what people wrote into mkdocs.yml, before MkDocs adds its own."""
+    with config_file.open("rb") as stream:
+        return dict(yaml_load(stream) or {})
+
+
+def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
     """Return the user's MkDocs configuration, pointed at the generated documents."""
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
     _ = speech(code).gettext
     docs = root / "build" / "docs"
-    nav = nav or [
+    nav = _own(config_file).get("nav") or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
+        {_("Compare"): "compare.md"},
         {_("How to read this"): "how-to-read.md"},
         {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
@@ -116,7 +156,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
+    config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)
@@ -138,63 +178,79 @@ def _write_docs(code: str, root: Path) -> None:
     front = f"---\ntitle: {TITLE}\ndescription: {DESCRIPTION}\nhide: [navigation, toc]\n---\n"
     generated = {
         "passages/shell.md": f"{front}<!-- gallery:passage -->\n",
+        "passages/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/shell.md": f"{front}<!-- gallery:author -->\n",
+        "authors/shell/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
+        "methods.md": f"---\nhide: [navigation, toc]\n---\n# {_('Methods')}\n\n<!-- gallery:measures -->\n\n<!-- gallery:sanity -->\n",
+        "compare.md": f"---\nhide: [navigation, toc]\n---\n# {_('Compare')}\n\n<!-- gallery:compare -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():
         path = docs / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_text(content, "utf-8")
     shutil.copytree(_STATIC, docs / "assets" / "gallery")
 
 
-def _stamp(page: Page, shells: Path, fresh: Path) -> Page:
-    """Fill a shell's slots and write the page."""
-    path = shells / page.shell / "index.html"
-    if not path.exists():  # people may leave out a page of their own, such as how-to-read.md
-        return page
-    shell = path.read_text("utf-8")
-    if page.shell != page.address:
-        shell = shell.replace(page.shell, page.address)
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
-    filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
-    path = fresh / page.address / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(filled, "utf-8")
-    return page
+def _finish(bench: Bench, gathered: Gathered, site_url: str) -> None:
+    """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
+    found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
+    for page in list_pages(bench.code, bench.header, gathered, Store(bench.store)):
+        stamp(page, bench.shells, bench.out)
+        found.append(Found(page.address, page.title, page.search))
+    if len(cut(gathered.cards)) > 1:
+        (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
+    write_shared(gathered, bench.header, bench.out)
+    _write_search(bench.out, found)
+    _write_sitemap(bench.out, found, site_url)
 
 
-def _write_search(fresh: Path, pages: Iterable[Page]) -> None:
+@dataclass(frozen=True)
+class Found:
+    """A page as the search and the sitemap know it."""
+
+    address: str
+    title: str
+    text: str
+    """What the search finds it by; empty leaves what MkDocs has indexed."""
+
+
+def cut_texts(texts: Sequence[str]) -> list[str]:
+    """Return the beginnings of the passages that the search index takes, so long that it stays within its bound.
+
+    The theme loads the index whole and arranges it in the browser, so its size must not grow with the gallery.
+    """
+    left, longest = SEARCH_LETTERS, 0
+    for count, length in zip(range(len(texts), 0, -1), sorted(map(len, texts)), strict=True):
+        if length * count > left:
+            longest = left // count
+            break
+        left -= length
+        longest = length
+    return [text if len(text) <= longest else text[:longest].rsplit(maxsplit=1)[0] for text in texts]
+
+
+def _write_search(fresh: Path, pages: Iterable[Found]) -> None:
     """Put the passages into the search index, by title, author and text; HTML, since the theme shows it as such."""
     path = fresh / "search" / "search_index.json"
     if not path.exists():
         return
     index = json.loads(path.read_text("utf-8"))
     docs = [doc for doc in index["docs"] if not doc["location"].startswith(_SHELLS)]
-    docs += [{"location": page.address, "title": escape(page.title), "text": f"<p>{escape(page.search)}</p>"} for page in pages if page.search]
+    docs += [{"location": page.address, "title": escape(page.title), "text": f"<p>{escape(page.text)}</p>"} for page in pages if page.text]
     index["docs"] = docs
     path.write_text(json.dumps(index, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def _write_sitemap(fresh: Path, pages: Iterable[Page], site_url: str) -> None:
+def _write_sitemap(fresh: Path, pages: Iterable[Found], site_url: str) -> None:
     """List every page, as the theme's instant navigation follows only links it finds there."""
     path = fresh / "sitemap.xml"
     own = re.findall(r"<loc>(.*?)</loc>", path.read_text("utf-8")) if path.exists() else []
-    kept = [url for url in own if not url.endswith(_SHELLS)]
+    kept = [url for url in own if not any(f"/{shell}" in url for shell in _SHELLS)]
     urls = dict.fromkeys([*kept, *(escape(site_url + page.address) for page in pages)])
     lines = "".join(f"  <url><loc>{url}</loc></url>\n" for url in urls)
     content = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n'.encode()
     path.write_bytes(content)
     (fresh / "sitemap.xml.gz").write_bytes(gzip.compress(content, mtime=0))
-
-
-def _replace(site: Path, fresh: Path) -> None:
-    """Put the new site in the old one's place; a reader never sees half of one."""
-    old = fresh.with_name("site.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.exists():
-        site.rename(old)
-    fresh.rename(site)
-    shutil.rmtree(old, ignore_errors=True)

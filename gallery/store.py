@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gallery.errors import StoreError
-from gallery.places import Place, files_at, write_chunks
+from gallery.places import WRITING, Place, files_at, write_chunks
 from gallery.records import KINDS, Record, decode, encode
 
 MANIFEST = "manifest.jsonl"
@@ -45,6 +45,10 @@ class Store:
         """Tell whether an entry is there; not whether it is sound, which only reading shows."""
         return self.files.has(self.name(kind, key))
 
+    def size(self, kind: str, key: str) -> int:
+        """Return how many bytes an entry takes; 0 where it is missing."""
+        return self.files.size(self.name(kind, key))
+
     def read(self, kind: str, key: str) -> Record:
         """Return an entry.
 
@@ -63,13 +67,32 @@ class Store:
 
         A damaged entry is moved to `damaged/`, so that it is computed anew and never served.
         """
-        name, aside = self.name(kind, key), f"damaged/{kind}-{key}.safetensors"
+        name = self.name(kind, key)
         try:
             return decode(self.files.read(name), kind), None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            if not self.files.set_aside(name, aside):
-                return None, None
-            return None, f"{self.files.where(name)}: damaged ({_why(error)}): set aside as {self.files.where(aside)}"
+            return None, self.set_aside(name, f"damaged ({_why(error)})")
+
+    def set_aside(self, name: str, damage: str) -> str | None:
+        """Move a damaged file to `damaged/`, so that it is never served; return what was wrong and where it is now, None where there is none.
+
+        Raises StoreError where the system refuses.
+        """
+        folder, _, last = name.partition("/")
+        aside = f"damaged/{folder}-{last.rpartition('/')[2]}" if last else f"damaged/{name}"
+        place = self.files.where(name)
+        try:
+            moved = self.files.set_aside(name, aside)
+        except OSError as error:
+            raise StoreError(f"{place}: {damage}, and cannot be set aside: {error.strerror}. Remove it.") from error
+        return f"{place}: {damage}: set aside as {self.files.where(aside)}" if moved else None
+
+    def sweep(self) -> None:
+        """Remove what a killed build has left half-written; only for the build that holds the lock."""
+        if isinstance(self.place, Path):
+            for pattern in (f"{WRITING}*", f"*/??/{WRITING}*"):
+                for path in self.place.glob(pattern):
+                    path.unlink(missing_ok=True)
 
     def write(self, key: str, record: Record) -> None:
         """Put an entry into the store.
@@ -101,14 +124,19 @@ def alone(place: Place) -> Iterator[None]:
     if isinstance(place, str):
         yield
         return
+    lock = FileLock(place / LOCK, timeout=0)
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise StoreError(f"{place}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
-    except PermissionError as error:
-        raise StoreError(f"{error.filename}: {error.strerror}. Allow writing there, or name another folder as extra.gallery.store.") from error
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{place / LOCK}: {reason}. Make room, or allow writing there; or build in another folder.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_whole(path: Path, content: bytes) -> None:

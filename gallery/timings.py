@@ -20,7 +20,7 @@ class Group:
     """What entries have in common that took about the same time."""
 
     part: str
-    """prediction, attention, bertviz, attribution/<method>, faithfulness; or `store`, the encoding and writing of all."""
+    """prediction, attention, heads, bertviz, chance; attribution, faithfulness or precision, each /<method>."""
     settings: str
     """The first digits of a digest of model, number format and whatever else the part depends on."""
     device: str

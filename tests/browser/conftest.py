@@ -35,12 +35,18 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="session")
-def site(tiny: Callable[[str], Path], serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build a Russian gallery of three passages and give its address."""
+def site_folder(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a Russian gallery of three passages and give its site's folder."""
     config = make_gallery(tmp_path_factory.mktemp("site"), tiny("bert"))
     result = run(config)
     assert result.exit_code == 0, result.output
-    return serve(config.parent / "site")
+    return config.parent / "site"
+
+
+@pytest.fixture(scope="session")
+def site(site_folder: Path, serve: Callable[[Path], str]) -> str:
+    """Give the address of that gallery's site."""
+    return serve(site_folder)
 
 
 @dataclass
@@ -65,6 +71,7 @@ def watched(chromium: Any) -> Iterator[Watched]:
             result.faults.append(f"other host: {handler.request.url}")
             handler.abort()
 
+    context.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective}: ${e.blockedURI}`))")
     context.route(lambda url: url.startswith("http"), route)
     page.on("console", lambda message: result.faults.append(f"console: {message.text}") if message.type == "error" else None)
     page.on("pageerror", lambda error: result.faults.append(f"exception: {error}"))
