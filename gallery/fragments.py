@@ -12,12 +12,13 @@ from markupsafe import Markup
 from pydantic import PlainSerializer, PlainValidator
 
 from gallery.authors import AuthorSums, stretches
+from gallery.carried import Carried
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
 from gallery.multiples import Multiple
 from gallery.paging import ONLY, Paging, cut
-from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
+from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction
 from gallery.vocabulary import has_dictionary, lemma, text_language
 
 LEVELS = 8
@@ -175,6 +176,8 @@ class Trial:
     deletion: str
     """Points of a curve for an SVG polyline of 100 × 40."""
     random: str
+    rounding: float
+    """How far a probability may be off because the products were rounded; 0 where they were not."""
 
     @property
     def comprehensive(self) -> bool:
@@ -190,10 +193,11 @@ class Trial:
 _TAKEN, _KEPT = 0.1, 0.2  # the shares of words that are put into sentences
 
 
-def trial(found: Faithfulness, words: int) -> Trial:
-    """Return a faithfulness record as the trust panel tells it; `words` is how many the passage has."""
+def trial(found: Faithfulness, control: Chance, words: int) -> Trial:
+    """Return a faithfulness record, chance beside it, as the trust panel tells it; `words` is how many the passage has."""
     shares = found.shares.tolist()
     taken, kept = shares.index(_TAKEN), shares.index(_KEPT)
+    random_deletion, random_insertion = control.deletion[..., found.target], control.insertion[..., found.target]
 
     def curve(values: Array) -> str:
         last = len(values) - 1
@@ -204,12 +208,13 @@ def trial(found: Faithfulness, words: int) -> Trial:
         whole=float(found.deletion[0]),
         words=max(1, round(_TAKEN * words)),
         without=float(found.deletion[taken]),
-        without_random=float(found.random_deletion[:, taken].mean()),
+        without_random=float(random_deletion[:, taken].mean()),
         kept=max(1, round(_KEPT * words)),
         alone=float(found.insertion[kept]),
-        alone_random=float(found.random_insertion[:, kept].mean()),
+        alone_random=float(random_insertion[:, kept].mean()),
         deletion=curve(found.deletion),
-        random=curve(found.random_deletion.mean(axis=0)),
+        random=curve(random_deletion.mean(axis=0)),
+        rounding=float(found.measures["rounding"]),
     )
 
 
@@ -246,12 +251,14 @@ def passage_fragment(
     row: Row,
     prediction: Prediction,
     attributions: Mapping[str, Attribution],
-    faithfulness: Faithfulness | None,
+    tested: tuple[Faithfulness, Chance] | None,
     attention: Attention | None,
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
     side_by_side: Sequence[Multiple],
+    carried: Carried,
+    precision: Precision | None = None,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -275,14 +282,17 @@ def passage_fragment(
         word_rows=word_rows(prediction, first),
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
+        empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        precision=precision,
         data=words_on_page(code, ways),
         text_lang=text_language(prediction.text, code),
-        trial=trial(faithfulness, len(prediction.words)) if faithfulness else None,
+        trial=trial(*tested, len(prediction.words)) if tested else None,
         agreements=agreements(ways),
         methods=list(dict.fromkeys(view.method for view in ways)),
         multiples=side_by_side,
         levels=LEVELS,
         attention=attention,
+        carried=carried,
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],

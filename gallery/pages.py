@@ -13,13 +13,16 @@ from slugify import slugify
 
 from gallery import fragments
 from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
-from gallery.encoding import attention_files
+from gallery.carried import Carried, carried_files
 from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
+from gallery.measures import Tested, tested
+from gallery.methods_page import methods_slots
 from gallery.multiples import multiples
 from gallery.paging import behind, cut, front
+from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
 from gallery.store import Store
 from gallery.vocabulary import text_language
 
@@ -53,6 +56,7 @@ class Summary:
     """What the model's heads do for the true author."""
     largest: dict[str, float]
     """Method -> the largest |contribution| of a word."""
+    tested: Tested
 
 
 @dataclass
@@ -67,12 +71,15 @@ class Gathered:
     """[cards] what the search finds each passage by."""
     surest: tuple[Card, Row] | None = None
     """The passage the model recognised most surely, which the page on reading shows."""
+    tests: list[Tested] = field(default_factory=list)
+    """[cards] what the trials say of the methods."""
 
     def add(self, row: Row, summary: Summary) -> None:
         """Take in one passage."""
         card = summary.card
         self.cards.append(card)
         self.searches.append(summary.search)
+        self.tests.append(summary.tested)
         if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
             self.surest = (card, row)
         for target, said in summary.said.items():
@@ -92,7 +99,9 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     slugs: list[str] = []
     for number, label in enumerate(labels):
         slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
-        slugs.append(f"{slug}-{number}" if slug in slugs else slug)
+        while slug in slugs or slug in RESERVED:
+            slug = f"{slug}-{number}"
+        slugs.append(slug)
     return slugs
 
 
@@ -105,24 +114,32 @@ def read_records(store: Store, row: Row) -> dict[str, Record]:
 
 
 def passage_page(
-    code: str, header: Header, row: Row, records: Mapping[str, Record], near: tuple[Neighbour | None, Neighbour | None], slugs: Sequence[str]
+    code: str,
+    header: Header,
+    row: Row,
+    records: Mapping[str, Record],
+    near: tuple[Neighbour | None, Neighbour | None],
+    slugs: Sequence[str],
+    carried: Carried,
 ) -> Page:
     """Return a passage's page; `near` are the passages before and behind it."""
     prediction, attributions = _explained(records)
     attention, bertviz = records.get("attention"), records.get("bertviz")
-    tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
     fragment = fragments.passage_fragment(
         code,
         header,
         row,
         prediction,
         attributions,
-        tried if isinstance(tried, Faithfulness) else None,
+        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
         attention if isinstance(attention, Attention) else None,
         bertviz if isinstance(bertviz, Bertviz) else None,
         near,
         slugs,
         multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
+        carried,
+        next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
         shell="passages/shell/",
@@ -163,6 +180,7 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
         said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], language) for target in row.targets},
         heads=heads_seen(heads, attention if isinstance(attention, Attention) else None, row.true_class) if isinstance(heads, Heads) else None,
         largest=dict(largest),
+        tested=tested(header.methods, predicted, records),
     )
 
 
@@ -180,6 +198,7 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
     yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
         card, row = gathered.surest
         prediction, attributions = _explained(read_records(store, row))
@@ -243,7 +262,7 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
         (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
     prediction, named = _explained(records)
@@ -282,7 +301,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
                 "weights_sha256": header.model.weights_digest,
             },
             ensure_ascii=False,
-            indent=1,
+            separators=(",", ":"),
         ),
         "utf-8",
     )
@@ -298,7 +317,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
-        for name, content in attention_files(prediction, attention).items():
+        for name, content in carried_files(prediction, attention, carried).items():
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
