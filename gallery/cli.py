@@ -51,6 +51,8 @@ def _type(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
+    if len(inner) > 1:
+        return str
     if inner:
         return _type(inner[0])
     return annotation if annotation in (int, float, bool) else str
@@ -147,10 +149,10 @@ def render(settings: Settings, config_file: Path) -> None:
 @_configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.site import serve_site
+    from gallery.serving import serve_site
 
     _explain(settings, config_file)
-    serve_site(settings, config_file, port)
+    serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
 
 
 @main.command()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gallery.errors import ConfigError
 
@@ -31,11 +31,31 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+def _layers(value: Any) -> Any:
+    """Return the layers asked for in order; an option gives them as 1,6,12."""
+    if value in ("all", "mean", "none"):
+        return value
+    named = value.split(",") if isinstance(value, str) else value
+    try:
+        numbers = sorted({int(str(number)) for number in named})
+    except (TypeError, ValueError):
+        numbers = []
+    if not numbers or numbers[0] < 1:
+        raise ValueError("must be all, mean, none, or a list of layers such as 1,6,12, numbered from 1 as on the pages")
+    return tuple(numbers)
+
+
 class AttentionSettings(Section):
-    """What is kept of attention."""
+    """What is kept of attention, and what of it the site carries: the store always has all."""
 
     precision: Literal["int8", "exact"] = "int8"
-    """How queries and keys are stored: int8 (a scale per token and head) or exact (fp16)."""
+    """How finely queries and keys are stored: int8 (about 8 bits a number) or exact (about 12)."""
+    layers: Annotated[Literal["all", "mean", "none"] | tuple[int, ...], BeforeValidator(_layers)] = "all"
+    """Layers that the site carries: all; a list such as 1,6,12, numbered as on the pages; mean (of all heads, and rollout); none (the picture alone)."""
+    tokens: Annotated[int, Field(ge=8)] | None = None
+    """Length of the excerpt, from the beginning, whose attention the site carries; null for whole passages."""
+    fit: bool = False
+    """Choose for me how much of attention the site carries, so that it stays within site_budget_mb; the pages say what was left out."""
 
 
 class Settings(Section):

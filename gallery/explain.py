@@ -9,7 +9,8 @@ from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
 from gallery.faithfulness import chance, faithfulness
-from gallery.plan import Job, Need, Planner
+from gallery.heads import head_effects
+from gallery.plan import Job, Need, Planner, targets_of
 from gallery.precision import precision
 from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
@@ -39,6 +40,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
     if wanting:
         for ident, attention in zip(wanting, attend(classifier, [encoded[ident].parts[0] for ident in wanting], settings.attention), strict=True):
             yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
+    yield from _heads(classifier, batch, encoded, missing, store, planner)
     for ident, needs in missing.items():
         for need in needs:
             if need.kind == "bertviz":
@@ -89,3 +91,19 @@ def _trials(
     trials = [(need.key, attribution) for need, attribution in found if need.kind == "faithfulness"]
     records = faithfulness(classifier, encoded, [attribution for _, attribution in trials], method_parameters(settings, "faithfulness")) if trials else []
     yield from zip([key for key, _ in trials], records, strict=True)
+
+
+def _heads(
+    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], store: Store, planner: Planner
+) -> Iterator[tuple[str, Record]]:
+    """Ask how each head of the model moves the scores of the classes that are explained; predictions are in the store by now."""
+    wanted = {job: need for job in batch for need in missing[job.passage.id] if need.kind == "heads"}
+    if not wanted:
+        return
+    targets = []
+    for job in wanted:
+        prediction = store.read("prediction", planner.prediction(job.passage.text).key)
+        assert isinstance(prediction, Prediction)
+        targets.append(targets_of(prediction, job.true_class))
+    found = head_effects(classifier, [encoded[job.passage.id].parts[0] for job in wanted], targets)
+    yield from zip([need.key for need in wanted.values()], found, strict=True)

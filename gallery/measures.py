@@ -60,8 +60,12 @@ def tested(methods: Sequence[str], predicted: int, records: Mapping[str, Record]
         figures[rows, 5] = [np.nan if value is None else value for value in own]
         figures[-1, 5] = np.mean(others) if others else np.nan
     forgot = [one for method in methods if isinstance(one := records.get(f"sanity/{method}/{predicted}"), Sanity)]
+    tau, overlap = _agreement(explained)
     return Tested(
-        *(_plain(values) for values in (figures, deletion, *_agreement(explained))),
+        figures=_plain(figures),
+        deletion=_plain(deletion),
+        tau=_plain(tau),
+        overlap=_plain(overlap),
         steps=list(forgot[0].steps) if forgot else [],
         likeness={one.method: one.correlations.tolist() for one in forgot},
     )

@@ -22,7 +22,7 @@ class Need:
     """One entry that a page is made of."""
 
     name: str
-    """prediction, attention, bertviz, chance, precision/<method>/<class>, attribution/<method>/<class> or faithfulness/<method>/<class>."""
+    """prediction, attention, heads, bertviz, chance, or attribution|faithfulness|precision|sanity/<method>/<class>."""
     key: str
 
     @property
@@ -73,7 +73,8 @@ class Planner:
         settings = self.settings
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
         read = _read(prediction)
-        needs = [Need("attention", self._key("attention", text, encoding=VERSION, **settings.attention.model_dump()))]
+        needs = [Need("attention", self._key("attention", text, encoding=VERSION, precision=settings.attention.precision))]
+        needs.append(Need("heads", self._key("heads", text, targets=targets)))
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
         for method in settings.methods:

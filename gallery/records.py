@@ -104,8 +104,8 @@ class Prediction:
         if not len(self.windows):
             return places
         start, end = self.windows[0].tolist()
-        read: Array = places[self.special | ((places >= start) & (places < end))]
-        return read
+        first: Array = places[self.special | ((places >= start) & (places < end))]
+        return first
 
     def word_texts(self) -> list[str]:
         """[W] the words as they stand in the passage."""
@@ -184,6 +184,20 @@ class Attention:
     summary: Array
     """[layers, heads, len(summary_names)] float32: what each head does, shares of attention from 0 to 1."""
     summary_names: tuple[str, ...]
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What each attention head adds to the score of a class in one passage, to the first order."""
+
+    kind: ClassVar[str] = "heads"
+
+    targets: tuple[int, ...]
+    """Classes, in the order of `effects`."""
+    effects: Array
+    """[targets, layers, heads] float32: derivative of the logit with respect to a gate on the head's output; empty where
+    the architecture does not let heads be told apart."""
     versions: dict[str, str]
 
 
@@ -291,8 +305,8 @@ class Precision:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
+Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
