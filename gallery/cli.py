@@ -165,6 +165,23 @@ def check(settings: Settings, config_file: Path) -> None:
 
 
 @main.command()
+@click.argument("passage", metavar="ID")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--layers", help="Layers whose attention can be opened: all, none, or numbers such as 1,4. Without it: all, if the file stays under 5 MB.")
+@_configured
+def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
+    """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
+    from gallery.export import export_page
+    from gallery.store import Store
+
+    done = export_page(Store(config_file.parent / settings.store), config_file, passage, file, layers)
+    held = f"attention of {len(done.layers)} {'layer' if len(done.layers) == 1 else 'layers'}" if done.layers else "no attention data"
+    click.echo(f"{passage} in {file}: {done.size / 1e6:,.2f} MB with {held}.")
+    if layers is None and done.whole > done.size:
+        click.echo(f"With all layers it would be {done.whole / 1e6:,.1f} MB: --layers all, or some, as in --layers 1,6.", err=True)
+
+
+@main.command()
 @click.option("--remote", default="origin", show_default=True, help="Remote to push to.")
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch that Pages serves.")
 @click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by one commit.")

@@ -30,6 +30,7 @@ def environment(code: str) -> Environment:
     env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
     env.globals["lang"] = speech.code
+    env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": True}  # Cyrillic takes two bytes then, not six
     return env
 
 
@@ -232,6 +233,39 @@ class Neighbour:
     title: str
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """Where a passage's page finds what is not within it; each empty where there is none."""
+
+    site: str
+    """The front page, with a slash at the end."""
+    data: str
+    """The passage's folder of numbers, with a slash at the end."""
+    attention: str
+    """The folder of its attention, with a slash at the end."""
+    heads: str
+    """The picture of all heads."""
+    shaded: str
+    """The picture of the shaded passage."""
+
+
+def addresses_within(ident: str) -> Addresses:
+    """Return the addresses for a page of the site."""
+    data = f"../../data/{ident}/"
+    return Addresses("../../", data, f"{data}attention/", f"{data}attention/heads.png", f"{data}shaded.svg")
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What a passage's page offers to take away, besides files."""
+
+    bibtex: str
+    program: str | None
+    """A program that computes the numbers again, if there is one."""
+    exact: bool
+    """Whether its numbers are the same to rounding."""
+
+
 def passage_fragment(
     code: str,
     header: Header,
@@ -243,6 +277,8 @@ def passage_fragment(
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
+    addresses: Addresses,
+    downloads: Downloads,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -274,6 +310,8 @@ def passage_fragment(
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],
+        addresses=addresses,
+        downloads=downloads,
     )
 
 

@@ -12,10 +12,13 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
+from gallery.card import described, passage_card
+from gallery.citation import Publication, downloads
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
+from gallery.shaded import shaded_passage
 from gallery.store import Store
 
 
@@ -66,8 +69,10 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     return slugs
 
 
-def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered) -> Iterator[Page]:
-    """Yield every passage's page, write the files beside it under data/<id>/, and gather what lists need."""
+def passage_pages(
+    code: str, publication: Publication, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered
+) -> Iterator[Page]:
+    """Yield every passage's page, write its card and the files under data/<id>/, and gather what lists need."""
     slugs = author_slugs(header.model.labels)
     for index, row in enumerate(rows):
         records = {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
@@ -88,7 +93,10 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
             bertviz if isinstance(bertviz, Bertviz) else None,
             (near[0], near[1]),
             slugs,
+            fragments.addresses_within(row.id),
+            downloads(code, publication, header, row, attributions),
         )
+        _write_pictures(code, publication, out, header, row, prediction, attributions)
         _write_data(code, out / "data" / row.id, header, row, prediction, records)
         _gather(code, gathered, header, row, prediction, attributions)
         author = header.model.labels[row.true_class]
@@ -97,7 +105,7 @@ def passage_pages(code: str, store: Store, header: Header, rows: Sequence[Row], 
             address=f"passages/{row.id}/",
             slots={"passage": fragment},
             title=row.title,
-            description=f"{author}. {row.title}",
+            description=described(code, header, row, prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]),
             search=f"{author}. {row.work} {prediction.text}",
         )
 
@@ -169,6 +177,20 @@ def _speaking(words: Mapping[str, Sequence[tuple[float, Neighbour]]]) -> list[Au
     return [AuthorWord(word, sum(s for s, _ in words[word]) / len(words[word]), tuple(n for _, n in words[word])) for word in chosen]
 
 
+def _write_pictures(
+    code: str, publication: Publication, out: Path, header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution]
+) -> None:
+    """Write the card beside the page, and the shaded passage beside its numbers."""
+    view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
+    shaded = fragments.paragraphs(prediction, view.words)
+    for path, content in (
+        (out / "passages" / row.id / "card.png", passage_card(code, header, row, prediction, shaded, publication.name)),
+        (out / "data" / row.id / "shaded.svg", shaded_passage(code, header, row, prediction, view, shaded, publication.address(row.id)).encode()),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
 def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -192,6 +214,7 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
                     {
                         "method": a.method,
                         "class": labels[a.target],
+                        "target": a.target,
                         "output": a.output,
                         "output_value": a.output_value,
                         "baseline_value": a.baseline_value,

@@ -24,9 +24,11 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.card import beginning, site_card
+from gallery.citation import Publication, read_publication
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.fragments import speech
+from gallery.fragments import paragraphs, speech
 from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
 from gallery.store import Store
@@ -35,6 +37,7 @@ TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
 _SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
 _STATIC = Path(__file__).parent / "static"
+_THEME = Path(__file__).parent / "theme"
 _SHELLS = ("passages/shell/", "authors/shell/")
 
 
@@ -48,7 +51,8 @@ def build_site(settings: Settings, config_file: Path) -> None:
     header = read_header(store)
     with config_file.open("rb") as stream:
         own = yaml_load(stream)
-    code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
+    publication = read_publication(config_file)
+    code = publication.language
     _write_docs(code, root)
     config = _mkdocs_config(config_file, root, code, own.get("nav"))
     shells = Path(config["site_dir"])
@@ -65,10 +69,11 @@ def build_site(settings: Settings, config_file: Path) -> None:
     assets = fresh / "assets" / "gallery"
     write_scripts(store, header, assets)
     gathered, stamped = Gathered(), []
-    for page in passage_pages(code, store, header, list(read_rows(store)), fresh, gathered):
+    for page in passage_pages(code, publication, store, header, list(read_rows(store)), fresh, gathered):
         stamped.append(_stamp(page, shells, fresh))
     for page in list_pages(code, header, gathered):
         stamped.append(_stamp(page, shells, fresh))
+    (assets / "card.png").write_bytes(_site_card(code, publication, gathered))
     _write_search(fresh, stamped)
     _write_sitemap(fresh, stamped, config["site_url"] or "")
     _replace(root / "site", fresh)
@@ -115,11 +120,22 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
+    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_THEME))
     config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)
     return config
+
+
+def _site_card(code: str, publication: Publication, gathered: Gathered) -> bytes:
+    """Return the card of the pages that are about no one passage, with the beginning of the passage that speaks for all."""
+    example, count = gathered.example, len(gathered.cards)
+    shaded = paragraphs(example.prediction, example.attribution.words.tolist()) if example else []
+    language = speech(code)
+    right = sum(card.right for card in gathered.cards) / (count or 1)
+    figures = f"{count} {language.ngettext('passage', 'passages', count)} · {language.gettext('%(share)s recognised') % {'share': language.percent(right)}}"
+    return site_card(publication.name, publication.description, figures, beginning(shaded))
 
 
 def _write_docs(code: str, root: Path) -> None:

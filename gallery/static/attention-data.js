@@ -8,7 +8,7 @@
  * @property {number} heads
  * @property {number} size of a head
  * @property {string[]} tokens
- * @property {string[]} files one a layer
+ * @property {(string | null)[]} files one a layer; null where the page was saved without it
  * @property {string | null} mean
  * @property {string | null} rollout
  * @property {number[]} scaling by layer
@@ -69,13 +69,32 @@ class Shelf {
   }
 }
 
+/** How an address begins whose file is in the page. */
+export const HELD = "held:";
+
 /** What could not be had from the server: it is said on the page, and can be tried again. */
 export class FetchError extends Error {}
+
+/** A file that the page itself holds, as base64 in a script: gallery/export.py writes such pages. @param {URL} url */
+async function heldBytes(url) {
+  const script = document.querySelector(`script[data-file="${CSS.escape(url.pathname)}"]`);
+  if (!script) throw new Error(url.pathname);
+  return fetch(`data:;base64,${script.textContent?.trim()}`);
+}
+
+/** A layer was asked for that the page was saved without. */
+export class LeftOut extends Error {
+  /** @param {Index} index */
+  constructor(index) {
+    super("left out");
+    this.layers = index.files.flatMap((file, layer) => (file ? [layer + 1] : [])).join(", ");
+  }
+}
 
 /** Fetches a file and unpacks it, unless the server has unpacked it already. @param {URL} url */
 async function fetchBytes(url) {
   try {
-    const response = await fetch(url);
+    const response = await (url.protocol === HELD ? heldBytes(url) : fetch(url));
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`.trim());
     const bytes = new Uint8Array(await response.arrayBuffer());
     if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
@@ -202,6 +221,7 @@ export class AttentionData {
   /** @param {number} number @returns {Promise<Layer>} */
   layer(number) {
     const file = this.index.files[number];
+    if (!file) return Promise.reject(new LeftOut(this.index));
     const kept = this.layers.get(file);
     if (kept) return Promise.resolve(kept);
     let coming = this.underway.get(file);

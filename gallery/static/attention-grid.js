@@ -98,11 +98,13 @@ export class HeadGrid {
         const label = leaning(index, layer, head, told.text, told.percent);
         const cell = make("button", { type: "button", class: "cell", "data-head": `${layer}.${head}`, "aria-label": label, tabindex: "-1" });
         this.#paint(cell, layer, head);
+        cell.disabled = !index.files[layer];
         this.cells.set(`${layer}.${head}`, cell);
         return cell;
       }),
     );
-    this.rows[0][0].tabIndex = 0;
+    const first = this.rows.flat().find((cell) => !cell.disabled);
+    if (first) first.tabIndex = 0;
     table.replaceChildren(corner, ...columns, ...this.rows.flatMap((row, i) => [make("span", { class: "edge left" }, String(order[i][0][0] + 1)), ...row]));
   }
 

@@ -1,6 +1,6 @@
 // <gallery-attention src="folder/">: every head of a passage, as a grid, a map, a lit-up text, lines and neurons.
 
-import { AttentionData, FetchError } from "./attention-data.js";
+import { AttentionData, FetchError, HELD, LeftOut } from "./attention-data.js";
 import { csvFile, drawnPicture, mapPicture, pngFile, readingPicture, save, svgFile } from "./attention-export.js";
 import { HeadGrid, leaning } from "./attention-grid.js";
 import { HeatMap, colours } from "./attention-heatmap.js";
@@ -56,7 +56,7 @@ export class GalleryAttention extends HTMLElement {
     this.strings = strings ? JSON.parse(strings) : {};
     this.listening = new AbortController();
     const { signal } = this.listening;
-    if (location.protocol === "file:") {
+    if (location.protocol === "file:" && !this.getAttribute("src")?.startsWith(HELD)) {
       this.querySelector(".unserved")?.classList.add("shown");
       return;
     }
@@ -106,6 +106,7 @@ export class GalleryAttention extends HTMLElement {
     this.#say("");
     const { index } = this.data;
     this.state = readState(location.search, index);
+    if (!index.files[this.state.heads[0][0]]) this.state.heads = [[Math.max(0, index.files.findIndex(Boolean)), 0]];
     this.#build();
     await this.refresh();
     this.dataset.ready = "";
@@ -129,6 +130,7 @@ export class GalleryAttention extends HTMLElement {
 
   /** @param {unknown} error @param {() => void} again */
   #fail(error, again) {
+    if (error instanceof LeftOut) return this.#say(this.text("left_out", { layers: error.layers }));
     if (!(error instanceof FetchError)) throw error;
     this.#say(this.text("failed", { reason: error.message }), again);
   }
@@ -263,8 +265,9 @@ export class GalleryAttention extends HTMLElement {
   #step(layers, heads) {
     const { index } = /** @type {AttentionData} */ (this.data);
     const [layer, head] = this.state.heads[this.state.heads.length - 1];
-    const next = /** @type {[number, number]} */ ([(layer + layers + index.layers) % index.layers, (head + heads + index.heads) % index.heads]);
-    this.#set({ heads: [next], source: this.state.source === "layer" && !heads ? "layer" : "head" });
+    let next = (layer + layers + index.layers) % index.layers;
+    while (!index.files[next]) next = (next + layers + index.layers) % index.layers;
+    this.#set({ heads: [[next, (head + heads + index.heads) % index.heads]], source: this.state.source === "layer" && !heads ? "layer" : "head" });
   }
 
   /** Heads whose mean is shown; null when a stored matrix is. @returns {[number, number][] | null} */

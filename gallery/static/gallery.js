@@ -1,5 +1,6 @@
 // The gallery's elements. Each binds itself when it enters the page, so instant navigation needs no help.
 import "./attention.js";
+import { GalleryDownloads } from "./downloads.js";
 import { GalleryWords } from "./words.js";
 import { GalleryTable } from "./table.js";
 import { GalleryFilter } from "./filter.js";
@@ -8,6 +9,7 @@ for (const [name, element] of /** @type {[string, CustomElementConstructor][]} *
   ["gallery-words", GalleryWords],
   ["gallery-table", GalleryTable],
   ["gallery-filter", GalleryFilter],
+  ["gallery-downloads", GalleryDownloads],
 ])) {
   if (!customElements.get(name)) customElements.define(name, element);
 }
