@@ -113,7 +113,7 @@ def _palette() -> bytes:
 
 @cache
 def _mark(right: bool, side: int = 34) -> Image.Image:
-    """A tick or a cross, drawn four times as large, so that its edges are smooth."""
+    """Return a tick or a cross, drawn four times as large, so that its edges are smooth."""
     large = Image.new("L", (4 * side, 4 * side))
     strokes = [[(0.08, 0.56), (0.38, 0.86), (0.92, 0.16)]] if right else [[(0.14, 0.14), (0.86, 0.86)], [(0.86, 0.14), (0.14, 0.86)]]
     for stroke in strokes:
@@ -126,7 +126,9 @@ def verdict(code: str, header: Header, row: Row, prediction: Prediction) -> str:
     """Return in words whether the model named the true author, and how sure it was."""
     speech = language(code)
     predicted = prediction.ranking[0]
-    said = speech.gettext("recognised") if predicted == row.true_class else speech.gettext("the model says: %(name)s") % {"name": header.model.labels[predicted]}
+    said = (
+        speech.gettext("recognised") if predicted == row.true_class else speech.gettext("the model says: %(name)s") % {"name": header.model.labels[predicted]}
+    )
     return f"{said}, {speech.percent(float(prediction.probabilities[predicted]))}"
 
 

@@ -69,9 +69,7 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     return slugs
 
 
-def passage_pages(
-    code: str, publication: Publication, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered
-) -> Iterator[Page]:
+def passage_pages(code: str, publication: Publication, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered) -> Iterator[Page]:
     """Yield every passage's page, write its card and the files under data/<id>/, and gather what lists need."""
     slugs = author_slugs(header.model.labels)
     for index, row in enumerate(rows):

@@ -25,25 +25,29 @@ def shaded_passage(code: str, header: Header, row: Row, prediction: Prediction, 
         lines += [(top + _LINE * number, line) for number, line in enumerate(set_lines(paragraph, across, _SIZE))]
         top = (lines[-1][0] if lines else top) + round(1.4 * _LINE)
     bottom = lines[-1][0] if lines else top
-    return environment(code).get_template("shaded.svg").render(
-        width=_WIDTH,
-        height=bottom + 146,
-        margin=_MARGIN,
-        titles=titles,
-        author=", ".join(part for part in (header.model.labels[row.true_class], row.work) if part),
-        row=row,
-        view=view,
-        labels=header.model.labels,
-        right=prediction.ranking[0] == row.true_class,
-        predicted=prediction.ranking[0],
-        confidence=float(prediction.probabilities[prediction.ranking[0]]),
-        lines=lines,
-        bottom=bottom,
-        scale=max((abs(v) for v in view.words), default=0.0),
-        shades=[(f"{way}{step}", *_paint(way, step)) for way in TINTS for step in range(1, LEVELS + 1)],
-        paper=_hex(PAPER),
-        ink=_hex(INK),
-        address=address,
+    return (
+        environment(code)
+        .get_template("shaded.svg")
+        .render(
+            width=_WIDTH,
+            height=bottom + 146,
+            margin=_MARGIN,
+            titles=titles,
+            author=", ".join(part for part in (header.model.labels[row.true_class], row.work) if part),
+            row=row,
+            view=view,
+            labels=header.model.labels,
+            right=prediction.ranking[0] == row.true_class,
+            predicted=prediction.ranking[0],
+            confidence=float(prediction.probabilities[prediction.ranking[0]]),
+            lines=lines,
+            bottom=bottom,
+            scale=max((abs(v) for v in view.words), default=0.0),
+            shades=[(f"{way}{step}", *_paint(way, step)) for way in TINTS for step in range(1, LEVELS + 1)],
+            paper=_hex(PAPER),
+            ink=_hex(INK),
+            address=address,
+        )
     )
 
 

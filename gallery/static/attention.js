@@ -266,7 +266,7 @@ export class GalleryAttention extends HTMLElement {
     const { index } = /** @type {AttentionData} */ (this.data);
     const [layer, head] = this.state.heads[this.state.heads.length - 1];
     let next = (layer + layers + index.layers) % index.layers;
-    while (!index.files[next]) next = (next + layers + index.layers) % index.layers;
+    while (!index.files[next]) next = (next + (layers || 1) + index.layers) % index.layers;
     this.#set({ heads: [[next, (head + heads + index.heads) % index.heads]], source: this.state.source === "layer" && !heads ? "layer" : "head" });
   }
 

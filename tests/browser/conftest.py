@@ -35,12 +35,18 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="session")
-def site(tiny: Callable[[str], Path], serve: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Build a Russian gallery of three passages and give its address."""
+def gallery(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a Russian gallery of three passages and give its mkdocs.yml."""
     config = make_gallery(tmp_path_factory.mktemp("site"), tiny("bert"))
     result = run(config)
     assert result.exit_code == 0, result.output
-    return serve(config.parent / "site")
+    return config
+
+
+@pytest.fixture(scope="session")
+def site(gallery: Path, serve: Callable[[Path], str]) -> str:
+    """Give the address of that gallery's site."""
+    return serve(gallery.parent / "site")
 
 
 @dataclass
