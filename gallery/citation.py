@@ -5,11 +5,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
-from slugify import slugify
 from yaml import YAMLError
 
 from gallery.artifacts import PREFIX
@@ -40,7 +38,7 @@ class Publication:
 
     def address(self, ident: str) -> str:
         """Return the address of a passage's page, or nothing."""
-        return f"{self.url}passages/{quote(ident)}/" if self.url else ""
+        return f"{self.url}passages/{ident}/" if self.url else ""
 
 
 def read_publication(config_file: Path) -> Publication:
@@ -91,7 +89,7 @@ def bibtex(code: str, publication: Publication, header: Header, row: Row) -> str
         "note": f"Model weights sha256:{header.model.weights_digest[:16]}",
     }
     lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
-    return f"@misc{{{slugify(row.id) or 'passage'},\n" + ",\n".join(lines) + "\n}"
+    return f"@misc{{{row.id},\n" + ",\n".join(lines) + "\n}"
 
 
 def _plain(text: str) -> str:
