@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from gallery.config import Settings
-from gallery.encoder import Encoder, encoder_of
+from gallery.encoder import Encoder, encoder_of, rounds_fast
 from gallery.errors import SourceError
 from gallery.labels import label_names
 from gallery.records import Array, Model, Prediction
@@ -71,6 +71,13 @@ class Classifier:
         at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
         return encoder_of(self.model) if at_embeddings else None
 
+    @cached_property
+    def rounded_encoder(self) -> Encoder | None:
+        """The encoder with its products in bfloat16; None where that is no faster, or the model is not in float32."""
+        if self.encoder is None or self.dtype != torch.float32 or not rounds_fast(self.device):
+            return None
+        return self.encoder.rounded()
+
     def encode(self, text: str) -> Encoded:
         """Return the passage as tokens and words, cut at the longest input the model takes."""
         coded = self.tokenizer(
@@ -110,9 +117,12 @@ class Classifier:
         return tuple(own if special else filler for own, special in zip(encoded.ids, encoded.special, strict=True))
 
     @torch.no_grad()
-    def logits(self, rows: Sequence[Sequence[int]]) -> Tensor:
-        """Return [B, C] float32 logits of rows of token ids."""
+    def logits(self, rows: Sequence[Sequence[int]], rounded: bool = False) -> Tensor:
+        """Return [B, C] float32 logits of rows of token ids; rounded lets products be in bfloat16 where that is faster."""
         inputs = self.batch(rows)
+        if rounded and self.rounded_encoder is not None:
+            mask = inputs["attention_mask"]
+            return self.rounded_encoder(self.embed(inputs), None if bool(mask.all()) else mask).float()
         if self.encoder is None:
             result: Tensor = self.model(**inputs).logits.float()
             return result

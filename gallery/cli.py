@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from gallery import __version__
 from gallery.config import Settings, load_settings
 from gallery.errors import GalleryError
-from gallery.store import alone
+from gallery.store import Store, alone
 
 _BUILD = "build"
 
@@ -56,16 +56,18 @@ def _type(annotation: Any) -> Any:
     return annotation if annotation in (int, float, bool) else str
 
 
-def _options(model: type[BaseModel], prefix: str = "") -> list[Callable[[Any], Any]]:
-    """Return a click option for every key of the settings; `a.b` becomes `--a-b`."""
+def _options(model: type[BaseModel], prefix: str = "", own: frozenset[str] = frozenset()) -> list[Callable[[Any], Any]]:
+    """Return a click option for every key of the settings, but those flags that a command uses itself; `a.b` becomes `--a-b`."""
     options = []
     for name, field in model.model_fields.items():
         annotation = field.annotation
         dotted = prefix + name
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            options += _options(annotation, f"{dotted}.")
+            options += _options(annotation, f"{dotted}.", own)
             continue
         flag = "--" + dotted.replace(".", "-").replace("_", "-")
+        if flag in own:
+            continue
         many = get_origin(annotation) in (tuple, dict)
         if annotation is bool:
             options.append(click.option(f"{flag}/--no-{flag[2:]}", dotted.replace(".", "__"), default=None, help=field.description))
@@ -101,7 +103,8 @@ def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
         settings = load_settings(config_file, given)
         return command(settings=settings, config_file=config_file, **options)
 
-    for option in reversed(_options(Settings)):
+    own = frozenset(flag for option in getattr(command, "__click_params__", []) for flag in option.opts)
+    for option in reversed(_options(Settings, own=own)):
         wrapped = option(wrapped)
     place = click.Path(dir_okay=False, path_type=Path)
     return click.option("--config-file", "-f", type=place, default="mkdocs.yml", show_default=True, help="The one configuration file.")(wrapped)
@@ -152,10 +155,24 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 
 @main.command()
 @_configured
-def check(settings: Settings, config_file: Path) -> None:
-    """Look through the finished site: broken links, other hosts, sizes, missing passages."""
+@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Look through the store instead, or through the one in a folder given here.")
+def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
+    """Look through the finished site: broken links, other hosts, sizes, missing passages.
+
+    With --store: read every file of the store and hold it against its checksum; nothing is changed.
+    """
+    from gallery.audit import audit
     from gallery.check import check_gallery
     from gallery.sizes import table
+
+    if store_folder is not None:
+        folder = config_file.parent / (store_folder or settings.store)
+        found = audit(Store(folder))
+        click.echo(f"{found.sound:,} of {found.files:,} files of {folder} are sound.")
+        for note in found.notes:
+            click.echo(f"Warning: {note}", err=True)
+        _end(found.damage)
+        return
 
     report = check_gallery(settings, config_file)
     click.echo(table(report.sizes))

@@ -1,12 +1,13 @@
 """The encoders of the BERT family from their embeddings on, in the fewest and fastest matrix products.
 
 The same arithmetic as the model's own forward, rearranged: one product for queries, keys and values; no
-gradient of any weight; of the last layer only the first row, which is all that the classifier reads; on a
-CPU in float32 through oneDNN, which multiplies faster than MKL on AMD and as fast on Intel.
+gradient of any weight; of the last layer only the first row, which is all that the classifier reads; in
+float32 through oneDNN where the processor is not Intel's, on which MKL is slower.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,6 +17,12 @@ from torch import Tensor, nn
 _BERT_LIKE = {"bert", "roberta", "xlm-roberta", "camembert", "electra"}
 TOLERANCE = 1e-4
 """Largest difference of a logit from the model's own, relative to the largest logit, before it is given up."""
+
+
+@cache
+def _onednn() -> bool:
+    """Whether oneDNN multiplies float32 faster here than the default library."""
+    return torch.backends.mkldnn.is_available() and "Intel" not in torch.cpu.get_capabilities().get("cpu_name", "")
 
 
 class _Product(torch.autograd.Function):
@@ -48,10 +55,15 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map [..., in] to [..., out]."""
-        if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():
+        x = x.to(self.weight.dtype)
+        if x.device.type == "cpu" and x.dtype == torch.float32 and _onednn():
             result: Tensor = _Product.apply(x, self.weight, self.bias)
             return result
         return functional.linear(x, self.weight, self.bias)
+
+    def rounded(self) -> "Linear":
+        """Return the same map with its weights in bfloat16, to which its inputs are rounded as well."""
+        return Linear(self.weight.bfloat16(), self.bias.bfloat16())
 
 
 @dataclass(frozen=True)
@@ -71,8 +83,12 @@ class Layer:
         """Return [B, T, H] of [B, T, H]; mask [B, 1, 1, T] is added to the attention scores."""
         rows, length, width = x.shape
         q, k, v = self.qkv(x).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask.to(q.dtype))
         return self._forward_part(x, mixed.transpose(1, 2).reshape(rows, length, width))
+
+    def rounded(self) -> "Layer":
+        """Return the layer with its products in bfloat16; sums and normalisations stay as they are."""
+        return replace(self, qkv=self.qkv.rounded(), out=self.out.rounded(), up=self.up.rounded(), down=self.down.rounded())
 
     def first_row(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Return [B, 1, H], the first row of what the layer gives for [B, T, H]; keys and values are never formed.
@@ -119,12 +135,24 @@ class Encoder:
             states = layer(states, mask)
         return self.head(self.layers[-1].first_row(states, mask))
 
+    def rounded(self) -> "Encoder":
+        """Return the encoder with its products in bfloat16, all but the last layer's few."""
+        return replace(self, layers=[*(layer.rounded() for layer in self.layers[:-1]), self.layers[-1]])
+
     def state_after(self, points: Tensor, layer: int) -> Tensor:
         """Return [B, T, H] the output of a layer, counted from 0, for embeddings of passages without padding."""
         states = self.project(points)
         for one in self.layers[: layer + 1]:
             states = one(states, None)
         return states
+
+
+def rounds_fast(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware, several times faster than float32."""
+    if device.type == "cpu":
+        known = torch.cpu.get_capabilities()
+        return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def encoder_of(model: Any) -> Encoder | None:

@@ -1,17 +1,20 @@
 """Records -> HTML fragments, through Jinja2 with autoescape; pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import PlainSerializer, PlainValidator
 
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
+from gallery.paging import ONLY, Paging, cut
 from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
 
 LEVELS = 8
@@ -394,7 +397,7 @@ class Card:
     predicted: int
     confidence: float
     words: int
-    strip: Markup
+    strip: Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
 
     @property
     def right(self) -> bool:
@@ -415,10 +418,33 @@ def examples(code: str, header: Header, card: Card, prediction: Prediction, attr
     return {f"example {kind}": _render(code, "example.html", kind=kind, **values) for kind in EXAMPLES}
 
 
-def index_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]]) -> Markup:
-    """Return the index: headline figures, cards, the confusion matrix [true][predicted] of the gallery."""
-    shown = sorted({c.true_class for c in cards} | {c.predicted for c in cards}, key=lambda n: labels[n])
-    return _render(code, "index.html", cards=cards, labels=labels, slugs=slugs, matrix=matrix, shown=shown, root="")
+def index_fragment(
+    code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]], paging: Paging = ONLY
+) -> Markup:
+    """Return the index: headline figures, the first page of cards, the confusion matrix [true][predicted] of the gallery."""
+    values = {"labels": labels, "slugs": slugs, "matrix": matrix, "shown": classes_shown(cards, labels), "paging": paging, "root": ""}
+    return _render(code, "index.html", every=cards, cards=cut(cards)[0], **values)
+
+
+def list_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], shown: Sequence[int], paging: Paging) -> Markup:
+    """Return a further page of the index: its cards, and the same filters; `shown` are the classes to choose from."""
+    return _render(code, "list.html", cards=cards, labels=labels, shown=shown, paging=paging, root=paging.first)
+
+
+def author_list_fragment(code: str, author: int, labels: Sequence[str], cards: Sequence[Card], kind: str, paging: Paging) -> Markup:
+    """Return a further page of an author's `passages`, or of those `taken` for his."""
+    return _render(code, "author-list.html", author=author, labels=labels, cards=cards, kind=kind, paging=paging, root="../../../../")
+
+
+def page_title(code: str, name: str, number: int, count: int) -> str:
+    """Return the title of a further page of an author's list, or of the index where there is no name."""
+    _ = language(code).gettext
+    return f"{name or _('Passages')}: {_('page {number} of {count}').format(number=number, count=count)}"
+
+
+def classes_shown(cards: Sequence[Card], labels: Sequence[str]) -> list[int]:
+    """Return the classes that some passage is of or is taken for, by name."""
+    return sorted({c.true_class for c in cards} | {c.predicted for c in cards}, key=lambda n: labels[n])
 
 
 @dataclass(frozen=True)
@@ -429,10 +455,18 @@ class AuthorWord:
     value: float
     """Mean share of |contribution| with its sign, over the passages it stands in."""
     passages: tuple[Neighbour, ...]
+    """The first few of them."""
 
 
 def author_fragment(
-    code: str, author: int, labels: Sequence[str], slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], speaks: Sequence[AuthorWord]
+    code: str,
+    author: int,
+    labels: Sequence[str],
+    slugs: Sequence[str],
+    own: Sequence[Card],
+    taken: Sequence[Card],
+    speaks: Sequence[AuthorWord],
+    pagings: tuple[Paging, Paging] = (ONLY, ONLY),
 ) -> Markup:
     """Return an author's page: his passages, those taken for his, the words that speak for and against him."""
     return _render(
@@ -445,15 +479,18 @@ def author_fragment(
         taken=taken,
         words_for=[w for w in speaks if w.value > 0],
         words_against=[w for w in speaks if w.value < 0],
+        own_paging=pagings[0],
+        taken_paging=pagings[1],
+        own_shown=cut(own)[0],
+        taken_shown=cut(taken)[0],
         root="../../",
     )
 
 
 def authors_fragment(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Markup:
     """Return the list of author classes with their counts."""
-    rows = [
-        (number, name, sum(c.true_class == number for c in cards), sum(c.true_class == number and c.right for c in cards)) for number, name in enumerate(labels)
-    ]
+    passages, right = Counter(card.true_class for card in cards), Counter(card.true_class for card in cards if card.right)
+    rows = [(number, name, passages[number], right[number]) for number, name in enumerate(labels)]
     return _render(code, "authors.html", rows=sorted(rows, key=lambda row: row[1]), slugs=slugs)
 
 

@@ -1,8 +1,10 @@
 """The manifest: what the explain half leaves for the render half to find its way in the store.
 
-One JSON object a line: first the header, then a row for each passage, in the gallery's order.
+One JSON object a line: first the header, then a row for each passage, in the gallery's order, then how many there are.
+Every line carries its own sha256, so that a changed title or figure is found as surely as a changed entry.
 """
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -44,7 +46,8 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
 
     Raises StoreError where the system refuses.
     """
-    lines = [canonical({"schema": SCHEMA, **asdict(header)}), *(canonical(asdict(row)) for row in rows)]
+    lines = [_seal({"schema": SCHEMA, **asdict(header)}), *(_seal(asdict(row)) for row in rows)]
+    lines.append(_seal({"rows": len(lines) - 1}))
     write_whole(store.folder / MANIFEST, ("\n".join(lines) + "\n").encode())
 
 
@@ -56,7 +59,7 @@ def read_header(store: Store) -> Header:
     path = store.folder / MANIFEST
     try:
         with path.open(encoding="utf-8") as stream:
-            head: dict[str, Any] = json.loads(stream.readline())
+            head: dict[str, Any] = _unseal(stream.readline())
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
@@ -64,7 +67,7 @@ def read_header(store: Store) -> Header:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}.") from error
+        raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
     except (ValueError, KeyError, TypeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}. Run: python build.py explain") from error
 
@@ -72,14 +75,33 @@ def read_header(store: Store) -> Header:
 def read_rows(store: Store) -> Iterator[Row]:
     """Yield the manifest's rows, one by one.
 
-    Raises StoreError, naming the line, where one is damaged.
+    Raises StoreError, naming the line, where one is damaged or lines are missing at the end.
     """
     path = store.folder / MANIFEST
-    with path.open(encoding="utf-8") as stream:
-        stream.readline()
-        for number, line in enumerate(stream, 2):
-            try:
-                row = json.loads(line)
-                yield Row(**{**row, "targets": tuple(row["targets"])})
-            except (ValueError, KeyError, TypeError) as error:
-                raise StoreError(f"{path}: line {number}: damaged: {error}. Run: python build.py explain") from error
+    number = 0
+    try:
+        with path.open(encoding="utf-8") as stream:
+            for number, line in enumerate(stream):
+                values = _unseal(line)
+                if values.get("rows") == number - 1:
+                    return
+                if number:
+                    yield Row(**{**values, "targets": tuple(values["targets"])})
+        raise ValueError("it is cut short")
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{path}: line {number + 1}: damaged: {error}. Run: python build.py explain") from error
+
+
+def _seal(values: dict[str, Any]) -> str:
+    """Return a line that carries the sha256 of the rest of it."""
+    return canonical({**values, "sha256": hashlib.sha256(canonical(values).encode()).hexdigest()})
+
+
+def _unseal(line: str) -> dict[str, Any]:
+    """Return what was sealed; raise ValueError where a character of it has changed."""
+    values = json.loads(line)
+    if not isinstance(values, dict) or values.pop("sha256", None) != hashlib.sha256(canonical(values).encode()).hexdigest():
+        raise ValueError("the checksum does not match")
+    return values

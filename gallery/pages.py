@@ -12,11 +12,13 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
-from gallery.card import described, passage_card
+from gallery.card import beginning, described, passage_card, site_card
 from gallery.citation import Publication, downloads
 from gallery.encoding import attention_files
 from gallery.fragments import AuthorWord, Card, Neighbour
 from gallery.manifest import Header, Row
+from gallery.paging import behind, cut, front
+from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
 from gallery.shaded import shaded_passage
 from gallery.store import Store
@@ -39,21 +41,51 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Example:
-    """The passage that the page on reading shows: the one the model recognised most surely."""
+class Summary:
+    """What lists, author pages and the search need of a passage; plain values, since it outlives its build."""
 
     card: Card
-    prediction: Prediction
-    attribution: Attribution
+    search: str
+    """Author, work and text."""
+    shares: dict[int, dict[str, float]]
+    """Class explained -> word, lower case -> its share of all |contribution| in the passage, with its sign."""
+
+
+@dataclass
+class WordSum:
+    """A word's shares over the passages it stands in."""
+
+    total: float = 0.0
+    count: int = 0
+    passages: list[Neighbour] = field(default_factory=list)
+    """The first few of them."""
 
 
 @dataclass
 class Gathered:
-    """What lists and author pages need of every passage; grows by a few kilobytes a passage."""
+    """What lists and author pages need of all passages: their cards, and sums that grow with the vocabulary alone."""
 
     cards: list[Card] = field(default_factory=list)
-    words: dict[int, dict[str, list[tuple[float, Neighbour]]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    example: Example | None = None
+    words: dict[int, dict[str, WordSum]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(WordSum)))
+    searches: list[str] = field(default_factory=list)
+    """[cards] what the search finds each passage by."""
+    surest: tuple[Card, Row] | None = None
+    """The passage the model recognised most surely, which the page on reading shows."""
+
+    def add(self, row: Row, summary: Summary) -> None:
+        """Take in one passage."""
+        card = summary.card
+        self.cards.append(card)
+        self.searches.append(summary.search)
+        if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
+            self.surest = (card, row)
+        for target, shares in summary.shares.items():
+            for word, share in shares.items():
+                found = self.words[target][word]
+                found.total += share
+                found.count += 1
+                if len(found.passages) < _PASSAGES_SHOWN:
+                    found.passages.append(Neighbour(card.id, card.title))
 
 
 # As English books spell Russian names: Tolstoy, Gorky, Bryusov.
@@ -69,73 +101,54 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     return slugs
 
 
-def passage_pages(code: str, publication: Publication, store: Store, header: Header, rows: Sequence[Row], out: Path, gathered: Gathered) -> Iterator[Page]:
-    """Yield every passage's page, write its card and the files under data/<id>/, and gather what lists need."""
-    slugs = author_slugs(header.model.labels)
-    for index, row in enumerate(rows):
-        records = {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
-        prediction = records["prediction"]
-        assert isinstance(prediction, Prediction)
-        attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
-        attention, bertviz = records.get("attention"), records.get("bertviz")
-        tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
-        near = [_neighbour(rows, index - 1), _neighbour(rows, index + 1)]
-        fragment = fragments.passage_fragment(
-            code,
-            header,
-            row,
-            prediction,
-            attributions,
-            tried if isinstance(tried, Faithfulness) else None,
-            attention if isinstance(attention, Attention) else None,
-            bertviz if isinstance(bertviz, Bertviz) else None,
-            (near[0], near[1]),
-            slugs,
-            fragments.addresses_within(row.id),
-            downloads(code, publication, header, row, attributions),
-        )
-        _write_pictures(code, publication, out, header, row, prediction, attributions)
-        _write_data(code, out / "data" / row.id, header, row, prediction, records)
-        _gather(code, gathered, header, row, prediction, attributions)
-        author = header.model.labels[row.true_class]
-        yield Page(
-            shell="passages/shell/",
-            address=f"passages/{row.id}/",
-            slots={"passage": fragment},
-            title=row.title,
-            description=described(code, header, row, prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]),
-            search=f"{author}. {row.work} {prediction.text}",
-        )
+def read_records(store: Store, row: Row) -> dict[str, Record]:
+    """Return a passage's entries by name.
+
+    Raises StoreError where one is missing or damaged.
+    """
+    return {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
 
 
-def list_pages(code: str, header: Header, gathered: Gathered) -> Iterator[Page]:
-    """Yield the pages that speak of many passages: the index, the authors, the model."""
-    labels, cards = header.model.labels, gathered.cards
-    slugs = author_slugs(labels)
-    matrix = [[0] * len(labels) for _ in labels]
-    for card in cards:
-        matrix[card.true_class][card.predicted] += 1
-    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix)})
-    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, cards)})
-    yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
-    if gathered.example is not None:
-        yield Page(
-            "how-to-read/", "how-to-read/", fragments.examples(code, header, gathered.example.card, gathered.example.prediction, gathered.example.attribution)
-        )
-    for number, label in enumerate(labels):
-        own = [card for card in cards if card.true_class == number]
-        taken = [card for card in cards if card.predicted == number and not card.right]
-        fragment = fragments.author_fragment(code, number, labels, slugs, own, taken, _speaking(gathered.words[number]))
-        yield Page("authors/shell/", f"authors/{slugs[number]}/", {"author": fragment}, title=label, description=label, search=label)
+def passage_page(
+    code: str,
+    publication: Publication,
+    header: Header,
+    row: Row,
+    records: Mapping[str, Record],
+    near: tuple[Neighbour | None, Neighbour | None],
+    slugs: Sequence[str],
+) -> Page:
+    """Return a passage's page; `near` are the passages before and behind it."""
+    prediction, attributions = _explained(records)
+    attention, bertviz = records.get("attention"), records.get("bertviz")
+    tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+    fragment = fragments.passage_fragment(
+        code,
+        header,
+        row,
+        prediction,
+        attributions,
+        tried if isinstance(tried, Faithfulness) else None,
+        attention if isinstance(attention, Attention) else None,
+        bertviz if isinstance(bertviz, Bertviz) else None,
+        near,
+        slugs,
+        fragments.addresses_within(row.id),
+        downloads(code, publication, header, row, attributions),
+    )
+    return Page(
+        shell="passages/shell/",
+        address=f"passages/{row.id}/",
+        slots={"passage": fragment},
+        title=row.title,
+        description=described(code, header, row, prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]),
+    )
 
 
-def _neighbour(rows: Sequence[Row], index: int) -> Neighbour | None:
-    return Neighbour(rows[index].id, rows[index].title) if 0 <= index < len(rows) else None
-
-
-def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution]) -> None:
+def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]) -> Summary:
+    """Return what is shown of a passage elsewhere."""
+    prediction, attributions = _explained(records)
     method = header.methods[0]
-    shown = attributions[f"attribution/{method}/{row.targets[0]}"]
     predicted = prediction.ranking[0]
     card = Card(
         id=row.id,
@@ -146,39 +159,103 @@ def _gather(code: str, gathered: Gathered, header: Header, row: Row, prediction:
         predicted=predicted,
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
-        strip=fragments.strip(code, prediction, shown),
+        strip=fragments.strip(code, prediction, attributions[f"attribution/{method}/{row.targets[0]}"]),
     )
-    gathered.cards.append(card)
-    best = gathered.example
-    if best is None or (card.right, card.confidence) > (best.card.right, best.card.confidence):
-        gathered.example = Example(card, prediction, shown)
     texts = prediction.word_texts()
-    here = Neighbour(row.id, row.title)
+    shares: dict[int, dict[str, float]] = {}
     for target in row.targets:
         values = attributions[f"attribution/{method}/{target}"].words
         total = float(abs(values).sum()) or 1.0
-        once: dict[str, float] = defaultdict(float)
+        sums: dict[str, float] = defaultdict(float)
         for text, value in zip(texts, values.tolist(), strict=True):
             if any(c.isalpha() for c in text):
-                once[text.lower()] += value / total
-        for text, share in once.items():
-            gathered.words[target][text].append((share, here))
+                sums[text.lower()] += value / total
+        shares[target] = {text: float(f"{share:.6g}") for text, share in sums.items()}
+    return Summary(card, f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}", shares)
+
+
+def _explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
+    prediction = records["prediction"]
+    assert isinstance(prediction, Prediction)
+    return prediction, {name: record for name, record in records.items() if isinstance(record, Attribution)}
+
+
+def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> Iterator[Page]:
+    """Yield the pages that speak of many passages: the index, the authors, the model."""
+    labels = header.model.labels
+    slugs = author_slugs(labels)
+    yield from _index_pages(code, labels, slugs, gathered.cards)
+    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
+    yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    if gathered.surest is not None:
+        card, row = gathered.surest
+        prediction, attributions = _explained(read_records(store, row))
+        shown = attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]
+        yield Page("how-to-read/", "how-to-read/", fragments.examples(code, header, card, prediction, shown))
+    own, taken = defaultdict(list), defaultdict(list)
+    for card in gathered.cards:
+        own[card.true_class].append(card)
+        if not card.right:
+            taken[card.predicted].append(card)
+    for number, slug in enumerate(slugs):
+        yield from _author_pages(code, number, labels, slug, slugs, own[number], taken[number], _speaking(gathered.words[number]))
+
+
+def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Iterator[Page]:
+    matrix = [[0] * len(labels) for _ in labels]
+    for card in cards:
+        matrix[card.true_class][card.predicted] += 1
+    count = len(cut(cards))
+    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
+    classes = fragments.classes_shown(cards, labels)
+    for number, shown in enumerate(cut(cards)[1:], 2):
+        fragment = fragments.list_fragment(code, shown, labels, classes, behind(number, count, "../../../"))
+        title = fragments.page_title(code, "", number, count)
+        yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
+
+
+def _author_pages(
+    code: str, author: int, labels: Sequence[str], slug: str, slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], words: Sequence[AuthorWord]
+) -> Iterator[Page]:
+    """Yield an author's page, and those on which its two lists go on."""
+    name, address = labels[author], f"authors/{slug}/"
+    lists = [(own, "page"), (taken, "taken")]
+    counts = [len(cut(cards)) for cards, _ in lists]
+    pagings = (front(counts[0], "page/"), front(counts[1], "taken/"))
+    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, words, pagings)
+    yield Page("authors/shell/", address, {"author": fragment}, title=name, description=name, search=name)
+    for (cards, folder), count, anchor in zip(lists, counts, ("passages", "taken"), strict=True):
+        for number, shown in enumerate(cut(cards)[1:], 2):
+            more = fragments.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
+            title = fragments.page_title(code, name, number, count)
+            yield Page("authors/shell/page/shell/", f"{address}{folder}/{number}/", {"list": more}, title=title, description=title)
+
+
+def list_index(cards: Sequence[Card]) -> str:
+    """Return what filters need of every passage, by columns, in the lists' order: JSON of some ten bytes a passage."""
+    columns = {
+        "true": [card.true_class for card in cards],
+        "predicted": [card.predicted for card in cards],
+        "confidence": [round(card.confidence, 3) for card in cards],
+        "words": [card.words for card in cards],
+    }
+    return json.dumps(columns, separators=(",", ":"))
 
 
 _WORDS_SHOWN = 12
+_PASSAGES_SHOWN = 3
 
 
-def _speaking(words: Mapping[str, Sequence[tuple[float, Neighbour]]]) -> list[AuthorWord]:
+def _speaking(words: Mapping[str, WordSum]) -> list[AuthorWord]:
     """Return the words that speak most strongly for and against, by the sum over passages."""
-    sums = sorted(((sum(share for share, _ in found), word) for word, found in words.items()), reverse=True)
+    sums = sorted(((found.total, word) for word, found in words.items()), reverse=True)
     chosen = [word for total, word in sums[:_WORDS_SHOWN] if total > 0] + [word for total, word in reversed(sums[-_WORDS_SHOWN:]) if total < 0]
-    return [AuthorWord(word, sum(s for s, _ in words[word]) / len(words[word]), tuple(n for _, n in words[word])) for word in chosen]
+    return [AuthorWord(word, words[word].total / words[word].count, tuple(words[word].passages)) for word in chosen]
 
 
-def _write_pictures(
-    code: str, publication: Publication, out: Path, header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution]
-) -> None:
-    """Write the card beside the page, and the shaded passage beside its numbers."""
+def write_pictures(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+    """Write the card beside a passage's page, and the shaded passage beside its numbers."""
+    prediction, attributions = _explained(records)
     view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
     shaded = fragments.paragraphs(prediction, view.words)
     for path, content in (
@@ -189,9 +266,23 @@ def _write_pictures(
         path.write_bytes(content)
 
 
-def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> None:
+def gallery_card(code: str, publication: Publication, header: Header, gathered: Gathered, store: Store) -> bytes:
+    """Return the card of the pages that are about no one passage, with the beginning of the one that was recognised most surely."""
+    shaded: list[list[fragments.Piece]] = []
+    if gathered.surest is not None:
+        _, row = gathered.surest
+        prediction, attributions = _explained(read_records(store, row))
+        shaded = fragments.paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
+    count, language = len(gathered.cards), fragments.speech(code)
+    right = sum(card.right for card in gathered.cards) / (count or 1)
+    figures = f"{count} {language.ngettext('passage', 'passages', count)} · {language.gettext('%(share)s recognised') % {'share': language.percent(right)}}"
+    return site_card(publication.name, publication.description, figures, beginning(shaded))
+
+
+def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
+    prediction, _ = _explained(records)
     attributions = [record for record in records.values() if isinstance(record, Attribution)]
     labels = header.model.labels
     (folder / "explanation.json").write_text(
@@ -247,7 +338,7 @@ def _write_data(code: str, folder: Path, header: Header, row: Row, prediction: P
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
             html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
-            (folder / f"{view}.html").write_text(html, "utf-8")
+            (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 SCHEMA = 1
@@ -261,8 +262,15 @@ def encode(record: Record) -> bytes:
 def decode(blob: bytes, kind: str) -> Record:
     """Return the record that `encode` made into bytes.
 
-    Raises ValueError, saying why, where a byte has changed or the kind or schema is another.
+    Raises ValueError, saying why, where a byte has changed, the kind or schema is another, or it never was a record.
     """
+    try:
+        return _decode(blob, kind)
+    except (KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
+        raise ValueError(f"not a record: {type(error).__name__}: {error}") from error
+
+
+def _decode(blob: bytes, kind: str) -> Record:
     at = blob.find(_CHECKSUM_AT)
     if at < 0:
         raise ValueError("no checksum found")

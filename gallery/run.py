@@ -1,5 +1,6 @@
 """The explain half from end to end: sources, passages, plan, engine, manifest."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,13 +13,13 @@ from gallery.errors import PassageError, StoreError
 from gallery.excerpt import bertviz_scripts
 from gallery.labels import class_number, label_names
 from gallery.lineage import lineage_of, record_lineage
-from gallery.manifest import Header, Row, read_header, write_manifest
+from gallery.manifest import Header, Row, read_header, read_rows, write_manifest
 from gallery.passages import Passage, places_of, read_passages
 from gallery.plan import Planner, entry_names, jobs, targets_of
 from gallery.progress import progress
 from gallery.records import Model, Prediction, entry_key
 from gallery.sources import Source, resolve_model, resolve_tokenizer
-from gallery.store import Store
+from gallery.store import MANIFEST, Store
 
 
 def explain_all(settings: Settings, root: Path) -> list[str]:
@@ -27,6 +28,8 @@ def explain_all(settings: Settings, root: Path) -> list[str]:
     Raises a GalleryError where nothing can be done at all: settings, model or store.
     """
     store = Store(root / settings.store)
+    store.sweep()
+    _set_aside_damaged_manifest(store)
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     used = lineage_of(settings, (model, tokenizer))
@@ -82,9 +85,25 @@ def _scripts(store: Store, settings: Settings) -> str | None:
         return None
     scripts = bertviz_scripts()
     key = entry_key(kind="scripts", versions=scripts.versions)
-    if store.read_sound("scripts", key)[0] is None:
+    sound, damage = store.read_sound("scripts", key)
+    if damage:
+        click.echo(f"scripts: {damage}; it is written again.", err=True)
+    if sound is None:
         store.write(key, scripts)
     return key
+
+
+def _set_aside_damaged_manifest(store: Store) -> None:
+    """Report a manifest that cannot be read; the run writes it anew either way."""
+    path = store.folder / MANIFEST
+    if not os.path.lexists(path):
+        return
+    try:
+        read_header(store)
+        for _ in read_rows(store):
+            pass
+    except StoreError as error:
+        click.echo(f"{store.set_aside(path, error)}; it is written again.", err=True)
 
 
 def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Planner, store: Store) -> Iterator[Row]:

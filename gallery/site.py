@@ -11,7 +11,8 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -24,28 +25,41 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
-from gallery.card import beginning, site_card
-from gallery.citation import Publication, read_publication
+from gallery.citation import read_publication
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.fragments import paragraphs, speech
+from gallery.fragments import speech
+from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, Page, list_pages, passage_pages, write_scripts
+from gallery.pages import Gathered, Page, gallery_card, list_index, list_pages, write_scripts
+from gallery.paging import cut
+from gallery.policy import protect, without_policy
+from gallery.rendering import DESCRIPTION, TITLE, Bench, render_all, stamp
 from gallery.store import Store
+from gallery.swap import put_in_place
 
-TITLE = "gallery-slot-title"
-DESCRIPTION = "gallery-slot-description"
-_SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
 _STATIC = Path(__file__).parent / "static"
 _THEME = Path(__file__).parent / "theme"
-_SHELLS = ("passages/shell/", "authors/shell/")
+_SHELLS = ("passages/shell/", "passages/page/", "authors/shell/")
+"""Where the shells of pages lie that are stamped under other addresses."""
+_KEPT = "kept.sqlite"
+SEARCH_LETTERS = 2_000_000
+"""Letters of passages in the search index, in all."""
 
 
 def build_site(settings: Settings, config_file: Path) -> None:
     """Write site/ from the store, and replace the old one when the new one is whole.
 
-    Raises SiteError where MkDocs fails, StoreError where an entry is missing or damaged.
+    Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged.
     """
+    try:
+        _build_site(settings, config_file)
+    except OSError as error:
+        place = error.filename2 or error.filename or config_file.parent
+        raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
+
+
+def _build_site(settings: Settings, config_file: Path) -> None:
     root = config_file.parent
     store = Store(root / settings.store)
     header = read_header(store)
@@ -60,24 +74,26 @@ def build_site(settings: Settings, config_file: Path) -> None:
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
+    protect(shells)
 
-    fresh = root / "build" / "site"
+    fresh, site = root / "build" / "site", root / "site"
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(shells, fresh)
     for shell in _SHELLS:
         shutil.rmtree(fresh / shell)
-    assets = fresh / "assets" / "gallery"
-    write_scripts(store, header, assets)
-    gathered, stamped = Gathered(), []
-    for page in passage_pages(code, publication, store, header, list(read_rows(store)), fresh, gathered):
-        stamped.append(_stamp(page, shells, fresh))
-    for page in list_pages(code, header, gathered):
-        stamped.append(_stamp(page, shells, fresh))
-    (assets / "card.png").write_bytes(_site_card(code, publication, gathered))
-    _write_search(fresh, stamped)
-    _write_sitemap(fresh, stamped, config["site_url"] or "")
-    _replace(root / "site", fresh)
-    click.echo(f"Site: {len(gathered.cards)} passages, {len(header.model.labels)} authors in {root / 'site'}.")
+    write_scripts(store, header, fresh / "assets" / "gallery")
+    gathered, rendered = Gathered(), 0
+    with Kept(root / "build" / _KEPT) as kept:
+        bench = Bench(code, publication, store.folder, header, shells, fresh)
+        for row, summary, new in render_all(bench, list(read_rows(store)), kept, site):
+            gathered.add(row, summary)
+            rendered += new
+        (fresh / "assets" / "gallery" / "card.png").write_bytes(gallery_card(code, publication, header, gathered, store))
+        lists = list_pages(code, header, gathered, store)
+        _finish(bench, lists, gathered, config["site_url"] or "")
+        put_in_place(fresh, site)
+    unchanged = len(gathered.cards) - rendered
+    click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(header.model.labels)} authors in {site}.")
 
 
 def serve_site(settings: Settings, config_file: Path, port: int) -> None:
@@ -85,14 +101,21 @@ def serve_site(settings: Settings, config_file: Path, port: int) -> None:
     root = config_file.parent
     build_site(settings, config_file)
     url = f"http://127.0.0.1:{port}/"
-    server = LiveReloadServer(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
-    for place in (root / "site_src", config_file, _STATIC, _STATIC.with_name("templates")):
+    server = _Server(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
+    for place in (root / "site_src", config_file, _STATIC, _THEME, _STATIC.with_name("templates")):
         server.watch(str(place))
     click.echo(f"Serving on {url}")
     try:
         server.serve()
     finally:
         server.shutdown()
+
+
+class _Server(LiveReloadServer):
+    """MkDocs' live server puts a script of its own into each page, which no policy of ours could know."""
+
+    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
+        return bytes(super()._inject_js_into_html(without_policy(content), epoch))
 
 
 def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
@@ -128,16 +151,6 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     return config
 
 
-def _site_card(code: str, publication: Publication, gathered: Gathered) -> bytes:
-    """Return the card of the pages that are about no one passage, with the beginning of the passage that speaks for all."""
-    example, count = gathered.example, len(gathered.cards)
-    shaded = paragraphs(example.prediction, example.attribution.words.tolist()) if example else []
-    language = speech(code)
-    right = sum(card.right for card in gathered.cards) / (count or 1)
-    figures = f"{count} {language.ngettext('passage', 'passages', count)} · {language.gettext('%(share)s recognised') % {'share': language.percent(right)}}"
-    return site_card(publication.name, publication.description, figures, beginning(shaded))
-
-
 def _write_docs(code: str, root: Path) -> None:
     """Write build/docs: what people wrote, in the interface's language, and the shells."""
     docs = root / "build" / "docs"
@@ -153,63 +166,76 @@ def _write_docs(code: str, root: Path) -> None:
     front = f"---\ntitle: {TITLE}\ndescription: {DESCRIPTION}\nhide: [navigation, toc]\n---\n"
     generated = {
         "passages/shell.md": f"{front}<!-- gallery:passage -->\n",
+        "passages/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/shell.md": f"{front}<!-- gallery:author -->\n",
+        "authors/shell/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():
         path = docs / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_text(content, "utf-8")
     shutil.copytree(_STATIC, docs / "assets" / "gallery")
 
 
-def _stamp(page: Page, shells: Path, fresh: Path) -> Page:
-    """Fill a shell's slots and write the page."""
-    path = shells / page.shell / "index.html"
-    if not path.exists():  # people may leave out a page of their own, such as how-to-read.md
-        return page
-    shell = path.read_text("utf-8")
-    if page.shell != page.address:
-        shell = shell.replace(page.shell, page.address)
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
-    filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
-    path = fresh / page.address / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(filled, "utf-8")
-    return page
+def _finish(bench: Bench, lists: Iterable[Page], gathered: Gathered, site_url: str) -> None:
+    """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
+    found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
+    for page in lists:
+        stamp(page, bench.shells, bench.out)
+        found.append(Found(page.address, page.title, page.search))
+    if len(cut(gathered.cards)) > 1:
+        (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
+    _write_search(bench.out, found)
+    _write_sitemap(bench.out, found, site_url)
 
 
-def _write_search(fresh: Path, pages: Iterable[Page]) -> None:
+@dataclass(frozen=True)
+class Found:
+    """A page as the search and the sitemap know it."""
+
+    address: str
+    title: str
+    text: str
+    """What the search finds it by; empty leaves what MkDocs has indexed."""
+
+
+def cut_texts(texts: Sequence[str]) -> list[str]:
+    """Return the beginnings of the passages that the search index takes, so long that it stays within its bound.
+
+    The theme loads the index whole and arranges it in the browser, so its size must not grow with the gallery.
+    """
+    left, longest = SEARCH_LETTERS, 0
+    for count, length in zip(range(len(texts), 0, -1), sorted(map(len, texts)), strict=True):
+        if length * count > left:
+            longest = left // count
+            break
+        left -= length
+        longest = length
+    return [text if len(text) <= longest else text[:longest].rsplit(maxsplit=1)[0] for text in texts]
+
+
+def _write_search(fresh: Path, pages: Iterable[Found]) -> None:
     """Put the passages into the search index, by title, author and text; HTML, since the theme shows it as such."""
     path = fresh / "search" / "search_index.json"
     if not path.exists():
         return
     index = json.loads(path.read_text("utf-8"))
     docs = [doc for doc in index["docs"] if not doc["location"].startswith(_SHELLS)]
-    docs += [{"location": page.address, "title": escape(page.title), "text": f"<p>{escape(page.search)}</p>"} for page in pages if page.search]
+    docs += [{"location": page.address, "title": escape(page.title), "text": f"<p>{escape(page.text)}</p>"} for page in pages if page.text]
     index["docs"] = docs
     path.write_text(json.dumps(index, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def _write_sitemap(fresh: Path, pages: Iterable[Page], site_url: str) -> None:
+def _write_sitemap(fresh: Path, pages: Iterable[Found], site_url: str) -> None:
     """List every page, as the theme's instant navigation follows only links it finds there."""
     path = fresh / "sitemap.xml"
     own = re.findall(r"<loc>(.*?)</loc>", path.read_text("utf-8")) if path.exists() else []
-    kept = [url for url in own if not url.endswith(_SHELLS)]
+    kept = [url for url in own if not any(f"/{shell}" in url for shell in _SHELLS)]
     urls = dict.fromkeys([*kept, *(escape(site_url + page.address) for page in pages)])
     lines = "".join(f"  <url><loc>{url}</loc></url>\n" for url in urls)
     content = f'<?xml version="1.0" encoding="UTF-8"?>\n<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{lines}</urlset>\n'.encode()
     path.write_bytes(content)
     (fresh / "sitemap.xml.gz").write_bytes(gzip.compress(content, mtime=0))
-
-
-def _replace(site: Path, fresh: Path) -> None:
-    """Put the new site in the old one's place; a reader never sees half of one."""
-    old = fresh.with_name("site.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if site.exists():
-        site.rename(old)
-    fresh.rename(site)
-    shutil.rmtree(old, ignore_errors=True)

@@ -14,6 +14,7 @@ from gallery.records import Record, decode, encode
 
 MANIFEST = "manifest.jsonl"
 LOCK = ".lock"
+_WRITING = ".writing-"
 
 
 class Store:
@@ -54,12 +55,28 @@ class Store:
         try:
             return self.read(kind, key), None
         except StoreError as error:
-            aside = self.folder / "damaged" / f"{kind}-{path.name}"
+            return None, self.set_aside(path, error)
+
+    def set_aside(self, path: Path, damage: StoreError) -> str:
+        """Move a damaged file to `damaged/`, so that it is never served; return what was wrong and where it is now.
+
+        Raises StoreError where the system refuses.
+        """
+        aside = self.folder / "damaged" / (path.name if path.parent == self.folder else f"{path.parts[-3]}-{path.name}")
+        try:
             aside.parent.mkdir(parents=True, exist_ok=True)
             if os.path.lexists(aside):
                 shutil.rmtree(aside) if aside.is_dir() and not aside.is_symlink() else aside.unlink()
             path.rename(aside)
-            return None, f"{error.message.split('. Run')[0]}: set aside as {aside}"
+        except OSError as error:
+            raise StoreError(f"{damage.message.split('. Run')[0]}, and cannot be set aside: {error.strerror}. Remove it.") from error
+        return f"{damage.message.split('. Run')[0]}: set aside as {aside}"
+
+    def sweep(self) -> None:
+        """Remove what a killed build has left half-written; only for the build that holds the lock."""
+        for pattern in (f"{_WRITING}*", f"*/??/{_WRITING}*"):
+            for path in self.folder.glob(pattern):
+                path.unlink(missing_ok=True)
 
     def write(self, key: str, record: Record) -> None:
         """Put an entry into the store.
@@ -80,14 +97,19 @@ def alone(folder: Path) -> Iterator[None]:
 
     Raises StoreError at once where another build is at work, or the folder cannot be written.
     """
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / LOCK, timeout=0):
-            yield
+        lock.acquire()
     except Timeout as error:
         raise StoreError(f"{folder}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
-    except PermissionError as error:
-        raise StoreError(f"{error.filename}: {error.strerror}. Allow writing there, or name another folder as extra.gallery.store.") from error
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"{folder / LOCK}: {reason}. Make room, or allow writing there; or build in another folder.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -98,7 +120,7 @@ def write_whole(path: Path, content: bytes) -> None:
     handle, name = -1, ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_WRITING, dir=path.parent)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
             stream.flush()

@@ -9,11 +9,11 @@ from gallery.classifier import Classifier, Encoded
 from gallery.records import Array
 
 
-def erased_logits(classifier: Classifier, encoded: Encoded, kept: Array, erase: str) -> Array:
+def erased_logits(classifier: Classifier, encoded: Encoded, kept: Array, erase: str, rounded: bool = False) -> Array:
     """Return [N, C] float64 logits of a passage of which only some words are kept.
 
     kept [N, W] bool; every piece of a word that is not kept is replaced by the `mask` or `pad` token, so that length
-    and positions stay. Rows alike are asked once. Cost: one forward pass a row.
+    and positions stay. Rows alike are asked once; rounded as in `Classifier.logits`. Cost: one forward pass a row.
     """
     blank = np.array(classifier.baseline_ids(encoded, erase))
     own = np.array(encoded.ids)
@@ -23,7 +23,7 @@ def erased_logits(classifier: Classifier, encoded: Encoded, kept: Array, erase: 
     found = []
     for first in range(0, len(rows), size):
         keep = np.where(owner >= 0, rows[first : first + size][:, owner], True)
-        found.append(classifier.logits(np.where(keep, own, blank).tolist()).double())
+        found.append(classifier.logits(np.where(keep, own, blank).tolist(), rounded).double())
     result: Array = torch.cat(found).cpu().numpy()[back.reshape(-1)]
     return result
 

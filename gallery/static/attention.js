@@ -52,7 +52,7 @@ export class GalleryAttention extends HTMLElement {
   #written = "";
 
   connectedCallback() {
-    const strings = this.querySelector("script[type='application/json']")?.textContent;
+    const strings = this.querySelector("template")?.content.textContent;
     this.strings = strings ? JSON.parse(strings) : {};
     this.listening = new AbortController();
     const { signal } = this.listening;

@@ -5,7 +5,7 @@ import { GalleryWords, signed } from "./words.js";
 export class GalleryDownloads extends HTMLElement {
   connectedCallback() {
     /** @type {string[]} by view */
-    this.names = JSON.parse(this.querySelector("script[type='application/json']")?.textContent ?? "[]");
+    this.names = JSON.parse(this.querySelector("template")?.content.textContent ?? "[]");
     for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (this.querySelectorAll("a[data-picture]"))) {
       // A page opened as a file may not read the files beside it: the link itself still works there.
       if (link.protocol === "file:") continue;

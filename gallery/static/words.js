@@ -18,10 +18,10 @@ export function signed(value, locale, digits) {
 
 export class GalleryWords extends HTMLElement {
   connectedCallback() {
-    const script = this.querySelector("script[type='application/json']");
-    if (!script?.textContent) return;
+    const given = this.querySelector("template")?.content.textContent; // no <script>: instant navigation would run it
+    if (!given) return;
     /** @type {Data} */
-    this.data = JSON.parse(script.textContent);
+    this.data = JSON.parse(given);
     /** @type {HTMLElement[]} */
     this.spans = [...this.querySelectorAll(".g-text [data-w]")].map((span) => /** @type {HTMLElement} */ (span));
     this.text = /** @type {HTMLElement} */ (this.querySelector(".g-text"));

@@ -44,9 +44,15 @@ def gallery(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def site(gallery: Path, serve: Callable[[Path], str]) -> str:
+def site_folder(gallery: Path) -> Path:
+    """Give the folder of that gallery's site."""
+    return gallery.parent / "site"
+
+
+@pytest.fixture(scope="session")
+def site(site_folder: Path, serve: Callable[[Path], str]) -> str:
     """Give the address of that gallery's site."""
-    return serve(gallery.parent / "site")
+    return serve(site_folder)
 
 
 @dataclass
@@ -71,6 +77,7 @@ def watched(chromium: Any) -> Iterator[Watched]:
             result.faults.append(f"other host: {handler.request.url}")
             handler.abort()
 
+    context.add_init_script("addEventListener('securitypolicyviolation', (e) => console.error(`policy: ${e.violatedDirective}: ${e.blockedURI}`))")
     context.route(lambda url: url.startswith("http"), route)
     page.on("console", lambda message: result.faults.append(f"console: {message.text}") if message.type == "error" else None)
     page.on("pageerror", lambda error: result.faults.append(f"exception: {error}"))

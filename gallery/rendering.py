@@ -1,0 +1,154 @@
+"""One passage -> the files of its page, alone or in several processes, and never twice for the same input."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from html import escape
+from importlib.metadata import version
+from multiprocessing import get_context
+from pathlib import Path
+
+from jinja2 import meta
+
+from gallery.citation import Publication
+from gallery.fragments import Neighbour, environment
+from gallery.kept import Kept, Written, written
+from gallery.manifest import Header, Row
+from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
+from gallery.records import canonical
+from gallery.store import Store
+
+TITLE = "gallery-slot-title"
+DESCRIPTION = "gallery-slot-description"
+_SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
+_HERE = Path(__file__).parent
+_TEMPLATES = ("passage.html", "reproduce.txt", "shaded.svg", "strip.html", "bertviz.html")
+_FEW = 64
+"""So few passages are rendered before further processes have started."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A passage to be rendered."""
+
+    row: Row
+    near: tuple[Neighbour | None, Neighbour | None]
+    """The passages before and behind it."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all passages of a build have in common."""
+
+    code: str
+    """The interface's language."""
+    publication: Publication
+    store: Path
+    header: Header
+    shells: Path
+    """The site that MkDocs made of the shells."""
+    out: Path
+
+    def common_digest(self) -> str:
+        """Return the sha256 of all but the passage that a page is made from: header, shell, templates, program, libraries."""
+        shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
+        parts = {
+            "code": self.code,
+            "publication": asdict(self.publication),
+            "header": asdict(self.header),
+            "shell": shell,
+            "templates": _templates(self.code),
+            "program": _program(),
+        }
+        return hashlib.sha256(canonical(parts).encode()).hexdigest()
+
+
+def works(rows: Sequence[Row]) -> Iterator[Work]:
+    """Yield the rows, each with the passages before and behind it."""
+    names = [Neighbour(row.id, row.title) for row in rows]
+    for index, row in enumerate(rows):
+        yield Work(row, (names[index - 1] if index else None, names[index + 1] if index + 1 < len(rows) else None))
+
+
+def render(bench: Bench, work: Work) -> tuple[Work, Summary, Written]:
+    """Write a passage's page and the files beside it.
+
+    Raises StoreError where an entry is missing or damaged.
+    """
+    records = read_records(Store(bench.store), work.row)
+    page = passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, author_slugs(bench.header.model.labels))
+    write_data(bench.code, bench.out / "data" / work.row.id, bench.header, work.row, records)
+    write_pictures(bench.code, bench.publication, bench.out, bench.header, work.row, records)
+    stamp(page, bench.shells, bench.out)
+    folders = [bench.out / page.address, bench.out / "data" / work.row.id]
+    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return (
+        work,
+        summarise(bench.code, bench.header, work.row, records),
+        {path.relative_to(bench.out).as_posix(): state for path in files if (state := written(path))},
+    )
+
+
+def render_all(bench: Bench, rows: Sequence[Row], kept: Kept, site: Path) -> Iterator[tuple[Row, Summary, bool]]:
+    """Yield every row in order with its summary, and whether it had to be rendered; the rest is linked from the last site."""
+    common = bench.common_digest()
+    keys = {work.row.id: hashlib.sha256(canonical([common, asdict(work)]).encode()).hexdigest() for work in works(rows)}
+    stale = [work for work in works(rows) if not kept.sound(work.row.id, keys[work.row.id], site)]
+    missing = {work.row.id for work in stale}
+    fresh = _rendered(bench, stale)
+    for row in rows:
+        if row.id in missing:
+            _, summary, files = next(fresh)
+            kept.put(row.id, keys[row.id], files, summary)
+        else:
+            summary = kept.link(row.id, site, bench.out)
+        yield row, summary, row.id in missing
+    kept.forget(keys)
+
+
+def _rendered(bench: Bench, stale: Sequence[Work]) -> Iterator[tuple[Work, Summary, Written]]:
+    processes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(stale) // _FEW)
+    if processes < 2:
+        yield from map(partial(render, bench), stale)
+        return
+    # spawn: this process may hold torch's threads, which a fork would not survive.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(partial(render, bench), stale, chunksize=16)
+
+
+def stamp(page: Page, shells: Path, out: Path) -> None:
+    """Fill a shell's slots and write the page."""
+    path = shells / page.shell / "index.html"
+    if not path.exists():  # people may leave out a page of their own, such as how-to-read.md
+        return
+    shell = path.read_text("utf-8")
+    if page.shell != page.address:
+        shell = shell.replace(page.shell, page.address)
+    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
+    filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
+    path = out / page.address / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(filled, "utf-8")
+
+
+def _templates(code: str) -> dict[str, str]:
+    """Return the source of every template that a passage's page is made with."""
+    env, found, left = environment(code), {}, list(_TEMPLATES)
+    while left:
+        name = left.pop()
+        if name not in found and env.loader is not None:
+            found[name] = env.loader.get_source(env, name)[0]
+            left += [str(other) for other in meta.find_referenced_templates(env.parse(found[name]))]
+    return found
+
+
+@cache
+def _program() -> dict[str, str]:
+    """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
+    files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
+    digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return digests | {name: version(name) for name in ("babel", "fontpkg-pt-serif", "jinja2", "markupsafe", "numpy", "pillow", "python-slugify")}
