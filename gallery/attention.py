@@ -95,7 +95,7 @@ def catch(classifier: Classifier, batch: Sequence[Encoded]) -> list[list[Caught]
 
 def eager(classifier: Classifier, encoded: Encoded) -> list[Weights]:
     """Return the weights of each layer as transformers' own eager attention computes them."""
-    with _implementation(classifier.model, "eager"):
+    with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
     return [Weights(layer[0].float()) for layer in attentions]
 
@@ -124,7 +124,7 @@ def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[
     AttentionInterface.register("gallery", keep)
     AttentionMaskInterface.register("gallery", sdpa_mask)
     try:
-        with _implementation(classifier.model, "gallery"):
+        with implementation(classifier.model, "gallery"):
             classifier.model(**classifier.batch(ids))
     except _NotAProduct:
         return None
@@ -134,7 +134,8 @@ def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[
 
 
 @contextmanager
-def _implementation(model: Any, name: str) -> Iterator[None]:
+def implementation(model: Any, name: str) -> Iterator[None]:
+    """Let a model take its attention from a function of transformers' interface for a while."""
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:
@@ -163,7 +164,7 @@ def _check(classifier: Classifier, encoded: Encoded) -> None:
     """Multiply every layer of the passage's beginning back and hold it against eager attention."""
     ids = encoded.ids[:160]
     caught = _run([len(ids)], classifier, [ids])
-    with _implementation(classifier.model, "eager"):
+    with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([ids]), output_attentions=True).attentions
     tolerance = 1e-4 if classifier.dtype == torch.float32 else 5e-2
     if caught is None:

@@ -51,6 +51,8 @@ def _type(annotation: Any) -> Any:
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
+    if len(inner) > 1:
+        return str
     if inner:
         return _type(inner[0])
     return annotation if annotation in (int, float, bool) else str
@@ -196,6 +198,25 @@ def export(settings: Settings, config_file: Path, passage: str, file: Path, laye
     click.echo(f"{passage} in {file}: {done.size / 1e6:,.2f} MB with {held}.")
     if layers is None and done.whole > done.size:
         click.echo(f"With all layers it would be {done.whole / 1e6:,.1f} MB: --layers all, or some, as in --layers 1,6.", err=True)
+
+
+@main.command()
+@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
+@click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
+@_configured
+def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count: int) -> None:
+    """Randomise the model layer by layer, and see whether the explanations notice.
+
+    Takes the configured methods on a few explained passages; each costs as many explanations as the model has layers, and
+    three more. The result goes into the store, and with the next `render` onto the page of methods.
+    """
+    try:
+        from gallery.sanity import sanity_all
+    except ImportError as error:
+        raise _lacking(error, "randomising") from error
+    with alone(config_file.parent / settings.store):
+        click.echo(sanity_all(settings, config_file.parent, idents, count))
+    click.echo("In the store. To put it on the page of methods, run: python build.py render")
 
 
 @main.command()

@@ -13,17 +13,19 @@ from urllib.parse import quote
 
 from gallery import fragments
 from gallery.card import described
+from gallery.carried import Carried, carried_files
 from gallery.citation import Publication, downloads, read_publication
-from gallery.encoding import attention_files
 from gallery.errors import GalleryError, PassageError
 from gallery.fragments import Addresses
 from gallery.manifest import Row, read_header, read_rows
 from gallery.pages import author_slugs
-from gallery.records import Attention, Attribution, Faithfulness, Prediction
+from gallery.records import Attention, Attribution, Chance, Faithfulness, Prediction
 from gallery.shaded import shaded_passage
 from gallery.store import Store, write_whole
+from gallery.vocabulary import text_language
 
 _STATIC = Path(__file__).parent / "static"
+_HELD = "held:attention/"
 _FITS = 5_000_000
 """Bytes up to which a file takes all layers without being asked to."""
 
@@ -64,31 +66,37 @@ def export_page(store: Store, config_file: Path, ident: str, out: Path, layers: 
     records = {name: store.read(name.split("/")[0], key) for name, key in rows[ident].entries.items()}
     attention, prediction = records.get("attention"), records["prediction"]
     assert isinstance(prediction, Prediction)
-    files = attention_files(prediction, attention) if isinstance(attention, Attention) else {}
-    every = tuple(range(1, header.model.layers + 1)) if files else ()
+    every = tuple(range(1, header.model.layers + 1)) if isinstance(attention, Attention) else ()
     wanted = every if layers is None or (asked := parse_layers(layers)) is None else asked
     if unknown := [number for number in wanted if number not in every]:
         raise GalleryError(f"--layers: no layer {unknown[0]}; {ident} has {f'layers 1 to {len(every)}' if every else 'no attention'}.")
-    page = _page(store, publication, rows[ident], records, files, wanted)
+    page = _page(store, publication, rows[ident], records, wanted)
     whole = len(page)
     if layers is None and whole > _FITS:
         wanted = ()
-        page = _page(store, publication, rows[ident], records, files, wanted)
+        page = _page(store, publication, rows[ident], records, wanted)
     write_whole(out, page)
     return Exported(len(page), wanted, whole)
 
 
-def _page(store: Store, publication: Publication, row: Row, records: Mapping[str, Any], files: Mapping[str, bytes], layers: tuple[int, ...]) -> bytes:
+def _page(store: Store, publication: Publication, row: Row, records: Mapping[str, Any], layers: tuple[int, ...]) -> bytes:
     code, header, prediction = publication.language, read_header(store), records["prediction"]
     attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
-    tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
+    attention = records.get("attention")
+    carried = Carried(tuple(number - 1 for number in layers), header.model.layers, means=bool(layers), bertviz=False)
+    files = carried_files(prediction, attention, carried) if isinstance(attention, Attention) else {}
+    heads = files.pop("heads.png", None)
+    words = fragments.words_file(header, row, prediction, attributions, text_language(prediction.text, code))
     view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
     picture = shaded_passage(code, header, row, prediction, view, fragments.paragraphs(prediction, view.words), publication.address(row.id))
     addresses = Addresses(
         site=publication.url,
         data=f"{publication.url}data/{row.id}/" if publication.url else "",
-        attention="held:/attention/" if layers else "",
-        heads=_data_url("image/png", files["heads.png"]) if files else "",
+        attention=_HELD if layers else "",
+        heads=_data_url("image/png", heads) if heads else "",
+        words=_data_url("application/json", json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()),
+        scales="",
         shaded=_data_url("image/svg+xml", picture.encode()),
     )
     fragment = fragments.passage_fragment(
@@ -97,11 +105,13 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
         row,
         prediction,
         attributions,
-        tried if isinstance(tried, Faithfulness) else None,
-        records.get("attention"),
+        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
+        attention,
         None,
         (None, None),
         author_slugs(header.model.labels),
+        (),
+        carried,
         addresses,
         downloads(code, publication, header, row, attributions),
     )
@@ -114,23 +124,13 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
         publication=publication,
         address=publication.address(row.id),
         fragment=fragment,
-        styles=[(_STATIC / name).read_text("utf-8") for name in ("gallery.css", "attention.css")],
+        styles=[(_STATIC / name).read_text("utf-8") for name in ("gallery.css", "attention.css", "comparison.css")],
         imports=imports,
         start=_START,
         hashes=[_hash(imports), _hash(_START)],
-        files={f"/attention/{name}": base64.b64encode(content).decode() for name, content in _held(files, layers).items()},
+        files={_HELD + name: base64.b64encode(content).decode() for name, content in files.items()},
     )
     return page.encode()
-
-
-def _held(files: Mapping[str, bytes], layers: tuple[int, ...]) -> dict[str, bytes]:
-    """Return the files of attention that go with some layers, and an index that knows no others."""
-    if not layers:
-        return {}
-    index = json.loads(files["index.json"])
-    index["files"] = [name if number in layers else None for number, name in enumerate(index["files"], 1)]
-    kept = [name for name in (*index["files"], index["mean"], index["rollout"]) if name]
-    return {"index.json": json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode(), **{name: files[name] for name in kept}}
 
 
 _ENTRY, _ATTENTION = "gallery.js", "attention.js"

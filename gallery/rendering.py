@@ -14,17 +14,20 @@ from pathlib import Path
 
 from jinja2 import meta
 
+from gallery.carried import Carried
 from gallery.citation import Publication
 from gallery.fragments import Neighbour, environment
-from gallery.kept import Kept, Written, written
+from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
 from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
 from gallery.records import canonical
+from gallery.remembered import written
 from gallery.store import Store
+from gallery.vocabulary import dictionary_version
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
-_SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
+_SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
 _HERE = Path(__file__).parent
 _TEMPLATES = ("passage.html", "reproduce.txt", "shaded.svg", "strip.html", "bertviz.html")
 _FEW = 64
@@ -52,6 +55,8 @@ class Bench:
     shells: Path
     """The site that MkDocs made of the shells."""
     out: Path
+    carried: Carried
+    """How much of attention the site carries."""
 
     def common_digest(self) -> str:
         """Return the sha256 of all but the passage that a page is made from: header, shell, templates, program, libraries."""
@@ -61,6 +66,7 @@ class Bench:
             "publication": asdict(self.publication),
             "header": asdict(self.header),
             "shell": shell,
+            "carried": asdict(self.carried),
             "templates": _templates(self.code),
             "program": _program(),
         }
@@ -80,8 +86,11 @@ def render(bench: Bench, work: Work) -> tuple[Work, Summary, Written]:
     Raises StoreError where an entry is missing or damaged.
     """
     records = read_records(Store(bench.store), work.row)
-    page = passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, author_slugs(bench.header.model.labels))
-    write_data(bench.code, bench.out / "data" / work.row.id, bench.header, work.row, records)
+    if not bench.carried.bertviz:
+        records.pop("bertviz", None)
+    slugs = author_slugs(bench.header.model.labels)
+    page = passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, slugs, bench.carried)
+    write_data(bench.code, bench.out / "data" / work.row.id, bench.header, work.row, records, bench.carried)
     write_pictures(bench.code, bench.publication, bench.out, bench.header, work.row, records)
     stamp(page, bench.shells, bench.out)
     folders = [bench.out / page.address, bench.out / "data" / work.row.id]
@@ -128,8 +137,9 @@ def stamp(page: Page, shells: Path, out: Path) -> None:
     shell = path.read_text("utf-8")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
-    filled = filled.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
+    plain = {TITLE: escape(page.title), DESCRIPTION: escape(page.description)}
+    # In one pass: what goes into one slot may look like another.
+    filled = _SLOT.sub(lambda match: page.slots.get(match[1], "") if match[1] else plain[match[0]], shell)
     path = out / page.address / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(filled, "utf-8")
@@ -151,4 +161,5 @@ def _program() -> dict[str, str]:
     """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
     files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
     digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return digests | {name: version(name) for name in ("babel", "fontpkg-pt-serif", "jinja2", "markupsafe", "numpy", "pillow", "python-slugify")}
+    libraries = ("babel", "fontpkg-pt-serif", "jinja2", "markupsafe", "numpy", "pillow", "python-slugify")
+    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in libraries}

@@ -11,8 +11,9 @@ import logging
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,15 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.carried import carried_by
 from gallery.citation import read_publication
 from gallery.config import Settings
 from gallery.errors import SiteError
+from gallery.fitting import fit
 from gallery.fragments import speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, Page, gallery_card, list_index, list_pages, write_scripts
+from gallery.pages import Gathered, Page, gallery_card, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
 from gallery.policy import protect, without_policy
 from gallery.rendering import DESCRIPTION, TITLE, Bench, render_all, stamp
@@ -57,6 +60,8 @@ def build_site(settings: Settings, config_file: Path) -> None:
     except OSError as error:
         place = error.filename2 or error.filename or config_file.parent
         raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
+    except sqlite3.Error as error:
+        raise SiteError(f"{config_file.parent / 'build' / _KEPT}: {error}. Make room, or remove it; the old site is untouched.") from error
 
 
 def _build_site(settings: Settings, config_file: Path) -> None:
@@ -81,11 +86,16 @@ def _build_site(settings: Settings, config_file: Path) -> None:
     shutil.copytree(shells, fresh)
     for shell in _SHELLS:
         shutil.rmtree(fresh / shell)
-    write_scripts(store, header, fresh / "assets" / "gallery")
+    rows = list(read_rows(store))
+    bench = Bench(code, publication, store.folder, header, shells, fresh, carried_by(settings, header.model.layers))
+    if settings.attention.fit:
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, rows, root / "build" / "fitting"))
+        click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
+    if bench.carried.bertviz:
+        write_scripts(store, header, fresh / "assets" / "gallery")
     gathered, rendered = Gathered(), 0
     with Kept(root / "build" / _KEPT) as kept:
-        bench = Bench(code, publication, store.folder, header, shells, fresh)
-        for row, summary, new in render_all(bench, list(read_rows(store)), kept, site):
+        for row, summary, new in render_all(bench, rows, kept, site):
             gathered.add(row, summary)
             rendered += new
         (fresh / "assets" / "gallery" / "card.png").write_bytes(gallery_card(code, publication, header, gathered, store))
@@ -128,6 +138,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     nav = nav or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
+        {_("Compare"): "compare.md"},
         {_("How to read this"): "how-to-read.md"},
         {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
@@ -144,7 +155,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
     config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_THEME))
-    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
+    config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)
@@ -170,6 +181,8 @@ def _write_docs(code: str, root: Path) -> None:
         "authors/shell.md": f"{front}<!-- gallery:author -->\n",
         "authors/shell/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
+        "methods.md": f"---\nhide: [navigation, toc]\n---\n# {_('Methods')}\n\n<!-- gallery:measures -->\n\n<!-- gallery:sanity -->\n",
+        "compare.md": f"---\nhide: [navigation, toc]\n---\n# {_('Compare')}\n\n<!-- gallery:compare -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():
@@ -188,6 +201,7 @@ def _finish(bench: Bench, lists: Iterable[Page], gathered: Gathered, site_url: s
         found.append(Found(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
+    write_shared(gathered, bench.header, bench.out)
     _write_search(bench.out, found)
     _write_sitemap(bench.out, found, site_url)
 

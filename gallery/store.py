@@ -31,6 +31,10 @@ class Store:
         """Tell whether an entry is there; not whether it is sound, which only reading shows."""
         return self.path(kind, key).is_file()
 
+    def size(self, kind: str, key: str) -> int:
+        """Return how many bytes an entry takes; 0 where it is missing."""
+        return self.path(kind, key).stat().st_size if self.has(kind, key) else 0
+
     def read(self, kind: str, key: str) -> Record:
         """Return an entry.
 

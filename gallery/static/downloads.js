@@ -1,6 +1,7 @@
 // <gallery-downloads>: the shaded picture as the passage is shaded now, and buttons that copy.
 import { pngFile, save, svgFile } from "./attention-export.js";
-import { GalleryWords, signed } from "./words.js";
+import { largest, shade, signed } from "./shading.js";
+import { GalleryWords } from "./words.js";
 
 export class GalleryDownloads extends HTMLElement {
   connectedCallback() {
@@ -35,11 +36,11 @@ export class GalleryDownloads extends HTMLElement {
     if (!(words instanceof GalleryWords) || !words.data) return;
     const { views, levels, locale } = words.data;
     const { values } = views[words.current];
-    const scale = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
+    if (!values) return;
+    const scale = words.end ?? largest(values);
     for (const ground of picture.querySelectorAll("[data-w]")) {
-      const value = values[Number(ground.getAttribute("data-w"))];
-      const step = Math.round((levels * Math.abs(value)) / scale);
-      ground.setAttribute("fill", step ? `url(#${value > 0 ? "for" : "against"}${step})` : "none");
+      const [, name] = shade(values[Number(ground.getAttribute("data-w"))], scale, levels).split(" ");
+      ground.setAttribute("fill", name ? `url(#${name})` : "none");
     }
     for (const end of picture.querySelectorAll("[data-end]")) {
       end.textContent = signed(end.getAttribute("data-end") === "for" ? scale : -scale, locale, 2);

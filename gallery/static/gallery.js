@@ -3,6 +3,8 @@ import "./attention.js";
 import { GalleryDownloads } from "./downloads.js";
 import { GalleryWords } from "./words.js";
 import { GalleryTable } from "./table.js";
+import { GalleryCompare } from "./compare.js";
+import { GalleryMultiples } from "./multiples.js";
 import { GalleryFilter } from "./filter.js";
 
 for (const [name, element] of /** @type {[string, CustomElementConstructor][]} */ ([
@@ -10,6 +12,8 @@ for (const [name, element] of /** @type {[string, CustomElementConstructor][]} *
   ["gallery-table", GalleryTable],
   ["gallery-filter", GalleryFilter],
   ["gallery-downloads", GalleryDownloads],
+  ["gallery-compare", GalleryCompare],
+  ["gallery-multiples", GalleryMultiples],
 ])) {
   if (!customElements.get(name)) customElements.define(name, element);
 }

@@ -53,6 +53,7 @@ def test_the_picture_is_shaded_as_the_passage_is_now(site: str, watched: Watched
     page.goto(site + PASSAGE)
     for view in (0, 1):
         page.check(f".g-switch input >> nth={view}")
+        page.wait_for_function(f"location.search.includes('class=') === {'true' if view else 'false'}")
         seen = page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className.replace(/^w ?/, ''))")
         with page.expect_download() as saved:
             page.click("a[data-picture=svg]")
@@ -136,6 +137,7 @@ def test_an_exported_page_works_from_a_disk_with_the_network_cut(gallery: Path, 
     page = opened(offline, file)
     before = page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)")
     page.check(".g-switch input >> nth=1")
+    page.wait_for_function("location.search.includes('class=')")
     assert page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)") != before
     page.locator("gallery-attention").scroll_into_view_if_needed()
     page.locator("gallery-attention[data-ready]").wait_for()
