@@ -149,10 +149,10 @@ def render(settings: Settings, config_file: Path) -> None:
 @_configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.site import serve_site
+    from gallery.serving import serve_site
 
     _explain(settings, config_file)
-    serve_site(settings, config_file, port)
+    serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
 
 
 @main.command()

@@ -24,7 +24,7 @@ from gallery.multiples import multiples
 from gallery.paging import behind, cut, front
 from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Prediction, Record, Sanity, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
 from gallery.shaded import shaded_passage
 from gallery.store import Store
 from gallery.vocabulary import text_language
@@ -74,11 +74,8 @@ class Gathered:
     """[cards] what the search finds each passage by."""
     surest: tuple[Card, Row] | None = None
     """The passage the model recognised most surely, which the page on reading shows."""
-
     tests: list[Tested] = field(default_factory=list)
-    """What the trials of each passage say of the methods."""
-    randomised: list[str] = field(default_factory=list)
-    """Keys of what `build.py sanity` found, on the passages it was tried on."""
+    """[cards] what the trials say of the methods."""
 
     def add(self, row: Row, summary: Summary) -> None:
         """Take in one passage."""
@@ -86,7 +83,6 @@ class Gathered:
         self.cards.append(card)
         self.searches.append(summary.search)
         self.tests.append(summary.tested)
-        self.randomised += [key for name, key in row.entries.items() if name.startswith("sanity/")]
         if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
             self.surest = (card, row)
         for target, said in summary.said.items():
@@ -149,6 +145,7 @@ def passage_page(
         carried,
         fragments.addresses_within(row.id),
         downloads(code, publication, header, row, attributions),
+        next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
         shell="passages/shell/",
@@ -207,8 +204,7 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
     yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
-    randomised = [record for key in gathered.randomised if isinstance(record := store.read("sanity", key), Sanity)]
-    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests, randomised))
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
         card, row = gathered.surest
         prediction, attributions = _explained(read_records(store, row))
