@@ -422,3 +422,21 @@ def test_an_excerpt_lights_up_as_in_the_whole_passage(page: Any, tiny: Callable[
         assert page.eval_on_selector(".passage", "e => e.textContent").endswith("спросила она.")
         assert "first" in page.locator(".left-out").inner_text()
     assert page.problems == []
+
+
+def test_a_finger_chooses_several_heads_and_holds_a_word(chromium: Any, shown: Shown) -> None:
+    context = chromium.new_context(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    visit(page, shown, "of-head_head-1.2_unit-tokens_special-shown")
+    page.locator(".several").tap()
+    page.locator('[data-head="2.3"]').tap()
+    page.wait_for_selector('[data-head="2.3"][aria-pressed]')
+    assert "head-1.2,3.4" in page.url
+    page.locator(".passage .unit").nth(2).tap()
+    wanted = (shown.weights[0, 1] + shown.weights[2, 3]) / 2
+    assert np.abs(lit(page) - shades(wanted[2], np.ones(len(wanted), bool))).max() < 0.015
+    page.locator('[data-head="0.1"]').tap()
+    page.wait_for_selector('[data-head="0.1"]:not([aria-pressed])')
+    assert "head-3.4_word-2" in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
