@@ -170,9 +170,8 @@ def watch(classifier: Classifier, ids: Sequence[int], taker: Layers) -> None:
         for handle in handles:
             handle.remove()
     if number != classifier.card.layers:
-        raise ArithmeticError(
-            f"the weights of {number} layers of {classifier.card.layers} were seen; is the architecture {classifier.card.architecture} known?"
-        )
+        known = f"is the architecture {classifier.card.architecture} known?"
+        raise ArithmeticError(f"the weights of {number} layers of {classifier.card.layers} were seen; {known}")
 
 
 class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a model's weights are stored instead)

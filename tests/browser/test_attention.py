@@ -27,7 +27,7 @@ from gallery.sources import resolve_model, resolve_tokenizer
 pytestmark = pytest.mark.browser
 GALLERY = Path(__file__).parents[2] / "gallery"
 TEXT = "Свой человек пришёл домой поздно: ёлка, 🎄 и Йорик. «Что же это?» — спросила она."
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src 'self' data: blob:">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/attention.js"></script></head>
 <body data-md-color-scheme="default">{}</body></html>"""
@@ -273,6 +273,7 @@ def test_the_grid_opens_a_head_from_the_keyboard_and_sorts_by_what_heads_do(page
     page.keyboard.press("Enter")
     assert "head-1.2" in page.url
     page.locator(".sort select").select_option("previous")
+    page.wait_for_selector("gallery-attention:not([aria-busy])")
     shares = shown.record.summary[..., shown.record.summary_names.index("previous")]
     first = [int(n) for n in str(page.locator(".cell").first.get_attribute("data-head")).split(".")]
     assert shares[first[0], first[1]] == shares.max()
