@@ -136,7 +136,7 @@ def catch(classifier: Classifier, rows: Sequence[Sequence[int]], takers: Sequenc
     AttentionInterface.register("gallery", keep)
     AttentionMaskInterface.register("gallery", _reach)
     try:
-        with _implementation(classifier.model, "gallery"):
+        with implementation(classifier.model, "gallery"):
             classifier.model(**classifier.batch(rows))
     except _NotAProduct:
         return False
@@ -164,7 +164,7 @@ def watch(classifier: Classifier, ids: Sequence[int], taker: Layers) -> None:
 
     handles = [module.register_forward_hook(seen) for module in classifier.model.modules()]
     try:
-        with _implementation(classifier.model, "eager"):
+        with implementation(classifier.model, "eager"):
             classifier.model(**classifier.batch([ids]), output_attentions=True)
     finally:
         for handle in handles:
@@ -179,7 +179,8 @@ class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a mod
 
 
 @contextmanager
-def _implementation(model: Any, name: str) -> Iterator[None]:
+def implementation(model: Any, name: str) -> Iterator[None]:
+    """Let a model take its attention from a function of transformers' interface for a while."""
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:

@@ -149,10 +149,10 @@ def render(settings: Settings, config_file: Path) -> None:
 @_configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.site import serve_site
+    from gallery.serving import serve_site
 
     _explain(settings, config_file)
-    serve_site(settings, config_file, port)
+    serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
 
 
 @main.command()
@@ -181,6 +181,25 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
     for warning in report.warnings:
         click.echo(f"Warning: {warning}", err=True)
     _end(report.errors)
+
+
+@main.command()
+@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
+@click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
+@_configured
+def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count: int) -> None:
+    """Randomise the model layer by layer, and see whether the explanations notice.
+
+    Takes the configured methods on a few explained passages; each costs as many explanations as the model has layers, and
+    three more. The result goes into the store, and with the next `render` onto the page of methods.
+    """
+    try:
+        from gallery.sanity import sanity_all
+    except ImportError as error:
+        raise _lacking(error, "randomising") from error
+    with alone(config_file.parent / settings.store):
+        click.echo(sanity_all(settings, config_file.parent, idents, count))
+    click.echo("In the store. To put it on the page of methods, run: python build.py render")
 
 
 @main.command()

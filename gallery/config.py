@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gallery.errors import ConfigError
 
@@ -83,6 +83,8 @@ class Settings(Section):
     """Where attributions are taken: the whole embedding module, or the word embeddings alone."""
     tf32: bool = False
     """Whether a CUDA device may round float32 products to TF32: faster, with three digits fewer."""
+    long: Literal["cut", "windows"] = "cut"
+    """Passages longer than the model: cut where it stops reading, or read in overlapping windows whose logits are averaged."""
     methods: tuple[
         Literal[
             "integrated_gradients",
@@ -127,6 +129,12 @@ class Settings(Section):
     site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
     """Largest site that passes the check, in millions of bytes; GitHub Pages publishes 1000."""
 
+    @model_validator(mode="after")
+    def _averages_are_of_logits(self) -> "Settings":
+        if self.long == "windows" and self.output != "logit":
+            raise ValueError(f"long is windows, which averages logits, but output is {self.output}: set output to logit, or long to cut")
+        return self
+
 
 _PATH = ("baseline", "output", "n_steps", "delta_tolerance", "max_steps")
 _DEPENDS: dict[str, tuple[str, ...]] = {
@@ -140,12 +148,13 @@ _DEPENDS: dict[str, tuple[str, ...]] = {
     "lime": ("output", "erase", "samples"),
     "shapley": ("output", "erase", "samples"),
     "rationale": (*_PATH, "erase"),
-    "faithfulness": ("erase", "random_orders"),
+    "faithfulness": ("erase",),
+    "chance": ("erase", "random_orders"),
 }
 
 
 def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
-    """Return all settings that change the numbers of a method, or of `faithfulness`; they are part of its entries' keys."""
+    """Return all settings that change the numbers of a method, or of `faithfulness` and `chance`; they are part of its entries' keys."""
     names = ("dtype", "tf32", "layer", *_DEPENDS[method])
     return {name: getattr(settings, name) for name in names}
 
@@ -189,6 +198,8 @@ def _validate(config_file: Path, values: dict[str, Any]) -> Settings:
             key = ".".join(str(part) for part in ("extra", "gallery", *problem["loc"]))
             if problem["type"] == "extra_forbidden":
                 lines.append(f"{config_file}: {key}: no such key. Known keys: {', '.join(sorted(Settings.model_fields))}.")
+            elif not problem["loc"]:
+                lines.append(f"{config_file}: {key}: {problem['ctx']['error']}.")
             else:
                 lines.append(f"{config_file}: {key}: {problem['msg']}; it is {problem['input']!r}.")
         raise ConfigError("\n".join(lines)) from error

@@ -148,6 +148,7 @@ def word_weights(weights: Array, token_words: Array) -> Array:
 def attention_files(prediction: Prediction, attention: Attention) -> dict[str, bytes]:
     """Return what is published of a passage's attention, by file name; a layer that is not there is null among the index's files."""
     layers, heads, _, size = attention.shape
+    read = prediction.first_window()
     files = {f"layer-{number}.bin": data.tobytes() for number, data in sorted(attention.packed.items())}
     files |= {f"{name}.bin": data.tobytes() for name, data in (("mean", attention.mean), ("rollout", attention.rollout)) if data.size}
     index = {
@@ -155,16 +156,16 @@ def attention_files(prediction: Prediction, attention: Attention) -> dict[str, b
         **attention.encoding,
         "layers": layers,
         "heads": heads,
-        "tokens": list(prediction.tokens),
+        "tokens": [prediction.tokens[place] for place in read.tolist()],
         "size": size,
         "files": [f"layer-{number:02d}.bin" if f"{number:02d}" in attention.packed else None for number in range(layers)],
         "mean": "mean.bin" if attention.mean.size else None,
         "rollout": "rollout.bin" if attention.rollout.size else None,
         "text": prediction.text,
-        "offsets": _utf16(prediction.text, prediction.offsets),
+        "offsets": _utf16(prediction.text, prediction.offsets[read]),
         "words": _utf16(prediction.text, prediction.words),
-        "token_words": prediction.token_words.tolist(),
-        "special": prediction.special.astype(int).tolist(),
+        "token_words": prediction.token_words[read].tolist(),
+        "special": prediction.special[read].astype(int).tolist(),
         "summary_names": list(attention.summary_names),
         "summary": [round(float(share), 4) for share in attention.summary.ravel()],
     }

@@ -8,8 +8,10 @@ from gallery.attribution import METHODS
 from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
 from gallery.excerpt import bertviz_excerpt
-from gallery.faithfulness import faithfulness
-from gallery.plan import Job, Need, Planner
+from gallery.faithfulness import chance, faithfulness
+from gallery.heads import head_effects
+from gallery.plan import Job, Need, Planner, targets_of
+from gallery.precision import precision
 from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
 
@@ -36,8 +38,9 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
 
     wanting = [job.passage.id for job in batch if any(need.kind == "attention" for need in missing[job.passage.id])]
     if wanting:
-        for ident, attention in zip(wanting, attend(classifier, [encoded[ident] for ident in wanting], settings.attention), strict=True):
+        for ident, attention in zip(wanting, attend(classifier, [encoded[ident].parts[0] for ident in wanting], settings.attention), strict=True):
             yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
+    yield from _heads(classifier, batch, encoded, missing, store, planner)
     for ident, needs in missing.items():
         for need in needs:
             if need.kind == "bertviz":
@@ -45,7 +48,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
     for method in settings.methods:
         yield from _attributions(classifier, method, encoded, missing, settings)
     for job in batch:
-        yield from _faithfulness(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
+        yield from _trials(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
 
 
 def _attributions(
@@ -67,16 +70,40 @@ def _attributions(
             yield need.key, attribution
 
 
-def _faithfulness(
+def _trials(
     classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
 ) -> Iterator[tuple[str, Record]]:
-    """Try a passage's attributions, all at once because they share the random orders; they are in the store by now."""
-    wanted = [need for need in needs if need.kind == "faithfulness"]
+    """Put a passage's attributions, which are in the store by now, to the test; and random orders beside them."""
+    for need in needs:
+        if need.kind == "chance":
+            yield need.key, chance(classifier, encoded, method_parameters(settings, "chance"))
+    wanted = [need for need in needs if need.kind in ("faithfulness", "precision")]
     if not wanted:
         return
     prediction = store.read("prediction", planner.prediction(job.passage.text).key)
     assert isinstance(prediction, Prediction)
     keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
-    tried = [store.read("attribution", keys[need.name.replace("faithfulness", "attribution", 1)]) for need in wanted]
-    attributions = [attribution for attribution in tried if isinstance(attribution, Attribution)]
-    yield from zip([need.key for need in wanted], faithfulness(classifier, encoded, attributions, method_parameters(settings, "faithfulness")), strict=True)
+    tried = [store.read("attribution", keys[need.name.replace(need.kind, "attribution", 1)]) for need in wanted]
+    found = [(need, attribution) for need, attribution in zip(wanted, tried, strict=True) if isinstance(attribution, Attribution)]
+    for need, attribution in found:
+        if need.kind == "precision":
+            yield need.key, precision(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
+    trials = [(need.key, attribution) for need, attribution in found if need.kind == "faithfulness"]
+    records = faithfulness(classifier, encoded, [attribution for _, attribution in trials], method_parameters(settings, "faithfulness")) if trials else []
+    yield from zip([key for key, _ in trials], records, strict=True)
+
+
+def _heads(
+    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], store: Store, planner: Planner
+) -> Iterator[tuple[str, Record]]:
+    """Ask how each head of the model moves the scores of the classes that are explained; predictions are in the store by now."""
+    wanted = {job: need for job in batch for need in missing[job.passage.id] if need.kind == "heads"}
+    if not wanted:
+        return
+    targets = []
+    for job in wanted:
+        prediction = store.read("prediction", planner.prediction(job.passage.text).key)
+        assert isinstance(prediction, Prediction)
+        targets.append(targets_of(prediction, job.true_class))
+    found = head_effects(classifier, [encoded[job.passage.id].parts[0] for job in wanted], targets)
+    yield from zip([need.key for need in wanted.values()], found, strict=True)

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from gallery.carried import Carried
-from gallery.manifest import Row
 from gallery.pages import Gathered, list_pages
-from gallery.rendering import Bench, Work, render, works
+from gallery.rendering import Bench, Work, render
 from gallery.sizes import evenly
 from gallery.store import Store
 
@@ -19,17 +18,17 @@ _SLACK = 0.97
 """Share of the budget that is planned with, since passages stand for others and not everything is counted."""
 
 
-def fit(budget_mb: float, bench: Bench, rows: Sequence[Row], scratch: Path) -> Carried:
+def fit(budget_mb: float, bench: Bench, works: Sequence[Work], scratch: Path) -> Carried:
     """Return the most of `bench.carried` that the site can carry within a budget, or the least there is.
 
     Passages of every length are rendered into `scratch`, which is removed again.
     """
-    some = _spread(Store(bench.store), list(works(rows)))
+    some = _spread(Store(bench.store), works)
     fixed = sum(path.stat().st_size for path in bench.shells.rglob("*") if path.is_file())
     room = _SLACK * 1_000_000 * budget_mb - fixed
 
     def fits(carried: Carried) -> bool:
-        return _bytes(replace(bench, out=scratch, carried=carried), some) * len(rows) / len(some) <= room
+        return _bytes(replace(bench, out=scratch, carried=carried), some) * len(works) / len(some) <= room
 
     choices = [replace(choice, fitted_mb=budget_mb) for choice in _choices(bench.carried)]
     return choices[min(bisect_left(choices, True, key=fits), len(choices) - 1) if some else 0]
@@ -52,9 +51,9 @@ def _bytes(bench: Bench, some: Sequence[Work]) -> int:
     """Return how much the pages of passages, what lies beside them, and their parts in lists take."""
     gathered, total = Gathered(), 0
     for one in some:
-        work, summary, files = render(bench, one)
+        summary, files = render(bench, one)
         shutil.rmtree(bench.out)
-        gathered.add(work.row, summary)
+        gathered.add(one.row, summary)
         total += sum(size for size, _ in files.values())
     lists = list_pages(bench.code, bench.header, gathered, Store(bench.store))
     return total + sum(len(str(slot).encode()) for page in lists for slot in page.slots.values())

@@ -19,7 +19,7 @@ class Need:
     """One entry that a page is made of."""
 
     name: str
-    """prediction, attention, bertviz, attribution/<method>/<class> or faithfulness/<method>/<class>."""
+    """prediction, attention, heads, bertviz, chance; attribution, faithfulness or precision, each /<method>/<class>."""
     key: str
 
     @property
@@ -60,27 +60,51 @@ class Planner:
 
     def prediction(self, text: str) -> Need:
         """Return the entry that the others depend on: the classes to explain are known from it."""
-        return Need("prediction", self._key("prediction", text))
+        return Need("prediction", self._key("prediction", text, **({"long": self.settings.long} if self.settings.long != "cut" else {})))
 
     def others(self, text: str, prediction: Prediction, true_class: int) -> list[Need]:
         """Return every other entry of a passage.
 
-        Faithfulness costs the most, so it is tried where a page opens: with the first method, on the predicted class.
+        Faithfulness is tried on the predicted class, with every method; the random orders serve all of them.
         """
         settings = self.settings
         targets, predicted = targets_of(prediction, true_class), prediction.ranking[0]
+        read = _read(prediction)
         needs = [Need("attention", self._key("attention", text, encoding=VERSION, precision=settings.attention.precision))]
+        needs.append(Need("heads", self._key("heads", text, targets=targets)))
         if settings.bertviz_tokens:
             needs.append(Need("bertviz", self._key("bertviz", text, tokens=settings.bertviz_tokens)))
         for method in settings.methods:
             parameters = method_parameters(settings, method)
             for target in targets:
-                needs.append(Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target)))
-            if settings.random_orders and method == settings.methods[0]:
+                needs.append(
+                    Need(f"attribution/{method}/{target}", self._key("attribution", text, method=method, parameters=parameters, target=target, **read))
+                )
+            if settings.random_orders:
                 tried = method_parameters(settings, "faithfulness")
-                key = self._key("faithfulness", text, method=method, parameters=parameters, tried=tried, target=predicted)
+                key = self._key("faithfulness", text, method=method, parameters=parameters, tried=tried, target=predicted, **read)
                 needs.append(Need(f"faithfulness/{method}/{predicted}", key))
+        if settings.random_orders:
+            needs.append(Need("chance", self._key("chance", text, parameters=method_parameters(settings, "chance"), **read)))
+        if settings.dtype != "float32":
+            method = settings.methods[0]
+            key = self._key("precision", text, method=method, parameters=method_parameters(settings, method), target=predicted, **read)
+            needs.append(Need(f"precision/{method}/{predicted}", key))
         return needs
+
+    def sanity(self, text: str, prediction: Prediction) -> list[Need]:
+        """Return the entries that `build.py sanity` makes; no page waits for them."""
+        predicted = prediction.ranking[0]
+        keys = {
+            method: self._key("sanity", text, method=method, parameters=method_parameters(self.settings, method), target=predicted, **_read(prediction))
+            for method in self.settings.methods
+        }
+        return [Need(f"sanity/{method}/{predicted}", key) for method, key in keys.items()]
+
+
+def _read(prediction: Prediction) -> dict[str, Any]:
+    """Return what a passage in windows adds to the keys; one that fits has the same entries either way."""
+    return {"long": "windows"} if len(prediction.windows) else {}
 
 
 def targets_of(prediction: Prediction, true_class: int) -> list[int]:

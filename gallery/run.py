@@ -123,6 +123,7 @@ def _rows(settings: Settings, root: Path, labels: tuple[str, ...], planner: Plan
         targets = targets_of(prediction, true_class)
         needs = planner.others(passage.text, prediction, true_class)
         if all(store.has(need.kind, need.key) for need in needs):
+            needs += [need for need in planner.sanity(passage.text, prediction) if store.has(need.kind, need.key)]
             yield Row(
                 id=passage.id,
                 title=passage.title,

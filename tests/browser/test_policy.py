@@ -64,7 +64,7 @@ def test_instant_navigation_between_pages_of_every_depth_breaks_no_policy(site_f
         page.evaluate("url => { const a = document.createElement('a'); a.href = url; document.querySelector('article').append(a); a.click(); }", home + address)
         page.wait_for_url(home + address)
         page.wait_for_load_state("networkidle")
-        page.wait_for_function("__md_scope.href === %r" % home)
+        page.wait_for_function(f"__md_scope.href === {home!r}")
         if address.startswith("passages"):
             page.hover(".g-text .w >> nth=1")
             page.wait_for_function("document.querySelector('.g-focus strong')?.textContent === 'человек'")
