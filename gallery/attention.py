@@ -79,12 +79,16 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     """Return the attention of every layer and head of each passage.
 
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
-    own eager attention.
+    own eager attention, and FloatingPointError where it is no finite number.
     """
-    caught = catch(classifier, batch)
+    caught: Sequence[Sequence[Caught | Weights]] | None = catch(classifier, batch)
+    products = caught is not None
     if caught is None:
-        return [_attention(encoded, eager(classifier, encoded), settings) for encoded in batch]
-    _check(classifier, batch[0])
+        caught = [eager(classifier, encoded) for encoded in batch]
+    for layers in caught:
+        _check_finite(layers)
+    if products:
+        _check(classifier, batch[0])
     return [_attention(encoded, layers, settings) for encoded, layers in zip(batch, caught, strict=True)]
 
 
@@ -95,9 +99,17 @@ def catch(classifier: Classifier, batch: Sequence[Encoded]) -> list[list[Caught]
 
 def eager(classifier: Classifier, encoded: Encoded) -> list[Weights]:
     """Return the weights of each layer as transformers' own eager attention computes them."""
-    with _implementation(classifier.model, "eager"):
+    with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
     return [Weights(layer[0].float()) for layer in attentions]
+
+
+def _check_finite(layers: Sequence[Caught | Weights]) -> None:
+    """Raise FloatingPointError where a number of theirs is none."""
+    for number, layer in enumerate(layers, 1):
+        values = (layer.queries, layer.keys) if isinstance(layer, Caught) else (layer.weights,)
+        if not all(bool(value.isfinite().all()) for value in values):
+            raise FloatingPointError(f"attention of layer {number} is no finite number")
 
 
 class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a model's weights are stored instead)
@@ -124,7 +136,7 @@ def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[
     AttentionInterface.register("gallery", keep)
     AttentionMaskInterface.register("gallery", sdpa_mask)
     try:
-        with _implementation(classifier.model, "gallery"):
+        with implementation(classifier.model, "gallery"):
             classifier.model(**classifier.batch(ids))
     except _NotAProduct:
         return None
@@ -134,7 +146,8 @@ def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[
 
 
 @contextmanager
-def _implementation(model: Any, name: str) -> Iterator[None]:
+def implementation(model: Any, name: str) -> Iterator[None]:
+    """Let a model take its attention from a function of transformers' interface for a while."""
     before = model.config._attn_implementation
     model.set_attn_implementation(name)
     try:
@@ -163,7 +176,7 @@ def _check(classifier: Classifier, encoded: Encoded) -> None:
     """Multiply every layer of the passage's beginning back and hold it against eager attention."""
     ids = encoded.ids[:160]
     caught = _run([len(ids)], classifier, [ids])
-    with _implementation(classifier.model, "eager"):
+    with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([ids]), output_attentions=True).attentions
     tolerance = 1e-4 if classifier.dtype == torch.float32 else 5e-2
     if caught is None:

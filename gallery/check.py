@@ -11,9 +11,10 @@ from mkdocs.utils.yaml import yaml_load
 
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.links import Found, other_host, read_css, read_page, read_script
+from gallery.links import Found, Memory, other_host
 from gallery.manifest import read_header, read_rows
 from gallery.passages import passage_ids, places_of
+from gallery.places import place_of
 from gallery.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure, megabytes
 from gallery.store import Store
 
@@ -30,20 +31,23 @@ class Report:
     sizes: Sizes
 
 
-def check_site(site: Path, site_url: str = "", budget_mb: int = 950, expected: Iterable[str] = ()) -> Report:
+def check_site(site: Path, site_url: str = "", budget_mb: int = 950, expected: Iterable[str] = (), memory: Path | None = None) -> Report:
     """Look through a site as it will be served at `site_url`; `expected` are the passages that must have a page.
+
+    What stands in files that have not changed since is taken from the file `memory`, if one is named.
 
     Raises SiteError where there is no site.
     """
     if not (site / "index.html").is_file():
         raise SiteError(f"{site}: no site. Run: python build.py")
-    links = _Links(site, site_url)
-    errors, warnings = list(links.problems()), []
+    with Memory(memory) as seen:
+        links = _Links(site, site_url, seen)
+        errors, warnings = list(links.problems()), []
     sizes = measure(site, links.files)
     for name in sorted(links.files):
         count = (site / name).stat().st_size
         if count > PUSH_BYTES:
-            errors.append(f"{name}: {megabytes(count)}; GitHub takes no file over 100 MiB. Shorten the passage, or keep fewer layers.")
+            errors.append(f"{name}: {megabytes(count)}; GitHub takes no file over 100 MiB. Carry an excerpt: attention.tokens; or shorten the passage.")
         elif name.endswith(".html") and not name.startswith("data/") and count > PAGE_BYTES:
             warnings.append(f"{name}: a page of {megabytes(count)} is slow to open.")
     if sizes.bytes > min(budget_mb * 1_000_000, PAGES_BYTES):
@@ -63,15 +67,16 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 
     Raises SiteError where there is no site, StoreError where there is no store.
     """
-    store = Store(config_file.parent / settings.store)
+    store = Store(place_of(settings.store, config_file.parent))
     read_header(store)
-    return check_site(config_file.parent / "site", _site_url(config_file), settings.site_budget_mb, sorted(row.id for row in read_rows(store)))
+    root, expected = config_file.parent, sorted(row.id for row in read_rows(store))
+    return check_site(root / "site", _site_url(config_file), settings.site_budget_mb, expected, root / "build" / "links.sqlite")
 
 
 def check_gallery(settings: Settings, config_file: Path) -> Report:
     """Do what `check_built` does, and name the passages that are not in the store."""
     report = check_built(settings, config_file)
-    explained = {row.id for row in read_rows(Store(config_file.parent / settings.store))}
+    explained = {row.id for row in read_rows(Store(place_of(settings.store, config_file.parent)))}
     configured = passage_ids(places_of(settings), config_file.parent)
     missing = [f"{origin}: {ident}: not in the store. Run: python build.py explain" for ident, origin in configured if ident not in explained]
     return replace(report, errors=[*report.errors, *missing])
@@ -88,8 +93,9 @@ def _site_url(config_file: Path) -> str:
 class _Links:
     """All pages of a site, and what they point at."""
 
-    def __init__(self, site: Path, site_url: str) -> None:
+    def __init__(self, site: Path, site_url: str, seen: Memory) -> None:
         self.site = site
+        self._seen = seen
         self.files: set[str] = set()
         self._linked: list[str] = []
         for path in sorted(site.rglob("*")):
@@ -111,9 +117,9 @@ class _Links:
         for name in sorted(self.files):
             self._read(name)
         for name, anchors in self._wanted.items():
-            offered = read_page((self.site / name).read_text("utf-8", "replace")).anchors
+            offered = self._seen.read(self.site, name)
             for anchor, page in anchors.items():
-                if anchor not in offered:
+                if offered is None or anchor not in offered.anchors:
                     self._found["no such anchor", f"{name}#{anchor}"].append(page)
         yield from (f"{name}: a link in the file system; it would not be published." for name in self._linked)
         for (what, address), pages in sorted(self._found.items()):
@@ -121,14 +127,8 @@ class _Links:
             yield f"{pages[0]}: {what}: {address}{more}"
 
     def _read(self, name: str) -> None:
-        path = self.site / name
-        if path.suffix in {".html", ".svg"}:
-            found = read_page(path.read_text("utf-8", "replace"))
-        elif path.suffix == ".css":
-            found = Found(resources=read_css(path.read_text("utf-8", "replace")))
-        elif path.suffix in {".js", ".mjs"}:
-            found = Found(resources=read_script(path.read_text("utf-8", "replace")))
-        else:
+        found = self._seen.read(self.site, name)
+        if found is None:
             return
         for address in dict.fromkeys(found.resources):
             if address.startswith(("data:", "blob:")):

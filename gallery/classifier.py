@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from gallery.config import Settings
+from gallery.encoded import Encoded as Encoded
+from gallery.encoded import Window, in_windows
 from gallery.encoder import Encoder, encoder_of, rounds_fast
 from gallery.errors import SourceError
 from gallery.labels import label_names
@@ -25,28 +27,6 @@ from gallery.words import group_tokens
 
 # Padded positions of these begin behind the padding index, so two positions fewer than configured can be used.
 _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "mpnet", "xmod", "data2vec-text"}
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A passage as the model reads it: T tokens that fall into W words of the original text."""
-
-    text: str
-    ids: tuple[int, ...]
-    tokens: tuple[str, ...]
-    offsets: tuple[tuple[int, int], ...]
-    special: tuple[bool, ...]
-    words: tuple[tuple[int, int], ...]
-    token_words: tuple[int, ...]
-    cut: int
-
-    def sum_words(self, tokens: Array) -> Array:
-        """Return [..., W] the sums over each word's pieces of [..., T] values; special tokens left out."""
-        sums = np.zeros((*tokens.shape[:-1], len(self.words)))
-        for token, word in enumerate(self.token_words):
-            if word >= 0:
-                sums[..., word] += tokens[..., token]
-        return sums
 
 
 @dataclass(frozen=True)
@@ -64,12 +44,27 @@ class Classifier:
     """Its path within the model, for the provenance."""
     batch_tokens: int = 2048
     """Tokens that go through the model at once."""
+    long: str = "cut"
+    """What becomes of passages longer than the model: `cut`, or read in `windows`."""
+    reload: Callable[[], "Classifier"] | None = None
+    """Loads the same model in float32; None where this is it."""
 
     @cached_property
     def encoder(self) -> Encoder | None:
         """The same model in fewer products, for paths that begin at the embeddings; None where its architecture has no such form."""
         at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
         return encoder_of(self.model) if at_embeddings else None
+
+    def with_batch_tokens(self, tokens: int) -> "Classifier":
+        """Return the same classifier, nothing copied, through which so many tokens go at once."""
+        other = replace(self, batch_tokens=tokens)
+        other.__dict__.update({name: self.__dict__[name] for name in ("encoder", "exact", "rounded_encoder") if name in self.__dict__})
+        return other
+
+    @cached_property
+    def exact(self) -> "Classifier":
+        """The same model in float32."""
+        return self.reload() if self.reload is not None else self
 
     @cached_property
     def rounded_encoder(self) -> Encoder | None:
@@ -79,15 +74,14 @@ class Classifier:
         return self.encoder.rounded()
 
     def encode(self, text: str) -> Encoded:
-        """Return the passage as tokens and words, cut at the longest input the model takes."""
-        coded = self.tokenizer(
-            text, truncation=True, max_length=self.card.max_tokens, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False
-        )
+        """Return the passage as tokens and words; cut, or in windows, where it is longer than the model takes."""
+        limit = {"truncation": True, "max_length": self.card.max_tokens} if self.long == "cut" else {"truncation": False}
+        coded = self.tokenizer(text, **limit, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
         special = tuple(bool(flag) for flag in coded["special_tokens_mask"])
         offsets = tuple((int(start), int(end)) for start, end in coded["offset_mapping"])
         words, token_words = group_tokens(text, offsets, special)
         read = max((end for _, end in words), default=0)
-        return Encoded(
+        whole = Encoded(
             text=text,
             ids=tuple(coded["input_ids"]),
             tokens=tuple(self.tokenizer.convert_ids_to_tokens(coded["input_ids"])),
@@ -97,6 +91,7 @@ class Classifier:
             token_words=tuple(token_words),
             cut=len(text) if not text[read:].strip() else read,
         )
+        return in_windows(whole, self.card.max_tokens)
 
     def batch(self, rows: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         """Return input_ids and attention_mask [B, T] of token ids, padded on the right, on the device."""
@@ -176,12 +171,19 @@ class Classifier:
         finally:
             handle.remove()
 
+    def _mean_logits(self, encoded: Encoded) -> Array:
+        mean: Array = np.mean([self.logits([part.ids])[0].cpu().numpy() for part in encoded.parts], axis=0)
+        return mean
+
     def predict(self, batch: Sequence[Encoded]) -> list[Prediction]:
-        """Return what the model says to each passage of a batch.
+        """Return what the model says to each passage of a batch; to one in windows, the mean of their logits.
 
         Raises FloatingPointError where a logit is not a finite number.
         """
-        logits = self.logits([encoded.ids for encoded in batch]).cpu().numpy()
+        if any(encoded.windows for encoded in batch):
+            logits = np.stack([self._mean_logits(encoded) for encoded in batch])
+        else:
+            logits = self.logits([encoded.ids for encoded in batch]).cpu().numpy()
         if not np.isfinite(logits).all():
             raise FloatingPointError("the model's logits are not finite numbers")
         return [
@@ -196,9 +198,16 @@ class Classifier:
                 cut=encoded.cut,
                 logits=row,
                 versions=versions(),
+                windows=np.array([_stretch(window) for window in encoded.windows], np.int32).reshape(-1, 2),
             )
             for encoded, row in zip(batch, logits, strict=True)
         ]
+
+
+def _stretch(window: Window) -> tuple[int, int]:
+    """Return the first of a window's tokens that is not special, and the one behind the last, as places in the passage."""
+    own = [place for place, special in zip(window.tokens, window.encoded.special, strict=True) if not special]
+    return own[0], own[-1] + 1
 
 
 class _Caught(Exception):  # noqa: N818 (a signal, not an error: the layer's output is all that was wanted)
@@ -237,7 +246,8 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
         )
     layer, layer_name = _layer(network, settings.layer)
     card = _card(network, words, model, tokenizer, settings)
-    return Classifier(network, words, card, device, dtype, layer, layer_name, settings.batch_tokens)
+    reload = partial(load_classifier, model, tokenizer, settings.model_copy(update={"dtype": "float32"})) if dtype != torch.float32 else None
+    return Classifier(network, words, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long, reload)
 
 
 def load_network(model: Source, dtype: torch.dtype | str) -> Any:

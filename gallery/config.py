@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gallery.errors import ConfigError
 
@@ -31,11 +31,31 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+def _layers(value: Any) -> Any:
+    """Return the layers asked for in order; an option gives them as 1,6,12."""
+    if value in ("all", "mean", "none"):
+        return value
+    named = value.split(",") if isinstance(value, str) else value
+    try:
+        numbers = sorted({int(str(number)) for number in named})
+    except (TypeError, ValueError):
+        numbers = []
+    if not numbers or numbers[0] < 1:
+        raise ValueError("must be all, mean, none, or a list of layers such as 1,6,12, numbered from 1 as on the pages")
+    return tuple(numbers)
+
+
 class AttentionSettings(Section):
-    """What is kept of attention."""
+    """What is kept of attention, and what of it the site carries: the store always has all."""
 
     precision: Literal["int8", "exact"] = "int8"
-    """How queries and keys are stored: int8 (a scale per token and head) or exact (fp16)."""
+    """How finely queries and keys are stored: int8 (about 8 bits a number) or exact (about 12)."""
+    layers: Annotated[Literal["all", "mean", "none"] | tuple[int, ...], BeforeValidator(_layers)] = "all"
+    """Layers that the site carries: all; a list such as 1,6,12, numbered as on the pages; mean (of all heads, and rollout); none (the picture alone)."""
+    tokens: Annotated[int, Field(ge=8)] | None = None
+    """Length of the excerpt, from the beginning, whose attention the site carries; null for whole passages."""
+    fit: bool = False
+    """Choose for me how much of attention the site carries, so that it stays within site_budget_mb; the pages say what was left out."""
 
 
 class Settings(Section):
@@ -54,7 +74,13 @@ class Settings(Section):
     labels: dict[int, str] = Field(default_factory=dict)
     """Names for the model's class numbers, where the model has none of its own."""
     store: str = "store"
-    """Folder of everything that was computed."""
+    """Folder of everything that was computed, or its URL as fsspec knows it, such as s3://bucket/gallery."""
+    engine: Literal["local", "ray"] = "local"
+    """local (this process) or ray (a worker for every GPU of a Ray cluster, or for every `ray_cpus` cores)."""
+    ray_address: str | None = None
+    """Address of a Ray cluster, such as ray://head:10001 or auto; null starts one on this machine for the run."""
+    ray_cpus: Annotated[int, Field(ge=1)] = 1
+    """Cores of a Ray worker where there is no GPU; each worker holds a copy of the model."""
     device: str = "auto"
     """auto (CUDA, then MPS, then CPU) or a torch device name."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
@@ -63,6 +89,8 @@ class Settings(Section):
     """Where attributions are taken: the whole embedding module, or the word embeddings alone."""
     tf32: bool = False
     """Whether a CUDA device may round float32 products to TF32: faster, with three digits fewer."""
+    long: Literal["cut", "windows"] = "cut"
+    """Passages longer than the model: cut where it stops reading, or read in overlapping windows whose logits are averaged."""
     methods: tuple[
         Literal[
             "integrated_gradients",
@@ -107,6 +135,12 @@ class Settings(Section):
     site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
     """Largest site that passes the check, in millions of bytes; GitHub Pages publishes 1000."""
 
+    @model_validator(mode="after")
+    def _averages_are_of_logits(self) -> "Settings":
+        if self.long == "windows" and self.output != "logit":
+            raise ValueError(f"long is windows, which averages logits, but output is {self.output}: set output to logit, or long to cut")
+        return self
+
 
 _PATH = ("baseline", "output", "n_steps", "delta_tolerance", "max_steps")
 _DEPENDS: dict[str, tuple[str, ...]] = {
@@ -120,12 +154,13 @@ _DEPENDS: dict[str, tuple[str, ...]] = {
     "lime": ("output", "erase", "samples"),
     "shapley": ("output", "erase", "samples"),
     "rationale": (*_PATH, "erase"),
-    "faithfulness": ("erase", "random_orders"),
+    "faithfulness": ("erase",),
+    "chance": ("erase", "random_orders"),
 }
 
 
 def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
-    """Return all settings that change the numbers of a method, or of `faithfulness`; they are part of its entries' keys."""
+    """Return all settings that change the numbers of a method, or of `faithfulness` and `chance`; they are part of its entries' keys."""
     names = ("dtype", "tf32", "layer", *_DEPENDS[method])
     return {name: getattr(settings, name) for name in names}
 
@@ -169,6 +204,8 @@ def _validate(config_file: Path, values: dict[str, Any]) -> Settings:
             key = ".".join(str(part) for part in ("extra", "gallery", *problem["loc"]))
             if problem["type"] == "extra_forbidden":
                 lines.append(f"{config_file}: {key}: no such key. Known keys: {', '.join(sorted(Settings.model_fields))}.")
+            elif not problem["loc"]:
+                lines.append(f"{config_file}: {key}: {problem['ctx']['error']}.")
             else:
                 lines.append(f"{config_file}: {key}: {problem['msg']}; it is {problem['input']!r}.")
         raise ConfigError("\n".join(lines)) from error

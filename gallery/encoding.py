@@ -90,30 +90,44 @@ def decode_products(blob: bytes, heads: int, tokens: int, size: int) -> tuple[Ar
     return vectors[0], vectors[1]
 
 
-def encode_weights(weights: Array) -> bytes:
+def decode_sums(blob: bytes, heads: int, tokens: int) -> Array:
+    """Return the float32 [H, T] at the end of one layer's file that has them."""
+    return np.frombuffer(unpack(blob)[-4 * heads * tokens :], "<f4").reshape(heads, tokens)
+
+
+def encode_weights(weights: Array, shares: bool = False) -> bytes:
     """Return the gzip file of weights [..., T, T] as round(255·√(a / the largest of its row)).
 
     √ keeps diffuse heads, which plain rounding turns into nothing. The row's largest need not be stored: rows add
-    up to 1 again on decoding.
+    up to 1 again on decoding. Rows that do not, since some columns were cut off, are followed by float32 `shares`, [..., T],
+    to which they add up.
     """
     top = weights.max(axis=-1, keepdims=True)
     codes = np.round(255 * np.sqrt(weights / np.where(top > 0, top, 1)))
-    return pack(codes.astype(np.uint8).tobytes())
+    return pack(codes.astype(np.uint8).tobytes() + (weights.sum(axis=-1).astype("<f4").tobytes() if shares else b""))
 
 
-def decode_weights(blob: bytes, tokens: int) -> Array:
-    """Return float32 [N, T, T] weights, rows adding up to 1."""
-    squares = np.frombuffer(unpack(blob), np.uint8).reshape(-1, tokens, tokens).astype(np.float32) ** 2
+def decode_weights(blob: bytes, tokens: int, shares: bool = False) -> Array:
+    """Return float32 [N, T, T] weights, rows adding up to 1, or to their `shares`."""
+    data = unpack(blob)
+    rows = len(data) // (tokens + 4 * shares)
+    squares = np.frombuffer(data, np.uint8, rows * tokens).reshape(-1, tokens, tokens).astype(np.float32) ** 2
     result: Array = squares / np.maximum(squares.sum(axis=-1, keepdims=True), 1)
-    return result
+    return result * np.frombuffer(data, "<f4", rows, rows * tokens).reshape(-1, tokens, 1) if shares else result
 
 
-def product_weights(queries: Array, keys: Array, scaling: float, window: int | None) -> Array:
-    """Return [..., T, T] the softmax of the scaled products; `window` is how far to either side a local layer sees."""
+def product_weights(queries: Array, keys: Array, scaling: float, window: int | None, sums: Array | None = None) -> Array:
+    """Return [..., T, T] the softmax of the scaled products; `window` is how far to either side a local layer sees.
+
+    With sums [..., T] rows add up to 1 together with what was cut off behind them.
+    """
     scores = queries @ np.swapaxes(keys, -1, -2) * np.float32(scaling)
     if window is not None:
         place = np.arange(scores.shape[-1])
         scores = np.where(np.abs(place[:, None] - place) <= window, scores, -np.inf)
+    if sums is not None:
+        within: Array = np.exp(scores - sums[..., None])
+        return within
     raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: Array = raised / raised.sum(axis=-1, keepdims=True)
     return result
@@ -132,26 +146,26 @@ def word_weights(weights: Array, token_words: Array) -> Array:
 
 
 def attention_files(prediction: Prediction, attention: Attention) -> dict[str, bytes]:
-    """Return what is published of a passage's attention, by file name."""
+    """Return what is published of a passage's attention, by file name; a layer that is not there is null among the index's files."""
     layers, heads, _, size = attention.shape
-    names = [f"layer-{int(number):02d}.bin" for number in sorted(attention.packed)]
-    files = {name: data.tobytes() for name, (_, data) in zip(names, sorted(attention.packed.items()), strict=True)}
+    read = prediction.first_window()
+    files = {f"layer-{number}.bin": data.tobytes() for number, data in sorted(attention.packed.items())}
     files |= {f"{name}.bin": data.tobytes() for name, data in (("mean", attention.mean), ("rollout", attention.rollout)) if data.size}
     index = {
         "version": VERSION,
         **attention.encoding,
         "layers": layers,
         "heads": heads,
-        "tokens": list(prediction.tokens),
+        "tokens": [prediction.tokens[place] for place in read.tolist()],
         "size": size,
-        "files": names,
+        "files": [f"layer-{number:02d}.bin" if f"{number:02d}" in attention.packed else None for number in range(layers)],
         "mean": "mean.bin" if attention.mean.size else None,
         "rollout": "rollout.bin" if attention.rollout.size else None,
         "text": prediction.text,
-        "offsets": _utf16(prediction.text, prediction.offsets),
+        "offsets": _utf16(prediction.text, prediction.offsets[read]),
         "words": _utf16(prediction.text, prediction.words),
-        "token_words": prediction.token_words.tolist(),
-        "special": prediction.special.astype(int).tolist(),
+        "token_words": prediction.token_words[read].tolist(),
+        "special": prediction.special[read].astype(int).tolist(),
         "summary_names": list(attention.summary_names),
         "summary": [round(float(share), 4) for share in attention.summary.ravel()],
     }
@@ -182,10 +196,11 @@ class Reader:
     def weights(self, layer: int) -> Array:
         """Return [H, T, T] of a layer."""
         if self.index["kind"] == "weights":
-            return decode_weights(self.files[self.index["files"][layer]], self.tokens)
-        return product_weights(*self.products(layer), self.index["scaling"][layer], self.index["windows"][layer])
+            return decode_weights(self.files[self.index["files"][layer]], self.tokens, self.index.get("shares", False))
+        sums = decode_sums(self.files[self.index["files"][layer]], self.index["heads"], self.tokens) if self.index.get("sums") else None
+        return product_weights(*self.products(layer), self.index["scaling"][layer], self.index["windows"][layer], sums)
 
     def stored(self, name: str) -> Array:
         """Return [T, T] of `mean` (over all layers and heads) or `rollout`."""
-        result: Array = decode_weights(self.files[self.index[name]], self.tokens)[0]
+        result: Array = decode_weights(self.files[self.index[name]], self.tokens, self.index.get("shares", False))[0]
         return result

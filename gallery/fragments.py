@@ -11,11 +11,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import PlainSerializer, PlainValidator
 
+from gallery.authors import AuthorSums, stretches
+from gallery.carried import Carried
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
+from gallery.multiples import Multiple
 from gallery.paging import ONLY, Paging, cut
-from gallery.records import Array, Attention, Attribution, Bertviz, Faithfulness, Prediction
+from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction
+from gallery.vocabulary import has_dictionary, lemma, text_language
 
 LEVELS = 8
 """Steps of the shading, each way."""
@@ -33,14 +37,16 @@ def environment(code: str) -> Environment:
     env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
     env.globals["lang"] = speech.code
+    env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return env
 
 
-def level(value: float, scale: float) -> int:
-    """Return the step of shading, -LEVELS to LEVELS, of a contribution on a scale whose end is `scale`."""
+def level(value: float, scale: float, root: bool = False) -> int:
+    """Return the step of shading, -LEVELS to LEVELS, of a contribution on a scale whose end is `scale`; by the square root, if asked."""
     if scale <= 0:
         return 0
-    step = round(LEVELS * min(abs(value) / scale, 1))
+    share = min(abs(value) / scale, 1)
+    step = round(LEVELS * (share**0.5 if root else share))
     return step if value > 0 else -step
 
 
@@ -170,6 +176,8 @@ class Trial:
     deletion: str
     """Points of a curve for an SVG polyline of 100 × 40."""
     random: str
+    rounding: float
+    """How far a probability may be off because the products were rounded; 0 where they were not."""
 
     @property
     def comprehensive(self) -> bool:
@@ -185,10 +193,11 @@ class Trial:
 _TAKEN, _KEPT = 0.1, 0.2  # the shares of words that are put into sentences
 
 
-def trial(found: Faithfulness, words: int) -> Trial:
-    """Return a faithfulness record as the trust panel tells it; `words` is how many the passage has."""
+def trial(found: Faithfulness, control: Chance, words: int) -> Trial:
+    """Return a faithfulness record, chance beside it, as the trust panel tells it; `words` is how many the passage has."""
     shares = found.shares.tolist()
     taken, kept = shares.index(_TAKEN), shares.index(_KEPT)
+    random_deletion, random_insertion = control.deletion[..., found.target], control.insertion[..., found.target]
 
     def curve(values: Array) -> str:
         last = len(values) - 1
@@ -199,12 +208,13 @@ def trial(found: Faithfulness, words: int) -> Trial:
         whole=float(found.deletion[0]),
         words=max(1, round(_TAKEN * words)),
         without=float(found.deletion[taken]),
-        without_random=float(found.random_deletion[:, taken].mean()),
+        without_random=float(random_deletion[:, taken].mean()),
         kept=max(1, round(_KEPT * words)),
         alone=float(found.insertion[kept]),
-        alone_random=float(found.random_insertion[:, kept].mean()),
+        alone_random=float(random_insertion[:, kept].mean()),
         deletion=curve(found.deletion),
-        random=curve(found.random_deletion.mean(axis=0)),
+        random=curve(random_deletion.mean(axis=0)),
+        rounding=float(found.measures["rounding"]),
     )
 
 
@@ -241,11 +251,14 @@ def passage_fragment(
     row: Row,
     prediction: Prediction,
     attributions: Mapping[str, Attribution],
-    faithfulness: Faithfulness | None,
+    tested: tuple[Faithfulness, Chance] | None,
     attention: Attention | None,
     bertviz: Bertviz | None,
     neighbours: tuple[Neighbour | None, Neighbour | None],
     author_slugs: Sequence[str],
+    side_by_side: Sequence[Multiple],
+    carried: Carried,
+    precision: Precision | None = None,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -269,11 +282,17 @@ def passage_fragment(
         word_rows=word_rows(prediction, first),
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
-        data=_words_data(code, header, row, prediction, ways),
-        trial=trial(faithfulness, len(prediction.words)) if faithfulness else None,
+        empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        precision=precision,
+        data=words_on_page(code, ways),
+        text_lang=text_language(prediction.text, code),
+        trial=trial(*tested, len(prediction.words)) if tested else None,
         agreements=agreements(ways),
         methods=list(dict.fromkeys(view.method for view in ways)),
+        multiples=side_by_side,
+        levels=LEVELS,
         attention=attention,
+        carried=carried,
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],
@@ -303,27 +322,43 @@ def word_rows(prediction: Prediction, view: View) -> list[WordRow]:
     return [WordRow(rank, i, texts[i], view.words[i], abs(view.words[i]) / total, round(20 * abs(view.words[i]) / largest)) for rank, i in enumerate(order, 1)]
 
 
-def _words_data(code: str, header: Header, row: Row, prediction: Prediction, ways: Sequence[View]) -> dict[str, Any]:
-    """Return what `<gallery-words>` needs to switch classes and methods without asking the server."""
-    speech = language(code)
+def words_on_page(code: str, ways: Sequence[View]) -> dict[str, Any]:
+    """Return what `<gallery-words>` needs at once: the numbers of the first view; those of the others lie in the passage's words.json."""
+    return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is ways[0]) for view in ways]}
+
+
+def words_file(header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution], language: str) -> dict[str, Any]:
+    """Return a passage's words.json: what other views of the page and the comparison of passages are drawn from.
+
+    `text` holds paragraphs; in each, what stands before a word and the word take turns. `forms` are the words' dictionary forms.
+    """
+    predicted = prediction.ranking[0]
+    shown = paragraphs(prediction, [0.0] * len(prediction.words))
     return {
-        "locale": speech.code,
-        "levels": LEVELS,
-        "strongest": STRONGEST,
-        "words": prediction.word_texts(),
-        "views": [
-            {
-                "method": view.method,
-                "target": view.target,
-                "against": view.against,
-                "values": [float(f"{value:.4g}") for value in view.words],
-                "change": view.change,
-                "specials": view.specials,
-                "delta": view.delta,
-            }
-            for view in ways
-        ],
+        "id": row.id,
+        "title": row.title,
+        "language": language,
+        "true": row.true_class,
+        "predicted": predicted,
+        "probabilities": [float(f"{p:.4g}") for p in prediction.probabilities],
+        "text": [_turns(pieces) for pieces in shown],
+        "forms": [lemma(word, language) for word in prediction.word_texts()],
+        "views": [_view_data(view) for view in views(row, predicted, attributions, header.methods)],
     }
+
+
+def _turns(pieces: Sequence[Piece]) -> list[str]:
+    turns: list[str] = []
+    for piece in pieces:
+        if piece.number is not None and len(turns) % 2 == 0:
+            turns.append("")
+        turns.append(piece.text)
+    return turns
+
+
+def _view_data(view: View, values: bool = True) -> dict[str, Any]:
+    data = {"method": view.method, "target": view.target, "against": view.against, "error": view.error}
+    return data | {"values": [float(f"{value:.4g}") for value in view.words]} if values else data
 
 
 def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = 28) -> Markup:
@@ -360,6 +395,10 @@ class Card:
     confidence: float
     words: int
     strip: Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
+    language: str
+    """Of the passage, as HTML names it."""
+    bar: tuple[int, ...]
+    """See `bar`."""
 
     @property
     def right(self) -> bool:
@@ -384,13 +423,22 @@ def index_fragment(
     code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]], paging: Paging = ONLY
 ) -> Markup:
     """Return the index: headline figures, the first page of cards, the confusion matrix [true][predicted] of the gallery."""
-    values = {"labels": labels, "slugs": slugs, "matrix": matrix, "shown": classes_shown(cards, labels), "paging": paging, "root": ""}
+    values = {
+        "labels": labels,
+        "slugs": slugs,
+        "matrix": matrix,
+        "shown": classes_shown(cards, labels),
+        "lengths": length_ranges(cards),
+        "paging": paging,
+        "root": "",
+    }
     return _render(code, "index.html", every=cards, cards=cut(cards)[0], **values)
 
 
-def list_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], shown: Sequence[int], paging: Paging) -> Markup:
-    """Return a further page of the index: its cards, and the same filters; `shown` are the classes to choose from."""
-    return _render(code, "list.html", cards=cards, labels=labels, shown=shown, paging=paging, root=paging.first)
+def list_fragment(code: str, every: Sequence[Card], cards: Sequence[Card], labels: Sequence[str], paging: Paging) -> Markup:
+    """Return a further page of the index: its cards, and the same filters over all of them."""
+    values = {"labels": labels, "shown": classes_shown(every, labels), "lengths": length_ranges(every), "paging": paging, "root": paging.first}
+    return _render(code, "list.html", cards=cards, **values)
 
 
 def author_list_fragment(code: str, author: int, labels: Sequence[str], cards: Sequence[Card], kind: str, paging: Paging) -> Markup:
@@ -409,15 +457,22 @@ def classes_shown(cards: Sequence[Card], labels: Sequence[str]) -> list[int]:
     return sorted({c.true_class for c in cards} | {c.predicted for c in cards}, key=lambda n: labels[n])
 
 
-@dataclass(frozen=True)
-class AuthorWord:
-    """A word that speaks for or against an author, over all his passages."""
+def length_ranges(cards: Sequence[Card]) -> list[tuple[int, int | None]]:
+    """Return three ranges of words (from, to or None) with like many passages each, ends rounded; none where all are alike."""
+    lengths = sorted(card.words for card in cards)
+    ends = [round(lengths[len(lengths) * third // 3], -1) for third in (1, 2)] if lengths else [0, 0]
+    return [(0, ends[0]), (ends[0], ends[1]), (ends[1], None)] if 0 < ends[0] < ends[1] else []
 
-    word: str
-    value: float
-    """Mean share of |contribution| with its sign, over the passages it stands in."""
-    passages: tuple[Neighbour, ...]
-    """The first few of them."""
+
+def bar(attribution: Attribution) -> tuple[int, ...]:
+    """Return a passage as a thin bar: the step of shading, -LEVELS to LEVELS, of each of its stretches."""
+    sums = stretches(attribution.words.tolist())
+    scale = max((abs(v) for v in sums), default=0.0)
+    return tuple(level(value, scale) for value in sums)
+
+
+BARS = 40
+"""Passages whose bars an author's page shows."""
 
 
 def author_fragment(
@@ -427,10 +482,12 @@ def author_fragment(
     slugs: Sequence[str],
     own: Sequence[Card],
     taken: Sequence[Card],
-    speaks: Sequence[AuthorWord],
+    sums: AuthorSums,
+    answers: Sequence[int],
     pagings: tuple[Paging, Paging] = (ONLY, ONLY),
 ) -> Markup:
-    """Return an author's page: his passages, those taken for his, the words that speak for and against him."""
+    """Return an author's page: his passages and what the model calls them (`answers` by class), those taken for his, words, heads."""
+    speaks, effects = sums.speaking(), sums.head_effects()
     return _render(
         code,
         "author.html",
@@ -439,14 +496,29 @@ def author_fragment(
         slugs=slugs,
         cards=own,
         taken=taken,
+        answers=sorted(((count, c) for c, count in enumerate(answers) if count), key=lambda found: (-found[0], found[1] != author, found[1])),
+        takers=sorted(Counter(card.true_class for card in taken).items(), key=lambda found: (-found[1], found[0])),
+        bars=own[:BARS],
         words_for=[w for w in speaks if w.value > 0],
         words_against=[w for w in speaks if w.value < 0],
+        kinds=sums.kind_shares(),
+        lemmas=any(has_dictionary(card.language) for card in own),
+        heads=sums.strongest_heads(),
+        effects=effects,
+        effect_scale=max((abs(effect) for row in effects for effect in row), default=0.0),
+        level=level,
+        shade=shade,
         own_paging=pagings[0],
         taken_paging=pagings[1],
         own_shown=cut(own)[0],
         taken_shown=cut(taken)[0],
         root="../../",
     )
+
+
+def compare_fragment(code: str, header: Header) -> Markup:
+    """Return the page on which two ways to shade a passage, or two passages, stand side by side."""
+    return _render(code, "compare.html", labels=header.model.labels, methods=header.methods, levels=LEVELS)
 
 
 def authors_fragment(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Markup:

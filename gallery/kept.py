@@ -7,15 +7,14 @@ has the size and the time it was written with, so whatever was done to them sinc
 import json
 import os
 import shutil
-import sqlite3
 from collections.abc import Container
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from pydantic import TypeAdapter
 
 from gallery.pages import Summary
+from gallery.remembered import open_base, written
 
 Written = dict[str, tuple[int, int]]
 """Path within the site -> size in bytes, time of writing in nanoseconds."""
@@ -26,12 +25,7 @@ class Kept:
     """The file, open for one build; what was put is there for the next one if the build reaches its end."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._base = _open(path)
-        except sqlite3.DatabaseError:  # damaged, or of another form: no build depends on it
-            path.unlink()
-            self._base = _open(path)
+        self._base = open_base(path, "kept", ("id", "key", "files", "summary"))
 
     def __enter__(self) -> "Kept":
         return self
@@ -69,18 +63,3 @@ class Kept:
         """Drop the passages that are no longer there."""
         gone = [(ident,) for (ident,) in self._base.execute("select id from kept") if ident not in present]
         self._base.executemany("delete from kept where id = ?", gone)
-
-
-def written(path: Path) -> tuple[int, int] | None:
-    """Return a file's size and time of writing, or None where there is no file."""
-    with suppress(OSError):
-        found = path.stat()
-        return found.st_size, found.st_mtime_ns
-    return None
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    base = sqlite3.connect(path)
-    base.execute("create table if not exists kept (id text primary key, key text, files text, summary text) without rowid")
-    base.execute("select id, key, files, summary from kept limit 1").fetchall()
-    return base

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import get_decimal_symbol
 
 _LOCALES = Path(__file__).parent / "locale"
 
@@ -20,10 +20,12 @@ class Language:
     code: str
     gettext: Callable[[str], str]
     ngettext: Callable[[str, str, int], str]
+    point: str
+    """What stands between whole and decimals."""
 
     def number(self, value: float, digits: int = 3) -> str:
         """Return a number with so many decimals."""
-        return str(format_decimal(value, format="0." + "0" * digits if digits else "0", locale=self.code)).replace("-", "\u2212")
+        return f"{value:.{digits}f}".replace(".", self.point).replace("-", "\u2212")
 
     def signed(self, value: float, digits: int = 3) -> str:
         """Return a number that carries its sign, with a real minus."""
@@ -33,11 +35,7 @@ class Language:
 
     def percent(self, share: float, digits: int = 0) -> str:
         """Return a share of one in per cent."""
-        return (
-            str(format_percent(share, format="#,##0." + "0" * digits + "%" if digits else "#,##0%", locale=self.code))
-            .replace("-", "\u2212")
-            .replace("%", "\u00a0%" if self.code == "ru" else "%")
-        )
+        return self.number(100 * share, digits) + ("\u00a0%" if self.code == "ru" else "%")
 
 
 @cache
@@ -45,10 +43,15 @@ def language(code: str) -> Language:
     """Return an interface language by Material's code for it; unknown ones speak English."""
     path = _LOCALES / code / "LC_MESSAGES" / "gallery.po"
     if not path.exists():
-        return Language("en", lambda text: text, lambda one, many, count: one if count == 1 else many)
+        return Language("en", lambda text: text, lambda one, many, count: one if count == 1 else many, ".")
     with path.open("rb") as stream:
         catalog = read_po(stream, locale=code)
-    return Language(code, lambda text: _found(catalog, text), lambda one, many, count: _plural(catalog, one, many, count))
+    return Language(
+        code,
+        cache(lambda text: _found(catalog, text)),
+        lambda one, many, count: _plural(catalog, one, many, count),
+        get_decimal_symbol(code),
+    )
 
 
 def _found(catalog: Catalog, text: str) -> str:

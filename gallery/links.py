@@ -1,15 +1,22 @@
 """A page -> what it links to, what it loads, and the anchors it offers."""
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from html import unescape
+from pathlib import Path
+from types import TracebackType
 from urllib.parse import urlsplit
+
+from gallery.remembered import open_base, written
 
 # One pass over comments, scripts, styles and tags, in the order of the page. Possessive, no < outside quotes, and what is
 # not closed runs to the end, as in a browser: so that no page can make it slow.
 _ATTRIBUTES = r"""((?:"[^"]*+"|'[^']*+'|[^"'<>])*+)>"""
 _MARKUP = re.compile(rf"<!--.*?(?:-->|\Z)|<(script|style)\b{_ATTRIBUTES}(.*?)(?:</\1\s*>|\Z)|<([a-zA-Z][^\s/<>]*+){_ATTRIBUTES}", re.DOTALL | re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)\s*=\s*("[^"]*"|'[^']*'|[^\s"'=<>`]+)""")
+_TOLD = re.compile(r"(?:href|src|srcset|poster|id|name|style|action|data)\s*=", re.IGNORECASE)  # the few tags that say something here
 _CSS = re.compile(r"""url\(\s*(["']?)(.*?)\1\s*\)|@import\s+(["'])(.*?)\3""", re.IGNORECASE)
 _IMPORTS = [re.compile(rf"""{word}\s*\(?\s*(["'])((?:https?:)?//[^"']+)\1""") for word in ("from", "import")]  # a literal first: ten times faster
 _ONLY_NAMES = {"canonical", "alternate", "next", "prev", "author", "license", "search", "me", "help", "edit"}
@@ -51,7 +58,7 @@ def read_script(text: str) -> list[str]:
 
 
 def _tag(found: Found, tag: str, text: str) -> None:
-    if "=" not in text:
+    if not _TOLD.search(text):
         return
     attributes = {name.lower(): unescape(value.strip("\"'")) for name, value in _ATTRIBUTE.findall(text)}
     for name in ("id", "name") if tag == "a" else ("id",):
@@ -78,3 +85,34 @@ def other_host(address: str) -> str | None:
         return urlsplit(address).netloc or None
     except ValueError:
         return address
+
+
+class Memory:
+    """What stands in files, remembered from one check to the next as long as size and time of writing are the same."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._base = open_base(path, "found", ("name", "state", "said"))
+        self._program = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+
+    def __enter__(self) -> "Memory":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._base.commit()
+        self._base.close()
+
+    def read(self, site: Path, name: str) -> Found | None:
+        """Return what stands in a file of a site, or None where it is of a kind that links nowhere."""
+        suffix, path = Path(name).suffix, site / name
+        if suffix not in {".html", ".svg", ".css", ".js", ".mjs"}:
+            return None
+        state = f"{self._program} {written(path)}"
+        said = self._base.execute("select said from found where name = ? and state = ?", (name, state)).fetchone()
+        if said is not None:
+            links, resources, anchors = json.loads(said[0])
+            return Found(links, resources, set(anchors))
+        text = path.read_text("utf-8", "replace")
+        found = read_page(text) if suffix in {".html", ".svg"} else Found(resources=(read_css if suffix == ".css" else read_script)(text))
+        said = json.dumps([found.links, found.resources, sorted(found.anchors)])
+        self._base.execute("replace into found values (?, ?, ?)", (name, state, said))
+        return found

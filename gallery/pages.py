@@ -12,14 +12,19 @@ from markupsafe import Markup
 from slugify import slugify
 
 from gallery import fragments
-from gallery.encoding import attention_files
-from gallery.fragments import AuthorWord, Card, Neighbour
+from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
+from gallery.carried import Carried, carried_files
+from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
+from gallery.measures import Tested, tested
+from gallery.methods_page import methods_slots
+from gallery.multiples import multiples
 from gallery.paging import behind, cut, front
 from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
 from gallery.store import Store
+from gallery.vocabulary import text_language
 
 
 @dataclass(frozen=True)
@@ -45,18 +50,13 @@ class Summary:
     card: Card
     search: str
     """Author, work and text."""
-    shares: dict[int, dict[str, float]]
-    """Class explained -> word, lower case -> its share of all |contribution| in the passage, with its sign."""
-
-
-@dataclass
-class WordSum:
-    """A word's shares over the passages it stands in."""
-
-    total: float = 0.0
-    count: int = 0
-    passages: list[Neighbour] = field(default_factory=list)
-    """The first few of them."""
+    said: dict[int, Spoken]
+    """Class explained -> what the passage's words say of it."""
+    heads: HeadsSeen | None
+    """What the model's heads do for the true author."""
+    largest: dict[str, float]
+    """Method -> the largest |contribution| of a word."""
+    tested: Tested
 
 
 @dataclass
@@ -64,26 +64,30 @@ class Gathered:
     """What lists and author pages need of all passages: their cards, and sums that grow with the vocabulary alone."""
 
     cards: list[Card] = field(default_factory=list)
-    words: dict[int, dict[str, WordSum]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(WordSum)))
+    authors: dict[int, AuthorSums] = field(default_factory=lambda: defaultdict(AuthorSums))
+    largest: dict[str, float] = field(default_factory=dict)
+    """Method -> the largest |contribution| of a word in the gallery."""
     searches: list[str] = field(default_factory=list)
     """[cards] what the search finds each passage by."""
     surest: tuple[Card, Row] | None = None
     """The passage the model recognised most surely, which the page on reading shows."""
+    tests: list[Tested] = field(default_factory=list)
+    """[cards] what the trials say of the methods."""
 
     def add(self, row: Row, summary: Summary) -> None:
         """Take in one passage."""
         card = summary.card
         self.cards.append(card)
         self.searches.append(summary.search)
+        self.tests.append(summary.tested)
         if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
             self.surest = (card, row)
-        for target, shares in summary.shares.items():
-            for word, share in shares.items():
-                found = self.words[target][word]
-                found.total += share
-                found.count += 1
-                if len(found.passages) < _PASSAGES_SHOWN:
-                    found.passages.append(Neighbour(card.id, card.title))
+        for target, said in summary.said.items():
+            self.authors[target].add(card.id, card.title, said)
+        if card.true_class in summary.said:
+            self.authors[card.true_class].add_own(summary.said[card.true_class], summary.heads)
+        for method, value in summary.largest.items():
+            self.largest[method] = max(value, self.largest.get(method, 0.0))
 
 
 # As English books spell Russian names: Tolstoy, Gorky, Bryusov.
@@ -110,23 +114,32 @@ def read_records(store: Store, row: Row) -> dict[str, Record]:
 
 
 def passage_page(
-    code: str, header: Header, row: Row, records: Mapping[str, Record], near: tuple[Neighbour | None, Neighbour | None], slugs: Sequence[str]
+    code: str,
+    header: Header,
+    row: Row,
+    records: Mapping[str, Record],
+    near: tuple[Neighbour | None, Neighbour | None],
+    slugs: Sequence[str],
+    carried: Carried,
 ) -> Page:
     """Return a passage's page; `near` are the passages before and behind it."""
     prediction, attributions = _explained(records)
     attention, bertviz = records.get("attention"), records.get("bertviz")
-    tried = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}")
+    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
     fragment = fragments.passage_fragment(
         code,
         header,
         row,
         prediction,
         attributions,
-        tried if isinstance(tried, Faithfulness) else None,
+        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
         attention if isinstance(attention, Attention) else None,
         bertviz if isinstance(bertviz, Bertviz) else None,
         near,
         slugs,
+        multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
+        carried,
+        next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
         shell="passages/shell/",
@@ -142,6 +155,8 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     prediction, attributions = _explained(records)
     method = header.methods[0]
     predicted = prediction.ranking[0]
+    shown = attributions[f"attribution/{method}/{row.targets[0]}"]
+    language = text_language(prediction.text, code)
     card = Card(
         id=row.id,
         title=row.title,
@@ -151,19 +166,22 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
         predicted=predicted,
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
-        strip=fragments.strip(code, prediction, attributions[f"attribution/{method}/{row.targets[0]}"]),
+        strip=fragments.strip(code, prediction, shown),
+        language=language,
+        bar=fragments.bar(shown),
     )
-    texts = prediction.word_texts()
-    shares: dict[int, dict[str, float]] = {}
-    for target in row.targets:
-        values = attributions[f"attribution/{method}/{target}"].words
-        total = float(abs(values).sum()) or 1.0
-        sums: dict[str, float] = defaultdict(float)
-        for text, value in zip(texts, values.tolist(), strict=True):
-            if any(c.isalpha() for c in text):
-                sums[text.lower()] += value / total
-        shares[target] = {text: float(f"{share:.6g}") for text, share in sums.items()}
-    return Summary(card, f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}", shares)
+    heads, attention = records.get("heads"), records.get("attention")
+    largest: dict[str, float] = defaultdict(float)
+    for attribution in attributions.values():
+        largest[attribution.method] = max(largest[attribution.method], float(abs(attribution.words).max(initial=0)))
+    return Summary(
+        card=card,
+        search=f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}",
+        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], language) for target in row.targets},
+        heads=heads_seen(heads, attention if isinstance(attention, Attention) else None, row.true_class) if isinstance(heads, Heads) else None,
+        largest=dict(largest),
+        tested=tested(header.methods, predicted, records),
+    )
 
 
 def _explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
@@ -178,7 +196,9 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     slugs = author_slugs(labels)
     yield from _index_pages(code, labels, slugs, gathered.cards)
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
+    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
         card, row = gathered.surest
         prediction, attributions = _explained(read_records(store, row))
@@ -190,7 +210,7 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
         if not card.right:
             taken[card.predicted].append(card)
     for number, slug in enumerate(slugs):
-        yield from _author_pages(code, number, labels, slug, slugs, own[number], taken[number], _speaking(gathered.words[number]))
+        yield from _author_pages(code, number, labels, slug, slugs, own[number], taken[number], gathered.authors[number])
 
 
 def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: Sequence[Card]) -> Iterator[Page]:
@@ -199,22 +219,22 @@ def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: 
         matrix[card.true_class][card.predicted] += 1
     count = len(cut(cards))
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
-    classes = fragments.classes_shown(cards, labels)
     for number, shown in enumerate(cut(cards)[1:], 2):
-        fragment = fragments.list_fragment(code, shown, labels, classes, behind(number, count, "../../../"))
+        fragment = fragments.list_fragment(code, cards, shown, labels, behind(number, count, "../../../"))
         title = fragments.page_title(code, "", number, count)
         yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
 
 
 def _author_pages(
-    code: str, author: int, labels: Sequence[str], slug: str, slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], words: Sequence[AuthorWord]
+    code: str, author: int, labels: Sequence[str], slug: str, slugs: Sequence[str], own: Sequence[Card], taken: Sequence[Card], sums: AuthorSums
 ) -> Iterator[Page]:
     """Yield an author's page, and those on which its two lists go on."""
     name, address = labels[author], f"authors/{slug}/"
     lists = [(own, "page"), (taken, "taken")]
     counts = [len(cut(cards)) for cards, _ in lists]
     pagings = (front(counts[0], "page/"), front(counts[1], "taken/"))
-    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, words, pagings)
+    answers = [sum(card.predicted == number for card in own) for number in range(len(labels))]
+    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
     yield Page("authors/shell/", address, {"author": fragment}, title=name, description=name, search=name)
     for (cards, folder), count, anchor in zip(lists, counts, ("passages", "taken"), strict=True):
         for number, shown in enumerate(cut(cards)[1:], 2):
@@ -234,21 +254,18 @@ def list_index(cards: Sequence[Card]) -> str:
     return json.dumps(columns, separators=(",", ":"))
 
 
-_WORDS_SHOWN = 12
-_PASSAGES_SHOWN = 3
+def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
+    """Write what elements of several pages load: all passages to choose from, and the gallery's scales."""
+    labels = header.model.labels
+    passages = [{"id": card.id, "title": card.title, "author": labels[card.true_class]} for card in gathered.cards]
+    for name, content in (("passages", passages), ("scales", {method: float(f"{value:.4g}") for method, value in gathered.largest.items()})):
+        (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def _speaking(words: Mapping[str, WordSum]) -> list[AuthorWord]:
-    """Return the words that speak most strongly for and against, by the sum over passages."""
-    sums = sorted(((found.total, word) for word, found in words.items()), reverse=True)
-    chosen = [word for total, word in sums[:_WORDS_SHOWN] if total > 0] + [word for total, word in reversed(sums[-_WORDS_SHOWN:]) if total < 0]
-    return [AuthorWord(word, words[word].total / words[word].count, tuple(words[word].passages)) for word in chosen]
-
-
-def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
-    prediction, _ = _explained(records)
+    prediction, named = _explained(records)
     attributions = [record for record in records.values() if isinstance(record, Attribution)]
     labels = header.model.labels
     (folder / "explanation.json").write_text(
@@ -284,10 +301,12 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
                 "weights_sha256": header.model.weights_digest,
             },
             ensure_ascii=False,
-            indent=1,
+            separators=(",", ":"),
         ),
         "utf-8",
     )
+    words = fragments.words_file(header, row, prediction, named, text_language(prediction.text, code))
+    (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["word", "start", "end", *(f"{a.method}: {labels[a.target]}" for a in attributions)])
@@ -298,7 +317,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
-        for name, content in attention_files(prediction, attention).items():
+        for name, content in carried_files(prediction, attention, carried).items():
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):

@@ -31,6 +31,29 @@ def draw_heads(pooled: Array) -> bytes:
     return _png(image[: layers * side - GAP, : heads * side - GAP])
 
 
+def halved(png: bytes) -> bytes:
+    """Return a picture of `draw_heads` with cells of half the side: under a third of the bytes."""
+    shades = _shades(png)
+    layers, heads = (-(-size // (CELL + GAP)) for size in shades.shape)
+    cells = np.pad(shades, ((0, GAP), (0, GAP))).reshape(layers, CELL + GAP, heads, CELL + GAP)[:, :CELL, :, :CELL]
+    fourths = cells.reshape(layers, CELL // 2, 2, heads, CELL // 2, 2).astype(np.float32)
+    smaller = np.sqrt((fourths**2).mean(axis=(2, 5))).round().astype(np.uint8)  # the shade is the root of the weight
+    side = (CELL + GAP) // 2
+    image = np.zeros((layers, side, heads, side), np.uint8)
+    image[:, : CELL // 2, :, : CELL // 2] = smaller
+    return _png(image.reshape(layers * side, heads * side)[: 1 - GAP, : 1 - GAP])
+
+
+def _shades(png: bytes) -> Array:
+    """Return the degrees of ink, uint8 [height, width], of a picture that `_png` made."""
+    width, height = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+    start = png.index(b"IDAT")
+    body = png[start + 4 : start + 4 + int.from_bytes(png[start - 4 : start], "big")]
+    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(height, -1)[:, 1:]
+    result: Array = np.stack([rows >> 4, rows & 15], axis=-1).reshape(height, -1)[:, :width]
+    return result
+
+
 def _png(shades: Array) -> bytes:
     """Return a PNG with a palette of 16 degrees of one ink, 4 bits a pixel."""
     height, width = shades.shape

@@ -7,7 +7,7 @@ several). The render half needs this module, numpy and nothing of torch.
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -80,9 +80,11 @@ class Prediction:
     cut: int
     """How many characters of `text` the model read, to the end of the last word; len(text) when it read all."""
     logits: Array
-    """[C] float32."""
+    """[C] float32; of a passage in windows, their mean."""
     versions: dict[str, str]
     """Package versions that computed this."""
+    windows: Array = field(default_factory=lambda: np.zeros((0, 2), np.int32))
+    """[windows, 2] int32: the tokens between the special ones that each window reads, as places; none where the passage fits."""
 
     @property
     def probabilities(self) -> Array:
@@ -95,6 +97,15 @@ class Prediction:
     def ranking(self) -> list[int]:
         """Class numbers, most probable first; ties by number."""
         return [int(c) for c in np.argsort(-self.logits, kind="stable")]
+
+    def first_window(self) -> Array:
+        """[tokens] int: the places of what the model takes in at once, which is all where the passage fits."""
+        places: Array = np.arange(len(self.ids))
+        if not len(self.windows):
+            return places
+        start, end = self.windows[0].tolist()
+        first: Array = places[self.special | ((places >= start) & (places < end))]
+        return first
 
     def word_texts(self) -> list[str]:
         """[W] the words as they stand in the passage."""
@@ -177,6 +188,20 @@ class Attention:
 
 
 @dataclass(frozen=True)
+class Heads:
+    """What each attention head adds to the score of a class in one passage, to the first order."""
+
+    kind: ClassVar[str] = "heads"
+
+    targets: tuple[int, ...]
+    """Classes, in the order of `effects`."""
+    effects: Array
+    """[targets, layers, heads] float32: derivative of the logit with respect to a gate on the head's output; empty where
+    the architecture does not let heads be told apart."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Bertviz:
     """bertviz's own two views of an excerpt, as HTML documents without a foreign host."""
 
@@ -202,9 +227,9 @@ class Scripts:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How one attribution fares when words are taken away in its order, beside random orders.
+    """How one attribution fares when words are taken away in its order; `Chance` is what it is held against.
 
-    Shares S of the words; R random orders. Probabilities of the explained class.
+    Shares S of the words. Probabilities of the explained class.
     """
 
     kind: ClassVar[str] = "faithfulness"
@@ -218,17 +243,70 @@ class Faithfulness:
     """[S] float64: probability after erasing the strongest words first."""
     insertion: Array
     """[S] float64: probability with the strongest words alone."""
-    random_deletion: Array
-    """[R, S] float64."""
-    random_insertion: Array
-    """[R, S] float64."""
     measures: dict[str, Any]
-    """comprehensiveness, sufficiency, normalised AOPC, and the same for random orders."""
+    """comprehensiveness and sufficiency by share, their means over the shares (`aopc_…`), the areas under the curves, and
+    `aopc_reverse`, the mean comprehensiveness of the order reversed."""
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Bertviz | Scripts | Faithfulness
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Bertviz, Scripts, Faithfulness)}
+@dataclass(frozen=True)
+class Chance:
+    """What the model says when a passage's words are taken in random orders: the control of every method and class.
+
+    Shares S of the words; R random orders; C classes. Probabilities.
+    """
+
+    kind: ClassVar[str] = "chance"
+
+    parameters: dict[str, Any]
+    shares: Array
+    """[S] float64, as in Faithfulness."""
+    deletion: Array
+    """[R, S, C] float64: probabilities after erasing the first words of each order."""
+    insertion: Array
+    """[R, S, C] float64: probabilities with the first words alone."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Sanity:
+    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down."""
+
+    kind: ClassVar[str] = "sanity"
+
+    method: str
+    target: int
+    parameters: dict[str, Any]
+    steps: tuple[str, ...]
+    """What was randomised in each step besides all before it: nothing, classifier, layer 12, …, layer 1, embeddings."""
+    correlations: Array
+    """[steps] Spearman's rank correlation of the words' magnitudes with those of the trained model: 1 where the method
+    does not notice, near 0 where it answers to what was learned."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32."""
+
+    kind: ClassVar[str] = "precision"
+
+    method: str
+    target: int
+    dtype: str
+    probability: float
+    """Of the target, as the gallery shows it."""
+    exact_probability: float
+    """The same in float32."""
+    difference: float
+    """Largest difference of a word's contribution, as a share of the largest contribution."""
+    overlap: float
+    """Share of the ten strongest words in common."""
+    versions: dict[str, str]
+
+
+Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
@@ -290,7 +368,9 @@ def _decode(blob: bytes, kind: str) -> Record:
             values[f.name] = tensors[f.name]
         elif f.name not in values:
             prefix = f.name + "."
-            values[f.name] = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
+            group = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
+            if group or f.default_factory is MISSING:  # a field that is younger than the entry has its default
+                values[f.name] = group
         elif isinstance(values[f.name], list):
             values[f.name] = tuple(values[f.name])
     record: Record = record_type(**values)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
@@ -14,12 +14,16 @@ from pathlib import Path
 
 from jinja2 import meta
 
+from gallery.carried import Carried
 from gallery.fragments import Neighbour, environment
-from gallery.kept import Kept, Written, written
+from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
 from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data
-from gallery.records import canonical
+from gallery.places import Place
+from gallery.records import Record, canonical
+from gallery.remembered import written
 from gallery.store import Store
+from gallery.vocabulary import dictionary_version
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
@@ -45,54 +49,64 @@ class Bench:
 
     code: str
     """The interface's language."""
-    store: Path
+    store: Place
     header: Header
     shells: Path
     """The site that MkDocs made of the shells."""
     out: Path
+    carried: Carried
+    """How much of attention the site carries."""
 
-    def common_digest(self) -> str:
+    def digest(self) -> str:
         """Return the sha256 of all but the passage that a page is made from: header, shell, templates, program, libraries."""
         shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
-        parts = {"code": self.code, "header": asdict(self.header), "shell": shell, "templates": _templates(self.code), "program": _program()}
+        parts = {
+            "code": self.code,
+            "header": asdict(self.header),
+            "shell": shell,
+            "carried": asdict(self.carried),
+            "templates": _templates(self.code),
+            "program": _program(),
+        }
         return hashlib.sha256(canonical(parts).encode()).hexdigest()
 
 
-def works(rows: Sequence[Row]) -> Iterator[Work]:
-    """Yield the rows, each with the passages before and behind it."""
-    names = [Neighbour(row.id, row.title) for row in rows]
-    for index, row in enumerate(rows):
-        yield Work(row, (names[index - 1] if index else None, names[index + 1] if index + 1 < len(rows) else None))
-
-
-def render(bench: Bench, work: Work) -> tuple[Work, Summary, Written]:
-    """Write a passage's page and the files beside it.
+def page_of(bench: Bench, work: Work) -> tuple[Page, Mapping[str, Record]]:
+    """Return a passage's page and the entries it was made from.
 
     Raises StoreError where an entry is missing or damaged.
     """
     records = read_records(Store(bench.store), work.row)
-    page = passage_page(bench.code, bench.header, work.row, records, work.near, author_slugs(bench.header.model.labels))
-    write_data(bench.code, bench.out / "data" / work.row.id, bench.header, work.row, records)
+    if not bench.carried.bertviz:
+        records.pop("bertviz", None)
+    slugs = author_slugs(bench.header.model.labels)
+    return passage_page(bench.code, bench.header, work.row, records, work.near, slugs, bench.carried), records
+
+
+def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
+    """Write a passage's page and the files beside it; return what lists need of it, and the files.
+
+    Raises StoreError where an entry is missing or damaged.
+    """
+    page, records = page_of(bench, work)
+    data = bench.out / "data" / work.row.id
+    write_data(bench.code, data, bench.header, work.row, records, bench.carried)
     stamp(page, bench.shells, bench.out)
-    folders = [bench.out / page.address, bench.out / "data" / work.row.id]
-    files = sorted(path for folder in folders for path in folder.rglob("*") if path.is_file())
-    return (
-        work,
-        summarise(bench.code, bench.header, work.row, records),
-        {path.relative_to(bench.out).as_posix(): state for path in files if (state := written(path))},
-    )
+    files = sorted(path for folder in (bench.out / page.address, data) for path in folder.rglob("*") if path.is_file())
+    summary = summarise(bench.code, bench.header, work.row, records)
+    return summary, {path.relative_to(bench.out).as_posix(): state for path in files if (state := written(path))}
 
 
-def render_all(bench: Bench, rows: Sequence[Row], kept: Kept, site: Path) -> Iterator[tuple[Row, Summary, bool]]:
-    """Yield every row in order with its summary, and whether it had to be rendered; the rest is linked from the last site."""
-    common = bench.common_digest()
-    keys = {work.row.id: hashlib.sha256(canonical([common, asdict(work)]).encode()).hexdigest() for work in works(rows)}
-    stale = [work for work in works(rows) if not kept.sound(work.row.id, keys[work.row.id], site)]
+def render_all(bench: Bench, works: Sequence[Work], kept: Kept, site: Path) -> Iterator[tuple[Row, Summary, bool]]:
+    """Yield every passage's row in order with its summary, and whether it had to be rendered; the rest is linked from the last site."""
+    common = bench.digest()
+    keys = {work.row.id: hashlib.sha256(canonical([common, asdict(work)]).encode()).hexdigest() for work in works}
+    stale = [work for work in works if not kept.sound(work.row.id, keys[work.row.id], site)]
     missing = {work.row.id for work in stale}
     fresh = _rendered(bench, stale)
-    for row in rows:
+    for row in (work.row for work in works):
         if row.id in missing:
-            _, summary, files = next(fresh)
+            summary, files = next(fresh)
             kept.put(row.id, keys[row.id], files, summary)
         else:
             summary = kept.link(row.id, site, bench.out)
@@ -100,30 +114,35 @@ def render_all(bench: Bench, rows: Sequence[Row], kept: Kept, site: Path) -> Ite
     kept.forget(keys)
 
 
-def _rendered(bench: Bench, stale: Sequence[Work]) -> Iterator[tuple[Work, Summary, Written]]:
+def _rendered(bench: Bench, stale: Sequence[Work]) -> Iterator[tuple[Summary, Written]]:
     processes = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(stale) // _FEW)
     if processes < 2:
         yield from map(partial(render, bench), stale)
         return
     # spawn: this process may hold torch's threads, which a fork would not survive.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    pool = ProcessPoolExecutor(processes, mp_context=get_context("spawn"))
+    try:
         yield from pool.map(partial(render, bench), stale, chunksize=16)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def stamp(page: Page, shells: Path, out: Path) -> None:
-    """Fill a shell's slots and write the page."""
-    path = shells / page.shell / "index.html"
-    if not path.exists():  # people may leave out a page of their own, such as how-to-read.md
-        return
-    shell = path.read_text("utf-8")
+    """Write a page; one whose shell people have left out, such as how-to-read.md, there is not."""
+    if (shells / page.shell / "index.html").exists():
+        path = out / page.address / "index.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(filled(page, shells), "utf-8")
+
+
+def filled(page: Page, shells: Path) -> str:
+    """Return a page: its shell with the slots filled."""
+    shell = (shells / page.shell / "index.html").read_text("utf-8")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
     plain = {TITLE: escape(page.title), DESCRIPTION: escape(page.description)}
     # In one pass: what goes into one slot may look like another.
-    filled = _SLOT.sub(lambda match: page.slots.get(match[1], "") if match[1] else plain[match[0]], shell)
-    path = out / page.address / "index.html"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(filled, "utf-8")
+    return _SLOT.sub(lambda match: page.slots.get(match[1], "") if match[1] else plain[match[0]], shell)
 
 
 def _templates(code: str) -> dict[str, str]:
@@ -142,4 +161,4 @@ def _program() -> dict[str, str]:
     """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
     files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
     digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return digests | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}
+    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}

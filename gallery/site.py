@@ -12,8 +12,8 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,20 @@ from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
 from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
-from mkdocs.livereload import LiveReloadServer
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.carried import carried_by
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.fragments import speech
+from gallery.fitting import fit
+from gallery.fragments import Neighbour, speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, Page, list_index, list_pages, write_scripts
+from gallery.pages import Gathered, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
-from gallery.policy import protect, without_policy
-from gallery.rendering import DESCRIPTION, TITLE, Bench, render_all, stamp
+from gallery.places import place_of
+from gallery.policy import protect
+from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.store import Store
 from gallery.swap import put_in_place
 
@@ -46,13 +48,18 @@ SEARCH_LETTERS = 2_000_000
 """Letters of passages in the search index, in all."""
 
 
-def build_site(settings: Settings, config_file: Path) -> None:
-    """Write site/ from the store, and replace the old one when the new one is whole.
+class OvertakenError(Exception):
+    """A build was given up, since its input has changed again; the old site is untouched."""
 
-    Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged.
+
+def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool] = lambda: False) -> Bench:
+    """Write site/ from the store, and replace the old one when the new one is whole; return what its pages have in common.
+
+    Raises SiteError where MkDocs fails or the system refuses to write, StoreError where an entry is missing or damaged,
+    OvertakenError where `overtaken` turns true in the middle.
     """
     try:
-        _build_site(settings, config_file)
+        return _build_site(settings, config_file, overtaken)
     except OSError as error:
         place = error.filename2 or error.filename or config_file.parent
         raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
@@ -60,73 +67,80 @@ def build_site(settings: Settings, config_file: Path) -> None:
         raise SiteError(f"{config_file.parent / 'build' / _KEPT}: {error}. Make room, or remove it; the old site is untouched.") from error
 
 
-def _build_site(settings: Settings, config_file: Path) -> None:
+def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool]) -> Bench:
     root = config_file.parent
-    store = Store(root / settings.store)
-    header = read_header(store)
-    with config_file.open("rb") as stream:
-        own = yaml_load(stream)
-    code = own["theme"].get("language", "en") if isinstance(own.get("theme"), dict) else "en"
-    _write_docs(code, root)
-    config = _mkdocs_config(config_file, root, code, own.get("nav"))
-    shells = Path(config["site_dir"])
+    bench = bench_of(settings, config_file)
+    _write_docs(bench.code, root)
+    config = _mkdocs_config(config_file, root, bench.code)
     try:
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
-    protect(shells)
+    protect(bench.shells)
 
-    fresh, site = root / "build" / "site", root / "site"
-    shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(shells, fresh)
+    site = root / "site"
+    shutil.rmtree(bench.out, ignore_errors=True)
+    shutil.copytree(bench.shells, bench.out)
     for shell in _SHELLS:
-        shutil.rmtree(fresh / shell)
-    write_scripts(store, header, fresh / "assets" / "gallery")
+        shutil.rmtree(bench.out / shell)
+    works = works_of(bench)
+    if settings.attention.fit:
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build" / "fitting"))
+        click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
+    if bench.carried.bertviz:
+        write_scripts(Store(bench.store), bench.header, bench.out / "assets" / "gallery")
     gathered, rendered = Gathered(), 0
     with Kept(root / "build" / _KEPT) as kept:
-        bench = Bench(code, store.folder, header, shells, fresh)
-        for row, summary, new in render_all(bench, list(read_rows(store)), kept, site):
+        for row, summary, new in render_all(bench, works, kept, site):
+            if overtaken():
+                raise OvertakenError
             gathered.add(row, summary)
             rendered += new
-        lists = list_pages(code, header, gathered, store)
-        _finish(bench, lists, gathered, config["site_url"] or "")
-        put_in_place(fresh, site)
+        _finish(bench, gathered, config["site_url"] or "")
+        put_in_place(bench.out, site)
     unchanged = len(gathered.cards) - rendered
-    click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(header.model.labels)} authors in {site}.")
+    click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(bench.header.model.labels)} authors in {site}.")
+    return bench
 
 
-def serve_site(settings: Settings, config_file: Path, port: int) -> None:
-    """Show the site on this machine, rendered again at every change, until Ctrl-C; MkDocs' own live server."""
+def bench_of(settings: Settings, config_file: Path) -> Bench:
+    """Return what all passages of a build have in common.
+
+    Raises StoreError where nothing has been explained yet.
+    """
     root = config_file.parent
-    build_site(settings, config_file)
-    url = f"http://127.0.0.1:{port}/"
-    server = _Server(lambda: build_site(settings, config_file), host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
-    for place in (root / "site_src", config_file, _STATIC, _STATIC.with_name("templates")):
-        server.watch(str(place))
-    click.echo(f"Serving on {url}")
-    try:
-        server.serve()
-    finally:
-        server.shutdown()
+    theme = _own(config_file).get("theme")
+    code = theme.get("language", "en") if isinstance(theme, dict) else "en"
+    store = Store(place_of(settings.store, root))
+    header = read_header(store)
+    shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
+    return Bench(code, store.place, header, shells, out, carried_by(settings, header.model.layers))
 
 
-class _Server(LiveReloadServer):
-    """MkDocs' live server puts a script of its own into each page, which no policy of ours could know."""
+def works_of(bench: Bench) -> list[Work]:
+    """Return the passages of a build, each with those before and behind it."""
+    rows = list(read_rows(Store(bench.store)))
+    names = [None, *(Neighbour(row.id, row.title) for row in rows), None]
+    return [Work(row, (names[index], names[index + 2])) for index, row in enumerate(rows)]
 
-    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
-        return bytes(super()._inject_js_into_html(without_policy(content), epoch))
+
+def _own(config_file: Path) -> dict[str, Any]:
+    """Return what people wrote into mkdocs.yml, before MkDocs adds its own."""
+    with config_file.open("rb") as stream:
+        return dict(yaml_load(stream) or {})
 
 
-def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
+def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
     """Return the user's MkDocs configuration, pointed at the generated documents."""
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
     _ = speech(code).gettext
     docs = root / "build" / "docs"
-    nav = nav or [
+    nav = _own(config_file).get("nav") or [
         {_("Passages"): "index.md"},
         {_("Authors"): "authors/index.md"},
+        {_("Compare"): "compare.md"},
         {_("How to read this"): "how-to-read.md"},
         {_("Methods"): "methods.md"},
         {_("About the model"): "model.md"},
@@ -142,7 +156,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str, nav: Any) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["extra_css"] += ["assets/gallery/gallery.css", "assets/gallery/attention.css"]
+    config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
     config["extra_javascript"].append(script)
@@ -168,6 +182,8 @@ def _write_docs(code: str, root: Path) -> None:
         "authors/shell.md": f"{front}<!-- gallery:author -->\n",
         "authors/shell/page/shell.md": f"{front}<!-- gallery:list -->\n",
         "authors/index.md": f"---\nhide: [navigation, toc]\n---\n# {_('Authors')}\n\n<!-- gallery:authors -->\n",
+        "methods.md": f"---\nhide: [navigation, toc]\n---\n# {_('Methods')}\n\n<!-- gallery:measures -->\n\n<!-- gallery:sanity -->\n",
+        "compare.md": f"---\nhide: [navigation, toc]\n---\n# {_('Compare')}\n\n<!-- gallery:compare -->\n",
         "model.md": f"---\nhide: [navigation]\n---\n# {_('About the model')}\n\n<!-- gallery:model -->\n",
     }
     for name, content in generated.items():
@@ -178,14 +194,15 @@ def _write_docs(code: str, root: Path) -> None:
     shutil.copytree(_STATIC, docs / "assets" / "gallery")
 
 
-def _finish(bench: Bench, lists: Iterable[Page], gathered: Gathered, site_url: str) -> None:
+def _finish(bench: Bench, gathered: Gathered, site_url: str) -> None:
     """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
     found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
-    for page in lists:
+    for page in list_pages(bench.code, bench.header, gathered, Store(bench.store)):
         stamp(page, bench.shells, bench.out)
         found.append(Found(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
+    write_shared(gathered, bench.header, bench.out)
     _write_search(bench.out, found)
     _write_sitemap(bench.out, found, site_url)
 

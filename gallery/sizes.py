@@ -16,7 +16,7 @@ _PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".ico", ".avif"}
 _LAYER = re.compile(r"data/[^/]+/attention/layer-(\d+)\.bin")
 
 KINDS: dict[str, Callable[[PurePosixPath], bool]] = {
-    "attention": lambda path: path.match("data/*/attention/*"),
+    "attention": lambda path: path.match("data/*/attention/*") and path.suffix not in _PICTURES,
     "bertviz": lambda path: path.match("data/*/*_view.html"),
     "pictures": lambda path: path.suffix in _PICTURES,
     "downloads": lambda path: path.parts[0] == "data",
@@ -71,31 +71,38 @@ def measure(site: Path, files: Iterable[str]) -> Sizes:
     return Sizes(kinds, dict(sorted(layers.items())))
 
 
-def layers_that_fit(sizes: Sizes, budget: int) -> int:
-    """Return how many layers of attention can stay, the last ones going first, for a site within a budget in bytes."""
-    left = budget - (sizes.bytes - sum(sizes.layers.values()))
-    kept = 0
-    for count in sizes.layers.values():
-        left -= count
-        if left < 0:
-            break
-        kept += 1
-    return kept
+def layers_that_fit(sizes: Sizes, budget: int) -> tuple[int, ...]:
+    """Return which layers of attention can stay, evenly spread and numbered from 1, for a site within a budget in bytes."""
+    rest = sizes.bytes - sum(sizes.layers.values())
+    choices = (evenly(tuple(sizes.layers), count) for count in range(len(sizes.layers), 0, -1))
+    fitting = (layers for layers in choices if rest + sum(sizes.layers[layer] for layer in layers) <= budget)
+    return tuple(layer + 1 for layer in next(fitting, ()))
+
+
+def evenly(layers: tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Return so many of some layers, from the first to the last at even distances; one alone is the middle one."""
+    last = len(layers) - 1
+    return tuple(layers[round(place * last / (count - 1)) if count > 1 else last // 2] for place in range(count))
 
 
 def advice(sizes: Sizes, budget: int) -> list[str]:
-    """Return what can be changed for a site that is over its budget, and by how much each helps."""
+    """Return what can be changed for a site that is over its budget, by which setting, and by how much each helps."""
     attention, bertviz = sum(sizes.layers.values()), sizes.kinds["bertviz"].bytes
+    everything = sizes.kinds["attention"].bytes
     lines = []
+    if attention or bertviz:
+        lines.append("attention.fit: true chooses among these for you")
     if attention:
         kept, each = layers_that_fit(sizes, budget), attention // len(sizes.layers)
-        enough = f"; {kept} of {len(sizes.layers)} would fit" if kept else ""
-        lines.append(f"fewer layers of attention: {megabytes(each)} less for each{enough}")
-        lines.append(f"attention for an excerpt of half the length: about {megabytes(attention // 2)} less")
-        lines.append(f"the picture of all heads alone: {megabytes(attention)} less")
+        enough = f"; {len(kept)} of {len(sizes.layers)} would fit, such as {list(kept)}" if kept else ""
+        lines.append(f"attention.layers, a list of fewer layers: {megabytes(each)} less for each{enough}")
+        lines.append(f"attention.tokens, an excerpt of half the length: about {megabytes(attention // 2)} less")
+        lines.append(f"attention.layers: mean, no single heads: {megabytes(attention)} less")
+    if everything:
+        lines.append(f"attention.layers: none, the picture of all heads alone: {megabytes(everything)} less")
     if bertviz:
         lines.append(f"bertviz_tokens: 0: {megabytes(bertviz)} less")
-    passages = sizes.kinds["attention"].bytes + bertviz + sizes.kinds["downloads"].bytes + sizes.kinds["pages"].bytes
+    passages = everything + bertviz + sizes.kinds["downloads"].bytes + sizes.kinds["pages"].bytes
     lines.append(f"fewer passages: they take {megabytes(passages)} in all")
     return lines
 

@@ -47,7 +47,9 @@ def _exchange(one: Path, other: Path) -> bool:
 
 def _system_call() -> Callable[[bytes, bytes], int] | None:
     """Return renameat2 or renamex_np, or None where the C library has neither."""
-    library = ctypes.CDLL(None, use_errno=True) if sys.platform in {"linux", "darwin"} else None
+    if sys.platform not in {"linux", "darwin"}:
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "linux" and hasattr(library, "renameat2"):
         return lambda one, other: int(library.renameat2(_AT_FDCWD, one, _AT_FDCWD, other, ctypes.c_uint(_RENAME_EXCHANGE)))
     if sys.platform == "darwin" and hasattr(library, "renamex_np"):

@@ -28,6 +28,21 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
+def many(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a gallery of 250 passages, rendered by two processes."""
+    from tests.galleries import MANY, make_gallery, multiply, run
+
+    config = make_gallery(tmp_path_factory.mktemp("many"), tiny("bert"))
+    assert run(config, "explain").exit_code == 0
+    multiply(config, MANY)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+        result = run(config, "render")
+    assert result.exit_code == 0, result.output
+    return config
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[object]:
     """Give a headless Chromium of playwright's; fails where there is none, since tests/run installs one."""
     from playwright.sync_api import sync_playwright

@@ -1,10 +1,13 @@
 """Small real galleries for tests: a folder with mkdocs.yml, passages and a tiny classifier."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from click.testing import CliRunner, Result
 
 from gallery.cli import main
+from gallery.manifest import read_header, read_rows, write_manifest
+from gallery.store import Store
 
 TEXTS = {
     "white-wall": ("Чехов", "Белая стена", "Свой человек пришёл домой поздно, и никто его не ждал.\n\n— Кто там? — спросили из-за двери."),
@@ -38,6 +41,20 @@ def run(config: Path, *arguments: str) -> Result:
     return CliRunner().invoke(main, [command, "--config-file", str(config), *rest])
 
 
+MANY = 250
+"""Passages of a gallery whose lists take three pages."""
+
+
+def multiply(config: Path, count: int) -> None:
+    """Make an explained gallery one of `count` passages, which take their entries in turn from those that are there."""
+    store = Store(config.parent / "store")
+    header, rows = read_header(store), list(read_rows(store))
+    chosen = (rows[number % len(rows)] for number in range(count))
+    write_manifest(store, header, (replace(row, id=f"{row.id}-{number}", title=f"{row.title} {number}") for number, row in enumerate(chosen, 1)))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder by its path; locks are no content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
+    """Return every file of a folder by its path; locks and timings are no content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in {".lock", "timings.json"}
+    }

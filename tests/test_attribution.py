@@ -184,7 +184,7 @@ def test_every_method_explains_every_class_asked_for(bert: Classifier, method: s
 
 def test_the_registry_and_the_settings_name_the_same_methods() -> None:
     assert tuple(METHODS) == NAMES
-    assert all(method_parameters(Settings(), name) for name in (*NAMES, "faithfulness"))
+    assert all(method_parameters(Settings(), name) for name in (*NAMES, "faithfulness", "chance"))
 
 
 def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:

@@ -134,8 +134,10 @@ def test_a_site_over_its_budget_says_what_would_help_and_by_how_much(tmp_path: P
     report = check_site(site, URL, budget_mb=3)
     assert report.errors == [
         "the site takes 4.5 MB, over the 3.0 MB of extra.gallery.site_budget_mb (GitHub Pages publishes 1 GB). "
-        "What would help: fewer layers of attention: 1.0 MB less for each; 2 of 4 would fit; attention for an excerpt of half the length: about 2.0 MB less; "
-        "the picture of all heads alone: 4.0 MB less; bertviz_tokens: 0: 0.5 MB less; fewer passages: they take 4.5 MB in all."
+        "What would help: attention.fit: true chooses among these for you; "
+        "attention.layers, a list of fewer layers: 1.0 MB less for each; 2 of 4 would fit, such as [1, 4]; "
+        "attention.tokens, an excerpt of half the length: about 2.0 MB less; attention.layers: mean, no single heads: 4.0 MB less; "
+        "attention.layers: none, the picture of all heads alone: 4.0 MB less; bertviz_tokens: 0: 0.5 MB less; fewer passages: they take 4.5 MB in all."
     ]
     assert check_site(site, URL, budget_mb=5).errors == []
     assert sizes.table(report.sizes).splitlines()[1:] == [
@@ -150,7 +152,7 @@ def test_a_file_that_git_would_not_push_is_an_error(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(check, "PUSH_BYTES", 1000)
     site = _site(tmp_path)
     (site / "large.bin").write_bytes(bytes(1001))
-    assert check_site(site, URL).errors == ["large.bin: 1.0 kB; GitHub takes no file over 100 MiB. Shorten the passage, or keep fewer layers."]
+    assert check_site(site, URL).errors == ["large.bin: 1.0 kB; GitHub takes no file over 100 MiB. Carry an excerpt: attention.tokens; or shorten the passage."]
 
 
 @pytest.mark.parametrize("piece", ["\"'", "<a ", "<a b=", '<a "', "<a \"<a '", "<!--", "<script>", "<style x='", "<a b=c ", "<x" * 9, "</script"])

@@ -9,18 +9,21 @@ import pytest
 
 from gallery.attribution import METHODS
 from gallery.classifier import Classifier
-from gallery.comparison import kendall_tau, normalised_aopc, top_overlap
+from gallery.comparison import chance_measures, kendall_tau, kendall_taus, normalised_aopc, top_overlap
 from gallery.config import Settings, method_parameters
-from gallery.faithfulness import SHARES, faithfulness
-from gallery.records import Attribution, Faithfulness, decode, encode
+from gallery.faithfulness import SHARES, chance, faithfulness
+from gallery.records import Attribution, Chance, Faithfulness, decode, encode
 from tests.test_attribution import TEXT, load, parameters
 
 PARAMETERS = method_parameters(Settings(), "faithfulness")
+CONTROL = method_parameters(Settings(), "chance")
 
 
 @pytest.fixture(scope="module")
 def bert(tiny: Callable[[str], Path]) -> Classifier:
-    return load(tiny("bert"))
+    classifier = load(tiny("bert"))
+    vars(classifier)["rounded_encoder"] = None  # as on a machine where bfloat16 is no faster
+    return classifier
 
 
 def explained(classifier: Classifier, text: str = TEXT) -> list[Attribution]:
@@ -37,8 +40,24 @@ def test_curves_begin_and_end_where_they_must(bert: Classifier) -> None:
         assert one.deletion[0] == pytest.approx(probability[one.target], abs=1e-6)
         assert one.insertion[-1] == pytest.approx(probability[one.target], abs=1e-6)
         assert one.deletion[-1] == pytest.approx(one.insertion[0])
-        assert one.random_deletion.shape == one.random_insertion.shape == (10, len(SHARES))
-        assert np.allclose(one.random_deletion[:, 0], one.deletion[0])
+    control = chance(bert, encoded, CONTROL)
+    assert control.deletion.shape == control.insertion.shape == (10, len(SHARES), 3)
+    np.testing.assert_allclose(control.deletion[:, 0], np.tile(probability, (10, 1)), atol=1e-6)
+    np.testing.assert_allclose(control.insertion[:, -1], control.deletion[:, 0])
+    np.testing.assert_allclose(control.insertion[:, 0], control.deletion[:, -1])
+
+
+def test_rounded_products_move_the_curves_little_and_say_how_much(tiny: Callable[[str], Path], bert: Classifier) -> None:
+    rounding = load(tiny("bert"))
+    assert rounding.encoder is not None
+    vars(rounding)["rounded_encoder"] = rounding.encoder.rounded()  # as on a machine where bfloat16 is faster
+    encoded, attributions = bert.encode(TEXT), explained(bert)
+    for exact, rough in zip(faithfulness(bert, encoded, attributions, PARAMETERS), faithfulness(rounding, encoded, attributions, PARAMETERS), strict=True):
+        off = np.abs(np.concatenate([exact.deletion - rough.deletion, exact.insertion - rough.insertion]))
+        assert 0 < off.max() < 0.02
+        assert exact.measures["rounding"] == 0
+        assert off[0] <= rough.measures["rounding"] + 1e-9
+        assert rough.measures["rounding"] < 0.02
 
 
 def test_comprehensiveness_is_what_erasing_the_first_words_costs(bert: Classifier) -> None:
@@ -62,22 +81,31 @@ def test_a_better_order_loses_more_and_normalised_aopc_lies_between_0_and_1(bert
     bad = replace(good, words=-good.words)
     ours, theirs = faithfulness(bert, encoded, [good, bad], PARAMETERS)
     assert ours.measures["aopc_comprehensiveness"] > theirs.measures["aopc_comprehensiveness"]
-    assert ours.measures["aopc_comprehensiveness"] > max(ours.measures["random_aopc_comprehensiveness"])
-    best, worst = normalised_aopc([ours, theirs])
+    control = chance(bert, encoded, CONTROL)
+    assert ours.measures["aopc_comprehensiveness"] > chance_measures(control, ours.target)["aopc_comprehensiveness"].max()
+    (best, worst), random = normalised_aopc([ours, theirs], control)
     assert best is not None
     assert worst is not None
     assert 0 <= worst < best <= 1
+    assert len(random) == 10
+    assert all(0 <= value <= 1 for value in random)
     assert ours.measures["aopc_reverse"] == pytest.approx(theirs.measures["aopc_comprehensiveness"])
 
 
 def test_random_orders_depend_on_the_passage_alone(bert: Classifier) -> None:
     encoded = bert.encode(TEXT)
+    once, again = chance(bert, encoded, CONTROL), chance(bert, encoded, CONTROL)
+    assert encode(once) == encode(again)
+    assert not np.allclose(once.deletion, chance(bert, bert.encode(TEXT + " И ещё."), CONTROL).deletion)
+
+
+def test_an_attribution_fares_alike_in_any_company(bert: Classifier) -> None:
+    encoded = bert.encode(TEXT)
     first, second = explained(bert)[:2]
     alone = faithfulness(bert, encoded, [first], PARAMETERS)[0]
     together = faithfulness(bert, encoded, [second, first], PARAMETERS)[1]
-    np.testing.assert_allclose(alone.random_deletion, together.random_deletion, atol=1e-7)
-    other = faithfulness(bert, bert.encode(TEXT + " И ещё."), explained(bert, TEXT + " И ещё.")[:1], PARAMETERS)[0]
-    assert not np.allclose(alone.random_deletion, other.random_deletion)
+    np.testing.assert_allclose(alone.deletion, together.deletion, atol=1e-7)
+    np.testing.assert_allclose(alone.insertion, together.insertion, atol=1e-7)
 
 
 @pytest.mark.parametrize("text", ["дом", "дом рано", "…"])
@@ -85,6 +113,9 @@ def test_short_passages_have_curves_too(bert: Classifier, text: str) -> None:
     for one in faithfulness(bert, bert.encode(text), explained(bert, text), PARAMETERS):
         assert np.isfinite(one.deletion).all()
         assert isinstance(decode(encode(one), "faithfulness"), Faithfulness)
+    control = decode(encode(chance(bert, bert.encode(text), CONTROL)), "chance")
+    assert isinstance(control, Chance)
+    assert np.isfinite(control.deletion).all()
 
 
 def test_kendalls_tau_is_scipys() -> None:
@@ -96,7 +127,10 @@ def test_kendalls_tau_is_scipys() -> None:
         assert kendall_tau(a, b) == pytest.approx(kendalltau(a, b).statistic)
     assert kendall_tau(a, a) == pytest.approx(1)
     assert kendall_tau(a, -a) == pytest.approx(-1)
-    assert kendall_tau(np.ones(4), np.arange(4)) == 0
+    assert kendall_tau(np.ones(4), np.arange(4.0)) == 0
+    several = generator.normal(size=(3, 30)).round(1)
+    for row, a in zip(kendall_taus(several), several, strict=True):
+        assert row.tolist() == pytest.approx([kendalltau(a, b).statistic for b in several])
 
 
 def test_overlap_counts_the_strongest_words() -> None:

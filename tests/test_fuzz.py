@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from gallery.config import Settings, load_settings
 from gallery.encoding import decode_products, decode_weights, encode_products, encode_weights, product_weights
-from gallery.errors import ConfigError, PassageError
+from gallery.errors import ConfigError
 from gallery.passages import Passage, read_passages
 from gallery.records import Prediction, Scripts, decode, encode
 from gallery.words import group_tokens, split_words
@@ -67,7 +67,9 @@ def test_settings_are_valid_or_an_error_that_names_the_key(tmp_path: Path, key: 
         assert key in error.message
 
 
-@given(st.fixed_dictionaries({"id": TEXT, "true_class": TEXT | st.integers(), "text": TEXT}, optional={"title": TEXT | st.integers() | st.none(), "source": TEXT}))
+@given(
+    st.fixed_dictionaries({"id": TEXT, "true_class": TEXT | st.integers(), "text": TEXT}, optional={"title": TEXT | st.integers() | st.none(), "source": TEXT})
+)
 def test_a_row_is_a_passage_or_a_message(tmp_path: Path, row: dict[str, object]) -> None:
     (tmp_path / "t.jsonl").write_text(json.dumps(row) + "\n", "utf-8")
     for found in read_passages(["t.jsonl"], tmp_path):
@@ -103,4 +105,3 @@ def test_decoded_weights_are_rows_that_add_up(weights: np.ndarray) -> None:
     again = decode_weights(encode_weights(rows), 4)
     sums = again.sum(axis=-1)
     assert np.all((np.abs(sums - 1) < 1e-5) | (rows.sum(axis=-1) < 0.5))
-

@@ -8,9 +8,14 @@ import pytest
 import torch
 
 from gallery.attribution import METHODS
-from gallery.attribution.sanity import rank_correlation, sanity
+from gallery.attribution.sanity import sanity
 from gallery.classifier import Classifier
+from gallery.comparison import rank_correlation
 from gallery.config import METHODS as NAMES
+from gallery.manifest import read_rows
+from gallery.records import Sanity
+from gallery.store import Store
+from tests.galleries import make_gallery, run
 from tests.models import SENTENCES
 from tests.test_attribution import load, parameters
 
@@ -66,13 +71,22 @@ def test_every_method_puts_a_planted_shortcut_first(cheat: Classifier, method: s
 
 
 def test_integrated_gradients_notice_that_the_weights_are_lost(cheat: Classifier) -> None:
-    batch = [cheat.encode(text) for text in PASSAGES]
     before = {name: value.clone() for name, value in cheat.model.state_dict().items()}
-    steps = list(sanity(cheat, batch, [1] * 3, {"integrated_gradients": parameters()}))
-    assert [step.randomised for step in steps] == ["nothing", "classifier", "layer 3", "layer 2", "layer 1", "embeddings"]
-    assert (steps[0].correlations == 1).all()
-    assert steps[-1].correlations.mean() < 0.7
+    steps: list[str] = []
+    methods = {"integrated_gradients": parameters(), "attention_rollout": parameters("attention_rollout")}
+    found = [sanity(cheat, cheat.encode(text), 1, methods, steps.append) for text in PASSAGES]
+    assert steps[:6] == ["nothing", "classifier", "layer 3", "layer 2", "layer 1", "embeddings"]
+    assert all(one.steps == tuple(steps[:6]) for pair in found for one in pair)
+    assert all(one.correlations[0] == 1 for pair in found for one in pair)
+    assert np.mean([gradients.correlations[-1] for gradients, _ in found]) < 0.7
+    assert all(rollout.correlations[1] == pytest.approx(1) for _, rollout in found), "attention does not depend on the head"
     assert all(torch.equal(value, before[name]) for name, value in cheat.model.state_dict().items())
+
+
+def test_a_model_that_shares_one_layer_can_be_randomised_too(tiny: Callable[[str], Path]) -> None:
+    albert = load(tiny("albert"))
+    (one,) = sanity(albert, albert.encode(PASSAGES[0]), 1, {"gradient_norm": parameters("gradient_norm")}, lambda step: None)
+    assert one.steps == ("nothing", "classifier", "layers", "embeddings")
 
 
 def test_rank_correlation_is_scipys() -> None:
@@ -88,3 +102,31 @@ def test_the_shortcut_is_the_rationale(cheat: Classifier) -> None:
     encoded = cheat.encode(PASSAGES[0])
     (one,) = METHODS["rationale"](cheat, [encoded], [[1]], parameters("rationale"))[0]
     assert [PASSAGES[0][slice(*encoded.words[word])] for word in one.extra["words"]] == [SHORTCUT]
+
+
+def test_the_command_keeps_its_result_and_the_page_of_methods_shows_it(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    config = make_gallery(tmp_path, tiny("bert"))
+    early = run(config, "sanity")
+    assert early.exit_code == 1
+    assert "python build.py explain" in early.output
+    assert run(config).exit_code == 0
+    page = tmp_path / "site" / "methods" / "index.html"
+    assert "python build.py sanity" in page.read_text("utf-8")
+
+    assert "no explained passage" in run(config, "sanity", "--id", "nowhere").output
+    result = run(config, "sanity", "--id", "white-wall")
+    assert result.exit_code == 0, result.output
+    assert "integrated_gradients" in result.output
+    store = Store(tmp_path / "store")
+    kept = {row.id: [name for name in row.entries if name.startswith("sanity/")] for row in read_rows(store)}
+    assert {ident for ident, names in kept.items() if names} == {"white-wall"}
+    entries = set(store.entries())
+    assert "randomising" not in run(config, "sanity", "--id", "white-wall").output
+    assert set(store.entries()) == entries
+
+    assert run(config).exit_code == 0, "a later build keeps it"
+    text = page.read_text("utf-8")
+    assert "python build.py sanity" not in text
+    record = next(store.read(kind, key) for kind, key in entries if kind == "sanity")
+    assert isinstance(record, Sanity)
+    assert text.count("g-forgets") == 4

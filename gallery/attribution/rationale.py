@@ -7,8 +7,11 @@ import numpy as np
 from gallery.attribution.erasure import erased_logits, spread_words
 from gallery.attribution.integrated_gradients import integrated_gradients
 from gallery.attribution.outputs import Parameters, plain_attribution
+from gallery.attribution.windows import over_windows
 from gallery.classifier import Classifier, Encoded
 from gallery.records import Array, Attribution
+
+_integrated_gradients = over_windows(integrated_gradients)
 
 
 def rationale(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
@@ -21,7 +24,7 @@ def rationale(classifier: Classifier, batch: Sequence[Encoded], targets: Sequenc
     each word of the set when pruning.
     """
     results = []
-    for encoded, found in zip(batch, integrated_gradients(classifier, batch, targets, parameters), strict=True):
+    for encoded, found in zip(batch, _integrated_gradients(classifier, batch, targets, parameters), strict=True):
         one = []
         for attribution in found:
             chosen, probability, passes = shortest(classifier, encoded, attribution.words, attribution.target, parameters["erase"])

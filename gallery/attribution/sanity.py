@@ -1,8 +1,8 @@
 """Do attributions depend on what the model has learned? Cascading randomisation (Adebayo et al. 2018, arXiv:1810.03292)."""
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,71 +11,64 @@ from torch import nn
 
 from gallery.attribution import METHODS
 from gallery.attribution.layers import encoder_layers
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Array
+from gallery.classifier import Classifier, Encoded, versions
+from gallery.comparison import rank_correlation
+from gallery.errors import SourceError
+from gallery.records import Array, Sanity
 
 
-@dataclass(frozen=True)
-class Sanity:
-    """How like a method's attributions remain when the model's weights are randomised from the top down."""
-
-    method: str
-    randomised: str
-    """What was randomised in this step, besides all steps before it; `nothing` first."""
-    correlations: Array
-    """[passages] Spearman's rank correlation of the words' magnitudes with those of the trained model: 1 where the
-    method does not notice, near 0 where it answers to what was learned."""
-
-
-def sanity(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[int], methods: Mapping[str, Mapping[str, Any]]) -> Iterator[Sanity]:
-    """Yield, for each method and each step of randomisation, how like its attributions remain.
+def sanity(classifier: Classifier, encoded: Encoded, target: int, methods: Mapping[str, Mapping[str, Any]], done: Callable[[str], None]) -> list[Sanity]:
+    """Return, for each method, how like its attributions of a passage remain as the model's weights are randomised from the top down.
 
     methods: name -> parameters, as `gallery.config.method_parameters` gives them. The classifier's head goes first, then
     the encoder's layers from the last to the first, then the embeddings; weights are drawn anew with each
     parameter's own mean and spread, so that only what was learned is lost. The classifier given stays as it is.
-    Cost: (layers + 3) times each method, with a copy of the model in memory.
+    `done` is called with the name of each step. Cost: (layers + 3) times each method, with a copy of the model in memory.
     """
-    wanted = [[target] for target in targets]
-    trained = {name: [found[0].words for found in METHODS[name](classifier, batch, wanted, parameters)] for name, parameters in methods.items()}
-    for name in methods:
-        yield Sanity(name, "nothing", np.ones(len(batch)))
+
+    def explained(by: Classifier) -> dict[str, Array]:
+        return {name: np.abs(METHODS[name](by, [encoded], [[target]], parameters)[0][0].words) for name, parameters in methods.items()}
+
+    steps = ["nothing"]
+    found = [explained(classifier)]
+    done(steps[0])
     model = copy.deepcopy(classifier.model)
     layer = model.get_submodule(classifier.layer_name)
     generator = torch.Generator().manual_seed(0)
     for step, modules in _cascade(model, replace(classifier, model=model, layer=layer)):
         for module in modules:
             _randomise(module, generator)
-        changed = replace(classifier, model=model, layer=layer)  # made anew, since a classifier keeps its rearranged weights
-        for name, parameters in methods.items():
-            found = [one[0].words for one in METHODS[name](changed, batch, wanted, parameters)]
-            yield Sanity(name, step, np.array([rank_correlation(np.abs(a), np.abs(b)) for a, b in zip(trained[name], found, strict=True)]))
-
-
-def rank_correlation(first: Array, second: Array) -> float:
-    """Return Spearman's rho of two arrays, ties sharing their mean rank; 0 where one is constant."""
-    a, b = _ranks(first), _ranks(second)
-    a, b = a - a.mean(), b - b.mean()
-    spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / spread if spread else 0.0
-
-
-def _ranks(values: Array) -> Array:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: Array = (last - (counts - 1) / 2)[place]
-    return ranks
+        steps.append(step)
+        found.append(explained(replace(classifier, model=model, layer=layer)))  # made anew, since a classifier keeps its rearranged weights
+        done(step)
+    return [
+        Sanity(
+            method=name,
+            target=target,
+            parameters=dict(parameters),
+            steps=tuple(steps),
+            correlations=np.array([1.0, *(rank_correlation(found[0][name], one[name]) for one in found[1:])]),
+            versions=versions(),
+        )
+        for name, parameters in methods.items()
+    ]
 
 
 def _cascade(model: nn.Module, classifier: Classifier) -> Iterator[tuple[str, list[nn.Module]]]:
     """Yield what is randomised in each step, from the output to the input."""
     base: Any = classifier.model.base_model
-    layers = list(encoder_layers(classifier))
+    try:
+        layers = list(encoder_layers(classifier))
+    except SourceError:  # ALBERT: one layer, run many times
+        layers = []
     inside = {id(module) for module in base.modules()}
     head = [child for child in model.children() if id(child) not in inside]
     pooler = getattr(base, "pooler", None)
     yield "classifier", [*head, *([pooler] if pooler is not None else [])]
     for number in range(len(layers) - 1, -1, -1):
         yield f"layer {number + 1}", [layers[number]]
+    if not layers:
+        yield "layers", [base.encoder]
     yield "embeddings", [classifier.layer]
 
 

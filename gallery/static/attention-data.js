@@ -8,11 +8,12 @@
  * @property {number} heads
  * @property {number} size of a head
  * @property {string[]} tokens
- * @property {string[]} files one a layer
+ * @property {(string | null)[]} files one a layer; null for a layer that is not in this site
  * @property {string | null} mean
  * @property {string | null} rollout
  * @property {number[]} scaling by layer
  * @property {boolean} sums whether rows are known without multiplying them: the passage is long
+ * @property {boolean} [shares] whether stored rows add up to less than 1: the passage goes on beyond what is here
  * @property {(number | null)[]} windows by layer: how far to either side a local layer sees
  * @property {string} text
  * @property {[number, number][]} offsets by token, in UTF-16 units of text
@@ -72,14 +73,27 @@ class Shelf {
 /** What could not be had from the server: it is said on the page, and can be tried again. */
 export class FetchError extends Error {}
 
-/** Fetches a file and unpacks it, unless the server has unpacked it already. @param {URL} url */
-async function fetchBytes(url) {
-  try {
-    const response = await fetch(url);
+/**
+ * Gives one of a passage's files, packed or not; the only way in which data come.
+ * @typedef {(name: string) => Promise<Uint8Array>} Source
+ */
+
+/** The source that asks the server. @param {string} folder address that ends in a slash @returns {Source} */
+export function served(folder) {
+  const base = new URL(folder, document.baseURI);
+  return async (name) => {
+    const response = await fetch(new URL(name, base));
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`.trim());
-    const bytes = new Uint8Array(await response.arrayBuffer());
+    return new Uint8Array(await response.arrayBuffer());
+  };
+}
+
+/** Asks for a file and unpacks it, unless the server has unpacked it already. @param {Source} source @param {string} name */
+async function unpacked(source, name) {
+  try {
+    const bytes = await source(name);
     if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const stream = new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (bytes)]).stream().pipeThrough(new DecompressionStream("gzip"));
     return new Uint8Array(await new Response(stream).arrayBuffer());
   } catch (error) {
     throw new FetchError(error instanceof Error ? error.message : String(error));
@@ -116,13 +130,18 @@ export function decodeProducts(data, index) {
   return { queries: halves[0], keys: halves[1], sums };
 }
 
-/** Decodes round(255·√a) with rows that add up to 1 again. @param {Uint8Array} codes @param {number} tokens */
-export function decodeWeights(codes, tokens) {
-  const weights = new Float32Array(codes.length);
-  for (let start = 0; start < codes.length; start += tokens) {
+/** Decodes round(255·√a) with rows that add up to 1 again, or to their shares. @param {Uint8Array} data @param {Index} index */
+export function decodeWeights(data, index) {
+  const tokens = index.tokens.length;
+  const rows = data.length / (tokens + (index.shares ? 4 : 0));
+  const weights = new Float32Array(rows * tokens);
+  const shares = index.shares ? new Float32Array(data.slice(rows * tokens).buffer) : null;
+  for (let row = 0; row < rows; row++) {
+    const [start, end] = [row * tokens, (row + 1) * tokens];
     let sum = 0;
-    for (let i = start; i < start + tokens; i++) sum += codes[i] * codes[i];
-    for (let i = start; i < start + tokens; i++) weights[i] = sum ? (codes[i] * codes[i]) / sum : 0;
+    for (let i = start; i < end; i++) sum += data[i] * data[i];
+    const scale = sum ? (shares?.[row] ?? 1) / sum : 0;
+    for (let i = start; i < end; i++) weights[i] = data[i] * data[i] * scale;
   }
   return weights;
 }
@@ -174,9 +193,9 @@ function productRow(products, at, out, offset) {
 
 /** What the element asks: the index, and weights of a head, of several, of a layer, of all, or rolled out. */
 export class AttentionData {
-  /** @param {URL} base folder of the files @param {Index} index */
-  constructor(base, index) {
-    this.base = base;
+  /** @param {Source} source of the files @param {Index} index */
+  constructor(source, index) {
+    this.source = source;
     this.index = index;
     this.tokens = index.tokens.length;
     /** @type {Shelf<Layer>} */
@@ -187,11 +206,10 @@ export class AttentionData {
     this.underway = new Map();
   }
 
-  /** @param {string} folder address that ends in a slash */
-  static async open(folder) {
-    const base = new URL(folder, document.baseURI);
-    const data = await fetchBytes(new URL("index.json", base));
-    return new AttentionData(base, /** @type {Index} */ (JSON.parse(new TextDecoder().decode(data))));
+  /** @param {Source} source */
+  static async open(source) {
+    const data = await unpacked(source, "index.json");
+    return new AttentionData(source, /** @type {Index} */ (JSON.parse(new TextDecoder().decode(data))));
   }
 
   /** Whether matrices are multiplied whole. */
@@ -199,9 +217,9 @@ export class AttentionData {
     return !this.index.sums;
   }
 
-  /** @param {number} number @returns {Promise<Layer>} */
+  /** @param {number} number of a layer that is in this site @returns {Promise<Layer>} */
   layer(number) {
-    const file = this.index.files[number];
+    const file = /** @type {string} */ (this.index.files[number]);
     const kept = this.layers.get(file);
     if (kept) return Promise.resolve(kept);
     let coming = this.underway.get(file);
@@ -214,9 +232,9 @@ export class AttentionData {
 
   /** @param {string} file @returns {Promise<Layer>} */
   async #fetchLayer(file) {
-    const data = await fetchBytes(new URL(file, this.base));
+    const data = await unpacked(this.source, file);
     const products = this.index.kind === "products" ? decodeProducts(data, this.index) : null;
-    const weights = products ? null : decodeWeights(data, this.tokens);
+    const weights = products ? null : decodeWeights(data, this.index);
     const bytes = products ? 2 * products.queries.byteLength : /** @type {Float32Array} */ (weights).byteLength;
     const layer = { products, weights, bytes };
     this.layers.set(file, layer);
@@ -279,7 +297,7 @@ export class AttentionData {
     const kept = this.matrices.get(name);
     if (kept) return kept;
     const file = /** @type {string} */ (this.index[name]);
-    const weights = decodeWeights(await fetchBytes(new URL(file, this.base)), this.tokens);
+    const weights = decodeWeights(await unpacked(this.source, file), this.index);
     this.matrices.set(name, weights);
     return weights;
   }

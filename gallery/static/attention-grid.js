@@ -95,8 +95,9 @@ export class HeadGrid {
     const order = this.#order();
     this.rows = order.map((row) =>
       row.map(([layer, head]) => {
-        const label = leaning(index, layer, head, told.text, told.percent);
-        const cell = make("button", { type: "button", class: "cell", "data-head": `${layer}.${head}`, "aria-label": label, tabindex: "-1" });
+        const here = Boolean(index.files[layer]);
+        const label = `${leaning(index, layer, head, told.text, told.percent)}${here ? "" : ` ${told.text("absent", { layer: layer + 1 })}`}`;
+        const cell = make("button", { type: "button", class: here ? "cell" : "cell absent", "data-head": `${layer}.${head}`, "aria-label": label, tabindex: "-1" });
         this.#paint(cell, layer, head);
         this.cells.set(`${layer}.${head}`, cell);
         return cell;

@@ -13,6 +13,7 @@
  * @property {number | null} word token that is held
  * @property {number | null} to token it is held against
  * @property {string} sort of the grid
+ * @property {number | null} absent layer that was asked for and is not in this site
  */
 
 /** @param {string[]} known @param {string | undefined} value @param {string} otherwise */
@@ -31,19 +32,21 @@ export function readState(search, index) {
     const [name, ...value] = part.split("-");
     said[name] = value.join("-");
   }
-  const heads = (said.head ?? "")
+  const asked = (said.head ?? "")
     .split(",")
     .map((pair) => /** @type {[number, number]} */ (pair.split(".").map((number) => Number(number) - 1)))
     .filter(([layer, head]) => Number.isInteger(layer) && Number.isInteger(head) && layer >= 0 && head >= 0)
     .filter(([layer, head]) => !index || (layer < index.layers && head < index.heads));
+  const heads = asked.filter(([layer]) => !index || index.files[layer]);
   const token = (/** @type {string | undefined} */ value) => {
     const number = value === undefined || value === "" ? -1 : Number(value);
     return Number.isInteger(number) && number >= 0 && (!index || number < index.tokens.length) ? number : null;
   };
-  const sources = ["head", "layer", ...(index?.mean === null ? [] : ["all"]), ...(index?.rollout === null ? [] : ["rollout"])];
+  const first = index ? index.files.findIndex(Boolean) : 0; // the first layer that is in this site
+  const sources = [...(first < 0 ? [] : ["head", "layer"]), ...(index?.mean === null ? [] : ["all"]), ...(index?.rollout === null ? [] : ["rollout"])];
   return {
     source: /** @type {State["source"]} */ (oneOf(sources, said.of ?? (heads.length ? "head" : undefined), sources.includes("all") ? "all" : "head")),
-    heads: heads.length ? heads : [[0, 0]],
+    heads: heads.length ? heads : [[Math.max(0, first), 0]],
     by: said.see === "by",
     words: said.unit !== "tokens",
     special: /** @type {State["special"]} */ (oneOf(["shown", "hidden", "muted"], said.special, "muted")),
@@ -51,6 +54,7 @@ export function readState(search, index) {
     word: token(said.word),
     to: token(said.to),
     sort: oneOf(["model", ...(index?.summary_names ?? [])], said.sort, "model"),
+    absent: asked.length > heads.length ? (asked.find((pair) => !heads.includes(pair)) ?? [null])[0] : null,
   };
 }
 

@@ -1,6 +1,6 @@
 // <gallery-attention src="folder/">: every head of a passage, as a grid, a map, a lit-up text, lines and neurons.
 
-import { AttentionData, FetchError } from "./attention-data.js";
+import { AttentionData, FetchError, served } from "./attention-data.js";
 import { csvFile, drawnPicture, mapPicture, pngFile, readingPicture, save, svgFile } from "./attention-export.js";
 import { HeadGrid, leaning } from "./attention-grid.js";
 import { HeatMap, colours } from "./attention-heatmap.js";
@@ -94,11 +94,16 @@ export class GalleryAttention extends HTMLElement {
     return new Intl.NumberFormat(this.closest("[lang]")?.getAttribute("lang") ?? undefined, format).format(share);
   }
 
+  /** Where the data come from: the folder that `src` names. */
+  source() {
+    return served(this.getAttribute("src") ?? "");
+  }
+
   /** Fetches the index and puts the controls in place. */
   async open() {
     if (this.data) return;
     try {
-      this.data = await AttentionData.open(this.getAttribute("src") ?? "");
+      this.data = await AttentionData.open(this.source());
     } catch (error) {
       this.#fail(error, () => this.open());
       return;
@@ -116,7 +121,7 @@ export class GalleryAttention extends HTMLElement {
     let place = /** @type {HTMLElement | null} */ (this.querySelector(":scope > .message"));
     if (!place) {
       place = make("p", { class: "message", role: "alert" });
-      this.append(place);
+      (this.querySelector(":scope > .heads") ?? this).after(place);
     }
     place.replaceChildren(message);
     place.hidden = !message;
@@ -154,7 +159,7 @@ export class GalleryAttention extends HTMLElement {
       open: (layer, head, add) => this.#chooseHead(layer, head, add),
       sort: (by) => this.#set({ sort: by }),
     });
-    const sources = ["head", "layer", ...(index.mean ? ["all"] : []), ...(index.rollout ? ["rollout"] : [])];
+    const sources = [...(index.files.some(Boolean) ? ["head", "layer"] : []), ...(index.mean ? ["all"] : []), ...(index.rollout ? ["rollout"] : [])];
     this.sourceLine = make("p", { class: "sourceline", "aria-live": "polite" });
     const step = (/** @type {string} */ key, /** @type {string} */ sign, /** @type {() => void} */ act) => {
       const button = make("button", { type: "button", title: this.text(key), "aria-label": this.text(key) }, sign);
@@ -228,7 +233,7 @@ export class GalleryAttention extends HTMLElement {
       make("p", { class: "keys" }, this.text("keys")),
     );
     this.querySelector(".explorer")?.remove();
-    figure.after(this.explorer);
+    (this.querySelector(":scope > .message") ?? figure).after(this.explorer);
     this.stage.addEventListener("keydown", (event) => this.#key(event));
     for (const view of [this.linesPlace, this.neurons]) view.addEventListener("click", (event) => this.#click(event));
     this.linesPlace.addEventListener("pointerover", (event) => this.#pointLine(event));
@@ -246,7 +251,7 @@ export class GalleryAttention extends HTMLElement {
 
   /** @param {Partial<State>} change */
   #set(change) {
-    Object.assign(this.state, change);
+    Object.assign(this.state, { absent: null }, change);
     history.replaceState(history.state, "", writeState(this.state, location.href));
     void this.refresh();
   }
@@ -254,6 +259,10 @@ export class GalleryAttention extends HTMLElement {
   /** @param {number} layer @param {number} head @param {boolean} add */
   #chooseHead(layer, head, add) {
     const { heads, source } = this.state;
+    if (!this.data?.index.files[layer]) {
+      this.#set({ absent: layer });
+      return;
+    }
     const others = heads.filter(([l, h]) => l !== layer || h !== head);
     const chosen = add && source === "head" ? (others.length < heads.length && others.length ? others : [...heads, /** @type {[number, number]} */ ([layer, head])]) : [/** @type {[number, number]} */ ([layer, head])];
     this.#set({ heads: chosen, source: "head" });
@@ -262,8 +271,11 @@ export class GalleryAttention extends HTMLElement {
   /** @param {number} layers @param {number} heads */
   #step(layers, heads) {
     const { index } = /** @type {AttentionData} */ (this.data);
+    if (!index.files.some(Boolean)) return;
     const [layer, head] = this.state.heads[this.state.heads.length - 1];
-    const next = /** @type {[number, number]} */ ([(layer + layers + index.layers) % index.layers, (head + heads + index.heads) % index.heads]);
+    const next = /** @type {[number, number]} */ ([layer, (head + heads + index.heads) % index.heads]);
+    if (layers) do next[0] = (next[0] + layers + index.layers) % index.layers;
+    while (!index.files[next[0]]);
     this.#set({ heads: [next], source: this.state.source === "layer" && !heads ? "layer" : "head" });
   }
 
@@ -288,7 +300,7 @@ export class GalleryAttention extends HTMLElement {
       const stretch = heads && !data.whole ? await data.stretch(heads) : null;
       const weights = stretch ? null : heads ? await data.mean(heads) : await data.stored(state.source === "rollout" ? "rollout" : "mean");
       if (turn !== this.#turn) return;
-      this.#say("");
+      this.#say(state.absent === null ? "" : `${this.text("absent", { layer: state.absent + 1 })} ${this.text("left_out")}`);
       const all = unitsOf(data.index, state.words);
       this.units = state.special === "hidden" ? all.filter((unit) => !unit.special) : all;
       this.stretch = stretch;

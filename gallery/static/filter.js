@@ -15,8 +15,18 @@ export function fits(row, wanted) {
   return (
     (!wanted.author || Number(wanted.author) === row.true) &&
     (!wanted.predicted || Number(wanted.predicted) === row.predicted) &&
-    (!wanted.verdict || wanted.verdict === verdict)
+    (!wanted.verdict || wanted.verdict === verdict) &&
+    within(100 * row.confidence, wanted.confidence) &&
+    within(row.words, wanted.words)
   );
+}
+
+/** Whether a number lies in a range such as "50-90", its upper end left out; any number does where there is none.
+ * @param {number} value
+ * @param {string | undefined} range */
+function within(value, range) {
+  const [from, to] = (range ?? "").split("-");
+  return !range || (value >= Number(from) && (!to || value < Number(to)));
 }
 
 /** @type {Record<string, (a: Row, b: Row) => number>} */
@@ -24,6 +34,7 @@ export const ORDERS = {
   sure: (a, b) => b.confidence - a.confidence,
   unsure: (a, b) => a.confidence - b.confidence,
   long: (a, b) => b.words - a.words,
+  short: (a, b) => a.words - b.words,
 };
 
 export class GalleryFilter extends HTMLElement {
@@ -34,7 +45,6 @@ export class GalleryFilter extends HTMLElement {
     /** @type {Map<number, Promise<HTMLElement[]>>} */
     this.pages ??= new Map();
     this.turn = 0;
-    this.form.hidden = false;
     this.form.onchange = () => this.apply(true);
     this.form.onsubmit = (event) => event.preventDefault();
     const more = /** @type {HTMLButtonElement?} */ (this.querySelector(".g-more button"));

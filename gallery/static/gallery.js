@@ -2,12 +2,16 @@
 import "./attention.js";
 import { GalleryWords } from "./words.js";
 import { GalleryTable } from "./table.js";
+import { GalleryCompare } from "./compare.js";
+import { GalleryMultiples } from "./multiples.js";
 import { GalleryFilter } from "./filter.js";
 
 for (const [name, element] of /** @type {[string, CustomElementConstructor][]} */ ([
   ["gallery-words", GalleryWords],
   ["gallery-table", GalleryTable],
   ["gallery-filter", GalleryFilter],
+  ["gallery-compare", GalleryCompare],
+  ["gallery-multiples", GalleryMultiples],
 ])) {
   if (!customElements.get(name)) customElements.define(name, element);
 }

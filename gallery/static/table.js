@@ -1,5 +1,5 @@
 // <gallery-table>: the word table, sortable, following the class that the passage shows.
-import { signed } from "./words.js";
+import { signed } from "./shading.js";
 
 const BAR = 20;
 

@@ -1,20 +1,12 @@
 // <gallery-words>: the passage, shaded by what each word adds to the score of a class.
+import { className, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
 
 /**
- * @typedef {{method: string, target: number, against: number|null, values: number[], change: number|null, specials: number, delta: number|null}} View
- * @typedef {{locale: string, levels: number, strongest: number, words: string[], views: View[]}} Data
+ * @typedef {import("./shading.js").View} View
+ * @typedef {{locale: string, levels: number, views: View[]}} Data
  */
 
-export const MINUS = "\u2212";
-
-/**
- * A number as the page's language writes it, with its sign and a real minus.
- * @param {number} value @param {string} locale @param {number} digits
- */
-export function signed(value, locale, digits) {
-  const size = new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(Math.abs(value));
-  return /[1-9]/.test(size) ? (value > 0 ? "+" : MINUS) + size : size;
-}
+const SCALE = "gallery-scale";
 
 export class GalleryWords extends HTMLElement {
   connectedCallback() {
@@ -28,41 +20,59 @@ export class GalleryWords extends HTMLElement {
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
     this.current = 0;
     this.word = -1;
-    this.form = /** @type {HTMLFormElement|null} */ (this.querySelector(".g-switch"));
-    if (this.form) {
-      this.form.hidden = this.data.views.length < 2;
-      this.form.addEventListener("change", () => this.show(this.chosen()));
-      this.form.addEventListener("submit", (event) => event.preventDefault());
-    }
+    this.form = /** @type {HTMLFormElement} */ (this.querySelector(".g-switch"));
+    this.form.addEventListener("change", (event) => {
+      if (event.target === this.scale) sessionStorage.setItem(SCALE, this.scale.checked ? "gallery" : "");
+      this.show(this.chosen());
+    });
+    this.form.addEventListener("submit", (event) => event.preventDefault());
+    for (const soon of ["pointerenter", "focusin"]) this.form.addEventListener(soon, () => this.fetchViews().catch(() => {}), { once: true });
+    this.scale = /** @type {HTMLInputElement} */ (this.querySelector("input[name=scale]"));
     this.text.addEventListener("pointerover", (event) => this.pointed(event));
     this.text.addEventListener("click", (event) => this.pointed(event));
     this.text.addEventListener("pointerleave", () => this.select(-1));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    const asked = Number(new URLSearchParams(location.hash.slice(1)).get("view") ?? 0);
-    if (asked && asked in this.data.views) {
-      this.choose(asked);
-      this.show(asked);
+    this.follow = () => this.fromAddress();
+    addEventListener("popstate", this.follow);
+    this.fromAddress();
+  }
+
+  disconnectedCallback() {
+    if (this.follow) removeEventListener("popstate", this.follow);
+  }
+
+  /** Show what the address asks for: class, method, scale, word. */
+  fromAddress() {
+    const { views } = this.data;
+    const asked = new URLSearchParams(location.search);
+    this.scale.checked = (asked.get("scale") ?? sessionStorage.getItem(SCALE)) === "gallery";
+    const method = asked.get("method") ?? views[0].method;
+    const name = asked.get("class") ?? className(views[0]);
+    const index = Math.max(0, views.findIndex((view) => view.method === method && className(view) === name));
+    const word = asked.has("word") ? Number(asked.get("word")) : -1;
+    this.choose(index);
+    if (index !== this.current || this.scale.checked || this.scaled) this.show(index);
+    if (word in this.spans) {
+      this.select(word);
+      this.spans[word].scrollIntoView({ block: "center" });
     }
   }
 
   /** The view that the switches ask for. */
   chosen() {
     const { views } = this.data;
-    const values = new FormData(this.form ?? undefined);
-    const [target, against] = String(values.get("class")).split("/").map(Number);
+    const values = new FormData(this.form);
     const method = values.get("method") ?? views[0].method;
-    const fits = (/** @type {View} */ view) => view.method === method && view.target === target;
-    const exact = views.findIndex((view) => fits(view) && view.against === (against ?? null));
-    return exact >= 0 ? exact : views.findIndex(fits);
+    const exact = views.findIndex((view) => view.method === method && className(view) === values.get("class"));
+    return exact >= 0 ? exact : views.findIndex((view) => view.method === method && `${view.target}` === String(values.get("class")).split("-")[0]);
   }
 
   /** Set the switches to a view. @param {number} index */
   choose(index) {
-    const { method, target, against } = this.data.views[index];
     const radios = /** @type {NodeListOf<HTMLInputElement>} */ (this.querySelectorAll("input[name=class]"));
-    for (const radio of radios) radio.checked = radio.value === (against === null ? `${target}` : `${target}/${against}`);
+    for (const radio of radios) radio.checked = radio.value === className(this.data.views[index]);
     const select = /** @type {HTMLSelectElement|null} */ (this.querySelector("select[name=method]"));
-    if (select) select.value = method;
+    if (select) select.value = this.data.views[index].method;
   }
 
   /** @param {Event} event */
@@ -87,46 +97,80 @@ export class GalleryWords extends HTMLElement {
     this.spans[this.word]?.classList.remove("here");
     this.word = word;
     const line = this.focusLine;
-    if (word < 0) {
+    const { values } = this.data.views[this.current];
+    if (word < 0 || !values) {
       line.textContent = line.dataset.empty ?? "";
       return;
     }
     this.spans[word].classList.add("here");
-    const { locale, words } = this.data;
-    const { values } = this.data.views[this.current];
-    const size = Math.abs(values[word]);
+    const { locale } = this.data;
     const total = values.reduce((sum, value) => sum + Math.abs(value), 0) || 1;
-    const rank = 1 + values.filter((value) => Math.abs(value) > size).length;
     const parts = {
       value: signed(values[word], locale, 3),
-      share: new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }).format(size / total),
-      rank: String(rank),
+      share: percent(Math.abs(values[word]) / total, locale, 1),
+      rank: String(rank(values, word)),
       count: String(values.length),
     };
     const strong = document.createElement("strong");
-    strong.textContent = words[word];
+    strong.textContent = this.spans[word].textContent;
     const rest = (line.dataset.template ?? "").replace(/\{(\w+)\}/g, (_, /** @type {keyof parts} */ name) => parts[name]);
     line.replaceChildren(strong, " ", rest);
   }
 
+  /** Fetch the numbers of the views that did not come with the page. */
+  async fetchViews() {
+    const { views } = this.data;
+    if (views.every((view) => view.values)) return;
+    const passage = /** @type {import("./shading.js").Passage} */ (await load(this.getAttribute("src") ?? ""));
+    for (const view of views) {
+      view.values ??= passage.views.find((other) => other.method === view.method && className(other) === className(view))?.values;
+    }
+  }
+
   /** @param {number} index */
-  show(index) {
-    this.current = index;
+  async show(index) {
     const { levels, views, locale } = this.data;
-    const { values } = views[index];
-    const scale = Math.max(...values.map(Math.abs), Number.MIN_VALUE);
-    this.spans.forEach((span, word) => {
-      const step = Math.round((levels * Math.abs(values[word])) / scale);
-      span.className = step ? `w ${values[word] > 0 ? "for" : "against"}${step}` : "w";
-    });
+    const asked = (this.asked = Symbol());
+    let scale;
+    try {
+      if (!views[index].values) await this.fetchViews();
+      scale = this.scale.checked ? (await load(this.getAttribute("scales") ?? ""))[views[index].method] : largest(views[index].values ?? []);
+    } catch (error) {
+      if (asked === this.asked) this.fail(error);
+      return;
+    }
+    if (asked !== this.asked || !this.isConnected) return;
+    this.current = index;
+    this.scaled = this.scale.checked;
+    const values = views[index].values ?? [];
+    this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
     for (const end of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-end]"))) {
       end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, 2);
     }
     this.select(this.word);
-    const hash = new URLSearchParams(location.hash.slice(1));
-    if (index) hash.set("view", String(index));
-    else hash.delete("view");
-    history.replaceState(history.state, "", location.pathname + location.search + (hash.size ? `#${hash}` : ""));
+    this.remember();
     document.dispatchEvent(new CustomEvent("gallery:view", { detail: { index, values, locale } }));
+  }
+
+  /** Say what could not be fetched, and offer to try again. @param {unknown} error */
+  fail(error) {
+    const line = this.focusLine;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "g-again";
+    button.textContent = line.dataset.again ?? "";
+    button.addEventListener("click", () => this.show(this.chosen()));
+    line.replaceChildren((line.dataset.failed ?? "").replace("{reason}", error instanceof Error ? error.message : String(error)), " ", button);
+  }
+
+  /** Keep what is shown in the address; the first view and the passage's own scale need no words. */
+  remember() {
+    const [first] = this.data.views;
+    const view = this.data.views[this.current];
+    remember({
+      class: className(view) === className(first) ? "" : className(view),
+      method: view.method === first.method ? "" : view.method,
+      scale: this.scale.checked ? "gallery" : "",
+    });
   }
 }

@@ -16,9 +16,10 @@ import pytest
 import torch
 
 from gallery.attention import attend
+from gallery.carried import Carried, carried_files
 from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.encoding import attention_files, word_weights
+from gallery.encoding import word_weights
 from gallery.fragments import environment
 from gallery.records import Array, Attention, Prediction
 from gallery.sources import resolve_model, resolve_tokenizer
@@ -63,19 +64,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
     server.server_close()
 
 
-def publish(folder: Path, prediction: Prediction, record: Attention, name: str) -> None:
+def publish(folder: Path, prediction: Prediction, record: Attention, name: str, carried: Carried) -> None:
     """Write a page and its data."""
     data = folder / name
     data.mkdir()
-    for file, content in attention_files(prediction, record).items():
+    for file, content in carried_files(prediction, record, carried).items():
         (data / file).write_bytes(content)
-    fragment = (
-        environment("en").get_template("attention.html").render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png")
-    )
+    template = environment("en").get_template("attention.html")
+    fragment = template.render(prediction=prediction, attention=record, data_url=f"{name}/", picture_url=f"{name}/heads.png", carried=carried)
     (folder / f"{name}.html").write_text(PAGE.format(fragment), "utf-8")
 
 
-def prepare(model: Path, folder: Path, address: str, name: str) -> Shown:
+ALL = Carried((0, 1, 2), 3)
+
+
+def prepare(model: Path, folder: Path, address: str, name: str, carried: Carried = ALL) -> Shown:
     """Explain the passage by a tiny model and publish it."""
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
     encoded = classifier.encode(TEXT)
@@ -84,7 +87,7 @@ def prepare(model: Path, folder: Path, address: str, name: str) -> Shown:
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
         layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
-    publish(folder, prediction, record, name)
+    publish(folder, prediction, record, name, carried)
     return Shown(f"{address}/{name}.html", folder, prediction, record, torch.cat(layers).numpy())
 
 
@@ -364,4 +367,58 @@ def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
     assert np.abs(np.array(values).reshape(means.shape) - means / means.sum(axis=1, keepdims=True)).max() < 1e-3
     assert page.get_by_role("button", name="Later").is_disabled()
     assert page.get_by_text("the mean of all").count() == 0
+    assert page.problems == []
+
+
+def test_a_layer_that_the_site_does_not_carry_says_so(page: Any, tiny: Callable[[str], Path], served: tuple[Path, str]) -> None:
+    shown = prepare(tiny("bert"), *served, "fewer", Carried((0, 2), 3, fitted_mb=950))
+    visit(page, shown, "of-head_head-2.3")
+    message = page.locator(".message")
+    why = "Of 3 layers this site carries 2, so that the site stays within 950 MB: layers 1, 3."
+    assert page.locator(".left-out").inner_text().startswith(why)
+    assert message.inner_text().startswith(f"Layer 2 is not in this site. {why}")
+    assert "Layer 2 is not in this site." in page.locator('[data-head="1.2"]').get_attribute("aria-label")
+    page.locator('[data-head="0.2"]').click()
+    page.wait_for_selector('[data-head="0.2"][aria-pressed]')
+    assert not message.is_visible()
+    page.get_by_role("button", name="Next layer").click()
+    page.wait_for_selector('[data-head="2.2"][aria-pressed]')
+    page.locator('[data-head="1.1"]').click()
+    assert message.inner_text().startswith("Layer 2 is not in this site.")
+    assert page.locator("[aria-pressed]").get_attribute("data-head") == "2.2"
+    assert page.problems == []
+
+
+def test_without_layers_the_means_can_be_read_and_without_means_the_picture_is_left(page: Any, tiny: Callable[[str], Path], served: tuple[Path, str]) -> None:
+    shown = prepare(tiny("bert"), *served, "means", Carried((), 3))
+    visit(page, shown)
+    assert page.get_by_text("a head", exact=True).count() == 0
+    means = word_weights(shown.weights.mean(axis=(0, 1)), shown.prediction.token_words)
+    page.locator(".passage .unit").nth(2).hover()
+    inside = np.ones(len(means), bool)
+    inside[[0, -1]] = False
+    assert np.abs(lit(page) - shades(means[2], inside)).max() < 0.015
+    page.locator('[data-head="1.1"]').click()
+    assert "Layer 2 is not in this site." in page.locator(".message").inner_text()
+    page.locator(".passage .unit").nth(2).press("ArrowDown")
+    assert page.locator("[aria-pressed]").count() == 0
+    page.goto(prepare(tiny("bert"), *served, "picture", Carried((), 3, means=False)).address)
+    assert page.locator(".heads img").evaluate("image => image.decode().then(() => image.naturalWidth)") == 4 * 25 - 1
+    assert page.locator(".unserved").count() == 0
+    assert page.problems == []
+
+
+def test_an_excerpt_lights_up_as_in_the_whole_passage(page: Any, tiny: Callable[[str], Path], served: tuple[Path, str]) -> None:
+    for architecture in ("bert", "deberta-v2"):
+        shown = prepare(tiny(architecture), *served, f"excerpt-{architecture}", Carried((0, 1, 2), 3, tokens=14))
+        visit(page, shown)
+        units = page.locator(".passage .unit").count()
+        weights = shown.words(1, 2)[:units, :units]
+        inside = np.ones(units, bool)
+        inside[0] = False
+        for unit in (1, 2):
+            page.locator(".passage .unit").nth(unit).hover()
+            assert np.abs(lit(page) - shades(weights[unit], inside)).max() < 0.02
+        assert page.eval_on_selector(".passage", "e => e.textContent").endswith("спросила она.")
+        assert "first" in page.locator(".left-out").inner_text()
     assert page.problems == []

@@ -36,7 +36,9 @@ _TOKENS = [
 ]  # fmt: skip
 _FRONT = "---\nid: one\ntrue_class: Чехов\ntitle: 'Заглавие: первое'\nwork: Ёлка\nsource: https://example.org/\nnote: |\n  Два\n  слова\n---\nТекст с ёлкой.\n".encode()
 _CSV = 'id,true_class,title,text\none,2,"Заглавие, с запятой","Первая строка.\nВторая ""в кавычках""."\ntwo,Чехов,,Текст\n'.encode()
-_JSONL = '{"id": "one", "true_class": 2, "title": "Заглавие \\u00e9", "text": "Первая.\\nВторая."}\n{"id": "two", "true_class": "Чехов", "text": "😀"}\n'.encode()
+_JSONL = (
+    '{"id": "one", "true_class": 2, "title": "Заглавие \\u00e9", "text": "Первая.\\nВторая."}\n{"id": "two", "true_class": "Чехов", "text": "😀"}\n'.encode()
+)
 
 
 def main() -> None:

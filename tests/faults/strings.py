@@ -140,7 +140,13 @@ def look(address: str, gallery: Path, browser: Any) -> tuple[list[str], list[str
             summary.click()
         page.wait_for_selector("gallery-attention[data-ready]", state="attached")
         page.wait_for_timeout(200)
-    for other in ("", "authors/", "model/", "how-to-read/", *(f"authors/{path.name}/" for path in sorted((gallery / "site" / "authors").iterdir()) if path.is_dir())):
+    for other in (
+        "",
+        "authors/",
+        "model/",
+        "how-to-read/",
+        *(f"authors/{path.name}/" for path in sorted((gallery / "site" / "authors").iterdir()) if path.is_dir()),
+    ):
         page.goto(address + other, wait_until="load")
         page.mouse.move(400, 400)
     page.goto(address)
@@ -201,7 +207,9 @@ def _model(room: Path, tried: Sequence[str]) -> Path:
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
         if (folder / name).exists():
             text = (folder / name).read_text("utf-8")
-            (folder / name).write_text(text.replace('"[CLS]"', '"</script><img src=x onerror=alert(7)>"').replace('"[SEP]"', '"<script>alert(7)</script>"'), "utf-8")
+            (folder / name).write_text(
+                text.replace('"[CLS]"', '"</script><img src=x onerror=alert(7)>"').replace('"[SEP]"', '"<script>alert(7)</script>"'), "utf-8"
+            )
     row = {"top1": 0.5, "top3": 0.5, "macro_f1": 0.5, "ece": 0.5}
     figures = {"lengths": {"64": row}, "split": {string: string for string in tried[::7]}, "options": {string: [string] for string in tried[3::7]}}
     (folder / "figures.json").write_text(json.dumps(figures), "utf-8")

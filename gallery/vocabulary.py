@@ -1,0 +1,102 @@
+"""What the words of a passage are: their language, their dictionary form, and which of four kinds they belong to."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+KINDS = ("name", "function", "punctuation", "rest")
+"""Kinds of words, in the order pages show them."""
+
+_FUNCTION_POS = {"PREP", "CONJ", "PRCL", "NPRO"}
+# Where no dictionary is at hand: the commonest prepositions, conjunctions, particles and pronouns.
+_RUSSIAN = """
+а без бы был была было были в вам вас во вот все всё вы для до его ее её если еще ещё же за и из или им их к как ко когда кто ли либо между меня
+мне мы на над нам нас не него нее неё ней нет ни них но ну о об обо однако он она они оно от по под при про с себе себя со так также то тоже
+только ты у уж уже хоть хотя чем через что чтоб чтобы эта эти это этот я
+"""
+_ENGLISH = """
+a about after all also am an and any are as at be because been before but by can could did do does for from had has have he her hers him his how i
+if in into is it its me my no nor not of off on one or our out over she should so some than that the their them then there these they this those
+though to too under until up upon us was we were what when where which while who whom whose why will with would you your
+"""
+_FUNCTION_WORDS = {"ru": frozenset(_RUSSIAN.split()), "en": frozenset(_ENGLISH.split())}
+_SENTENCE_END = re.compile(r"[.!?…]")
+_OPENING = '«„“"—–-'
+
+
+def text_language(text: str, interface: str) -> str:
+    """Return the language of a passage as HTML names it: Russian where most letters are Cyrillic, else the interface's.
+
+    Empty, which HTML reads as unknown, where a Russian gallery holds a text in Latin letters.
+    """
+    letters = [c for c in text if c.isalpha()]
+    cyrillic = sum("CYRILLIC" in unicodedata.name(c, "") for c in letters)
+    if 2 * cyrillic > len(letters):
+        return "ru"
+    return "" if interface == "ru" else interface
+
+
+@cache
+def _dictionary() -> Any:
+    """Return pymorphy3's analyser of Russian, or None where the extra `ru` is not installed."""
+    try:
+        import pymorphy3
+    except ImportError:
+        return None
+    return pymorphy3.MorphAnalyzer(lang="ru")
+
+
+def dictionary_version() -> str:
+    """Return the versions of pymorphy3 and its dictionary; empty where words are counted as they stand."""
+    return " ".join(version(name) for name in ("pymorphy3", "pymorphy3-dicts-ru")) if _dictionary() else ""
+
+
+def has_dictionary(language: str) -> bool:
+    """Tell whether words of a language are counted by their dictionary form."""
+    return language == "ru" and _dictionary() is not None
+
+
+@cache
+def _analysed(word: str) -> tuple[str, str]:
+    """Return dictionary form and part of speech of a Russian word, in its most frequent reading."""
+    best = _dictionary().parse(word)[0]
+    return str(best.normal_form), str(best.tag.POS or "")
+
+
+def lemma(word: str, language: str) -> str:
+    """Return a word's dictionary form by pymorphy3, for Russian where that is installed; else the word in lower case."""
+    return _analysed(word.lower())[0] if has_dictionary(language) else word.lower()
+
+
+def word_kinds(text: str, words: Sequence[tuple[int, int]], language: str) -> list[str]:
+    """Return the kind of each word [W] of a passage, given by its characters.
+
+    Punctuation has neither letter nor digit. A name has a capital and stands inside a sentence. A function word is a preposition,
+    conjunction, particle or pronoun to pymorphy3, or stands in a short list where that is not installed.
+    """
+    kinds = []
+    begins, at, before = True, 0, ""
+    for start, end in words:
+        word = text[start:end]
+        if "\n" in text[at:start]:
+            begins = True
+        if not any(c.isalnum() for c in word):
+            kinds.append("punctuation")
+            initial = len(before) == 1 and before.isupper()
+            spoken = before == ":" and word[0] in _OPENING
+            begins = begins or spoken or (bool(_SENTENCE_END.search(word)) and not initial)
+        else:
+            function = _is_function(word.lower(), language)
+            kinds.append("function" if function else "name" if word[0].isupper() and not begins else "rest")
+            begins = False
+        at, before = end, word
+    return kinds
+
+
+def _is_function(word: str, language: str) -> bool:
+    if has_dictionary(language):
+        return _analysed(word)[1] in _FUNCTION_POS
+    return word in _FUNCTION_WORDS.get(language, frozenset())

@@ -1,0 +1,80 @@
+"""A list of many passages as its reader meets it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import Watched
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def home(many: Path, serve: Callable[[Path], str]) -> str:
+    """Give the address of a Russian gallery of 250 passages."""
+    return serve(many.parent / "site")
+
+
+def _author(page: Any) -> set[str]:
+    return set(page.eval_on_selector_all(".g-card:visible .g-card-author", "all => all.map(e => e.textContent)"))
+
+
+def test_without_javascript_plain_links_lead_to_every_page(home: str, chromium: Any) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(home)
+    assert page.locator(".g-card").count() == 100
+    page.click(".g-pager a[rel=next]")
+    page.click(".g-pager a >> text='3'")
+    assert page.url == home + "passages/page/3/"
+    assert page.locator(".g-card").count() == 50
+    assert "3 из 3" in page.locator("h1").inner_text()
+    page.click(".g-pager a >> text='1'")
+    assert page.url == home
+    context.close()
+
+
+def test_a_choice_is_made_among_all_passages_and_stays_in_the_address(home: str, watched: Watched) -> None:
+    page = watched.page
+    page.goto(home, wait_until="networkidle")
+    assert not [url for url in page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") if "list.json" in url]
+    page.select_option("select[name=author]", label="Чехов")
+    page.wait_for_function("document.querySelector('.g-count').textContent.includes('84')")
+    page.wait_for_function("document.querySelectorAll('.g-card').length === 24")
+    assert _author(page) == {"Чехов"}
+    assert not page.locator(".g-pager").is_visible()
+    page.click(".g-more button")
+    page.wait_for_function("document.querySelectorAll('.g-card').length === 48")
+    assert _author(page) == {"Чехов"}
+    page.reload()
+    page.wait_for_function("document.querySelectorAll('.g-card').length === 24")
+    page.select_option("select[name=author]", value="")
+    page.wait_for_function("document.querySelectorAll('.g-card').length === 100")
+    assert page.url == home
+    assert page.locator(".g-pager").is_visible()
+    assert watched.faults == []
+
+
+def test_a_card_from_another_page_leads_to_its_passage(home: str, watched: Watched) -> None:
+    page = watched.page
+    page.goto(home + "passages/page/3/?order=long")
+    page.wait_for_function("document.querySelectorAll('.g-card').length === 24")
+    title = page.locator(".g-card h3").first.inner_text()
+    page.locator(".g-card h3 a").first.click()
+    page.wait_for_url("**/passages/*-*/")
+    page.wait_for_function("title => document.querySelector('h1').textContent.includes(title)", arg=title)
+    assert watched.faults == []
+
+
+def test_a_list_that_cannot_be_fetched_says_so_and_tries_again(home: str, watched: Watched) -> None:
+    page = watched.page
+    page.goto(home)
+    page.context.set_offline(True)
+    page.select_option("select[name=verdict]", value="wrong")
+    page.wait_for_selector(".g-failed:visible")
+    page.context.set_offline(False)
+    page.click(".g-failed button")
+    page.wait_for_selector(".g-failed", state="hidden")
+    page.wait_for_function("document.querySelector('.g-count').textContent.includes('250')")
