@@ -34,7 +34,11 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 def _python(code: str, *arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
 
 
@@ -115,7 +119,9 @@ def test_what_may_not_be_touched_is_named(own: Path, what: str) -> None:
 
 
 def test_a_second_build_in_the_same_folder_is_turned_away_and_a_killed_one_holds_nothing(own: Path) -> None:
-    hold = "import sys, time; from pathlib import Path; from gallery.store import alone\nwith alone(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
+    hold = (
+        "import sys, time; from pathlib import Path; from gallery.store import alone\nwith alone(Path(sys.argv[1])): print('held', flush=True); time.sleep(600)"
+    )
     store, site = own.parent / "store", contents(own.parent / "site")
     for folder in ("store", "build"):
         holder = _python(hold, own.parent / folder)
@@ -148,5 +154,7 @@ def test_a_clock_that_runs_backwards_changes_nothing(own: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(("program", "asked"), [("kills", ["--kills", "4"]), ("damage", ["--every", "40"])])
 def test_a_few_of_the_faults_that_the_programs_make_by_the_hundred(program: str, asked: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-m", f"tests.faults.{program}", *asked], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.faults.{program}", *asked], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr

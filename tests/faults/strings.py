@@ -24,6 +24,8 @@ FILE = Path(__file__).with_name("strings.txt")
 TOKENS = 512
 
 _PER_PASSAGE = 60
+_PASSAGE = """() => { const text = document.querySelector('.g-text').cloneNode(true);
+text.querySelectorAll('.g-unread > strong').forEach((note) => note.remove()); return text.textContent; }"""
 
 
 def strings() -> list[str]:
@@ -125,7 +127,7 @@ def look(address: str, gallery: Path, browser: Any) -> tuple[list[str], list[str
     page.on("pageerror", lambda error: ran.append(f"exception: {error}"))
     for row in rows:
         page.goto(f"{address}passages/{row['id']}/?attention=of-head_head-1.1", wait_until="load")
-        shown = page.evaluate("document.querySelector('.g-text').textContent")
+        shown = page.evaluate(_PASSAGE)
         hidden += [f"{row['id']}: text: {part!r}" for part in row["text"].split("\n\n") if _seen(part) not in _seen(shown)]
         for where, selector in (("title", "h1"), ("work", ".g-byline"), ("note", ".g-note"), ("true_class", ".g-byline"), ("source", ".g-provenance")):
             found = page.evaluate("s => [...document.querySelectorAll(s)].map(e => e.textContent).join(' ')", selector)
