@@ -16,6 +16,7 @@ from gallery.store import alone
 from tests.galleries import contents, make_gallery, run
 
 ROOT = Path(__file__).parents[1]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 LEAN = "    methods: [gradient_x_input]\n    random_orders: 0\n    bertviz_tokens: 8\n"
 
 
@@ -33,13 +34,8 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 
 def _python(code: str, *arguments: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    words = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.Popen(words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 _ORDINARY = """
@@ -154,7 +150,5 @@ def test_a_clock_that_runs_backwards_changes_nothing(own: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize(("program", "asked"), [("kills", ["--kills", "4"]), ("damage", ["--every", "40"])])
 def test_a_few_of_the_faults_that_the_programs_make_by_the_hundred(program: str, asked: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", f"tests.faults.{program}", *asked], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-m", f"tests.faults.{program}", *asked], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
