@@ -80,7 +80,8 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
     protect(bench.shells)
 
     site = root / "site"
-    shutil.rmtree(bench.out, ignore_errors=True)
+    if bench.out.exists():
+        shutil.rmtree(bench.out)
     shutil.copytree(bench.shells, bench.out)
     for shell in _SHELLS:
         shutil.rmtree(bench.out / shell)
@@ -167,7 +168,8 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
 def _write_docs(code: str, root: Path) -> None:
     """Write build/docs: what people wrote, in the interface's language, and the shells."""
     docs = root / "build" / "docs"
-    shutil.rmtree(docs, ignore_errors=True)
+    if docs.exists():
+        shutil.rmtree(docs)
     docs.mkdir(parents=True)
     source = root / "site_src"
     for path in sorted(source.glob("*.md")):
