@@ -37,6 +37,7 @@ from gallery.pages import Gathered, gallery_card, list_index, list_pages, write_
 from gallery.paging import cut
 from gallery.places import place_of
 from gallery.policy import protect
+from gallery.reliability import reliability_page
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.store import Store
 from gallery.swap import put_in_place
@@ -81,7 +82,8 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
     protect(bench.shells)
 
     site = root / "site"
-    shutil.rmtree(bench.out, ignore_errors=True)
+    if bench.out.exists():
+        shutil.rmtree(bench.out)
     shutil.copytree(bench.shells, bench.out)
     for shell in _SHELLS:
         shutil.rmtree(bench.out / shell)
@@ -100,7 +102,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
             rendered += new
         card = gallery_card(bench.code, bench.publication, bench.header, gathered, Store(bench.store))
         (bench.out / "assets" / "gallery" / "card.png").write_bytes(card)
-        _finish(bench, gathered, config["site_url"] or "")
+        _finish(bench, gathered, root / "site_src", config["site_url"] or "")
         put_in_place(bench.out, site)
     unchanged = len(gathered.cards) - rendered
     click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(bench.header.model.labels)} authors in {site}.")
@@ -170,7 +172,8 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
 def _write_docs(code: str, root: Path) -> None:
     """Write build/docs: what people wrote, in the interface's language, and the shells."""
     docs = root / "build" / "docs"
-    shutil.rmtree(docs, ignore_errors=True)
+    if docs.exists():
+        shutil.rmtree(docs)
     docs.mkdir(parents=True)
     source = root / "site_src"
     for path in sorted(source.glob("*.md")):
@@ -198,10 +201,10 @@ def _write_docs(code: str, root: Path) -> None:
     shutil.copytree(_STATIC, docs / "assets" / "gallery")
 
 
-def _finish(bench: Bench, gathered: Gathered, site_url: str) -> None:
+def _finish(bench: Bench, gathered: Gathered, source: Path, site_url: str) -> None:
     """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
     found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
-    for page in list_pages(bench.code, bench.header, gathered, Store(bench.store)):
+    for page in (*list_pages(bench.code, bench.header, gathered, Store(bench.store)), reliability_page(bench.code, source)):
         stamp(page, bench.shells, bench.out)
         found.append(Found(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
