@@ -35,6 +35,7 @@ from gallery.pages import Gathered, list_index, list_pages, write_scripts, write
 from gallery.paging import cut
 from gallery.policy import protect
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
+from gallery.scale_page import scale_pages
 from gallery.store import Store
 from gallery.swap import put_in_place
 
@@ -92,7 +93,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
                 raise OvertakenError
             gathered.add(row, summary)
             rendered += new
-        _finish(bench, gathered, config["site_url"] or "")
+        _finish(bench, gathered, root / "site_src", config["site_url"] or "")
         put_in_place(bench.out, site)
     unchanged = len(gathered.cards) - rendered
     click.echo(f"Site: {len(gathered.cards)} passages ({unchanged} unchanged), {len(bench.header.model.labels)} authors in {site}.")
@@ -148,7 +149,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
             docs_dir=str(docs.absolute()),
             site_dir=str((root / "build" / "shells").absolute()),
             nav=nav,
-            not_in_nav="shell.md",
+            not_in_nav="shell.md\nscale.md",
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
@@ -190,12 +191,12 @@ def _write_docs(code: str, root: Path) -> None:
     shutil.copytree(_STATIC, docs / "assets" / "gallery")
 
 
-def _finish(bench: Bench, gathered: Gathered, site_url: str) -> None:
+def _finish(bench: Bench, gathered: Gathered, source: Path, site_url: str) -> None:
     """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
     found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
-    for page in list_pages(bench.code, bench.header, gathered, Store(bench.store)):
-        stamp(page, bench.shells, bench.out)
-        found.append(Found(page.address, page.title, page.search))
+    for page in (*list_pages(bench.code, bench.header, gathered, Store(bench.store)), *scale_pages(bench.code, source)):
+        if stamp(page, bench.shells, bench.out):
+            found.append(Found(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
     write_shared(gathered, bench.header, bench.out)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from paper import paper
 from rich.console import Console
 from rich.table import Table
 
@@ -165,6 +166,7 @@ def pages(store: Path, folder: Path, counts: Sequence[int], console: Console) ->
         figures = [first.seconds, first.processor, mean, first.peak / 1e6, sizes.bytes / 1e6, sizes.bytes / 1e3 / count, second.seconds, second.processor]
         table.add_row(f"{count:,}", *(f"{value:,.1f}" for value in figures))
         console.print(f"{count:,}: {first.said}\n{second.said}")
+        console.print({key: value for key, value in rows[-1].items() if key != "kinds"})
         kinds = sorted(((size.bytes, kind) for kind, size in sizes.kinds.items() if size.files), reverse=True)
         console.print(", ".join(f"{kind} {megabytes(size)}" for size, kind in kinds))
         shutil.rmtree(place)
@@ -209,9 +211,11 @@ def main() -> None:
     console = Console(soft_wrap=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = pages(options.store, Path(folder), options.sizes, console)
+    store = Store(options.store)
+    figures["paper"] = paper(store, read_header(store), list(read_rows(store)))
     if not options.pages_only:
         figures |= throughput(console)
-    console.print({key: value for key, value in figures.items() if key != "pages"})
+    console.print({key: value for key, value in figures.items() if key not in {"pages", "paper"}})
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
