@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -46,12 +46,19 @@ class Classifier:
     """Tokens that go through the model at once."""
     long: str = "cut"
     """What becomes of passages longer than the model: `cut`, or read in `windows`."""
+    reload: Callable[[], "Classifier"] | None = None
+    """Loads the same model in float32; None where this is it."""
 
     @cached_property
     def encoder(self) -> Encoder | None:
         """The same model in fewer products, for paths that begin at the embeddings; None where its architecture has no such form."""
         at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
         return encoder_of(self.model) if at_embeddings else None
+
+    @cached_property
+    def exact(self) -> "Classifier":
+        """The same model in float32."""
+        return self.reload() if self.reload is not None else self
 
     @cached_property
     def rounded_encoder(self) -> Encoder | None:
@@ -233,7 +240,8 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
         )
     layer, layer_name = _layer(network, settings.layer)
     card = _card(network, words, model, tokenizer, settings)
-    return Classifier(network, words, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long)
+    reload = partial(load_classifier, model, tokenizer, settings.model_copy(update={"dtype": "float32"})) if dtype != torch.float32 else None
+    return Classifier(network, words, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long, reload)
 
 
 def load_network(model: Source, dtype: torch.dtype | str) -> Any:

@@ -10,7 +10,7 @@ from gallery.plan import Job, Planner
 from gallery.store import Store
 
 _WINDOW = 64  # passages looked at together, so that those of like length share a batch
-_BATCH_CHARACTERS = 1200  # short passages go together, long ones fill the machine alone
+_BATCH_CHARACTERS = 1  # each passage alone: rounding depends on what shares a product, and an entry may depend on its key alone
 
 
 def run_local(classifier: Classifier, jobs: Iterable[Job], planner: Planner, store: Store, settings: Settings, done: Callable[[Job], None]) -> Iterator[str]:

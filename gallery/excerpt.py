@@ -76,7 +76,7 @@ def _published(html: str) -> str:
     own_id = "bertviz-" + hashlib.sha256(json.dumps(params["attention"]).encode()).hexdigest()[:32]
     params["root_div_id"] = own_id
     data = json.dumps(_rounded(params), ensure_ascii=False, separators=(",", ":"))
-    return _ID.sub(own_id, html[:at]) + data.replace("</", r"<\/").replace("<!--", r"<\!--") + rest
+    return _ID.sub(own_id, html[:at]) + data.replace("/", r"\/").replace("<!--", r"<\u0021--") + rest
 
 
 def _rounded(value: Any) -> Any:

@@ -11,6 +11,7 @@ from gallery.excerpt import bertviz_excerpt
 from gallery.faithfulness import chance, faithfulness
 from gallery.heads import head_effects
 from gallery.plan import Job, Need, Planner, targets_of
+from gallery.precision import precision
 from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
 
@@ -47,7 +48,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
     for method in settings.methods:
         yield from _attributions(classifier, method, encoded, missing, settings)
     for job in batch:
-        yield from _faithfulness(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
+        yield from _trials(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
 
 
 def _attributions(
@@ -69,22 +70,27 @@ def _attributions(
             yield need.key, attribution
 
 
-def _faithfulness(
+def _trials(
     classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
 ) -> Iterator[tuple[str, Record]]:
-    """Try a passage's attributions, which are in the store by now, and random orders beside them."""
+    """Put a passage's attributions, which are in the store by now, to the test; and random orders beside them."""
     for need in needs:
         if need.kind == "chance":
             yield need.key, chance(classifier, encoded, method_parameters(settings, "chance"))
-    wanted = [need for need in needs if need.kind == "faithfulness"]
+    wanted = [need for need in needs if need.kind in ("faithfulness", "precision")]
     if not wanted:
         return
     prediction = store.read("prediction", planner.prediction(job.passage.text).key)
     assert isinstance(prediction, Prediction)
     keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
-    tried = [store.read("attribution", keys[need.name.replace("faithfulness", "attribution", 1)]) for need in wanted]
-    attributions = [attribution for attribution in tried if isinstance(attribution, Attribution)]
-    yield from zip([need.key for need in wanted], faithfulness(classifier, encoded, attributions, method_parameters(settings, "faithfulness")), strict=True)
+    tried = [store.read("attribution", keys[need.name.replace(need.kind, "attribution", 1)]) for need in wanted]
+    found = [(need, attribution) for need, attribution in zip(wanted, tried, strict=True) if isinstance(attribution, Attribution)]
+    for need, attribution in found:
+        if need.kind == "precision":
+            yield need.key, precision(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
+    trials = [(need.key, attribution) for need, attribution in found if need.kind == "faithfulness"]
+    records = faithfulness(classifier, encoded, [attribution for _, attribution in trials], method_parameters(settings, "faithfulness")) if trials else []
+    yield from zip([key for key, _ in trials], records, strict=True)
 
 
 def _heads(

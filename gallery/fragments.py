@@ -18,7 +18,7 @@ from gallery.language import Language, language
 from gallery.manifest import Header, Row
 from gallery.multiples import Multiple
 from gallery.paging import ONLY, Paging, cut
-from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Prediction
+from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction
 from gallery.vocabulary import has_dictionary, lemma, text_language
 
 LEVELS = 8
@@ -258,6 +258,7 @@ def passage_fragment(
     author_slugs: Sequence[str],
     side_by_side: Sequence[Multiple],
     carried: Carried,
+    precision: Precision | None = None,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
@@ -281,6 +282,8 @@ def passage_fragment(
         word_rows=word_rows(prediction, first),
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
+        empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        precision=precision,
         data=words_on_page(code, ways),
         text_lang=text_language(prediction.text, code),
         trial=trial(*tested, len(prediction.words)) if tested else None,

@@ -15,6 +15,9 @@ def label_names(own: Sequence[str], given: Mapping[int, str], model: str) -> tup
     if outside:
         raise SourceError(f"extra.gallery.labels: {outside[0]}: the model {model} has classes 0 to {len(own) - 1}. Correct the number.")
     names = tuple(given.get(number, name) for number, name in enumerate(own))
+    for number, name in enumerate(names):
+        if not name.strip() or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name):
+            raise SourceError(f"{model}: class {number} has the name {name!r}, which cannot be shown. Name it under extra.gallery.labels.")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise SourceError(f"extra.gallery.labels: {twice!r} names two classes of the model {model}. Give each its own name.")

@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import PlainSerializer, PlainValidator
 
 from gallery.comparison import chance_measures, kendall_taus, normalised_aopc, top_overlap
 from gallery.records import Array, Attribution, Chance, Faithfulness, Record, Sanity
@@ -14,25 +12,28 @@ MEASURES = ("delta", "aopc_comprehensiveness", "aopc_sufficiency", "deletion_are
 """Columns of the figures: the convergence delta as a share, and what the trials measure (gallery/faithfulness.py)."""
 
 
-Kept = Annotated[Array, PlainValidator(lambda values: np.array(values, float)), PlainSerializer(lambda values: values.tolist())]
-"""An array that outlives its build as JSON."""
+Values = list[list[float | None]]
 
 
 @dataclass(frozen=True)
 class Tested:
-    """What the trials of one passage say of each of M methods, all on the predicted class; NaN where a method has no such figure.
+    """What the trials of one passage say of each of M methods, all on the predicted class; None where a method has no such figure.
 
-    S shares of the words.
+    S shares of the words. Plain values, since they outlive their build.
     """
 
-    figures: Kept
+    figures: Values
     """[M + 1, len(MEASURES)]; the last row is chance, the mean over the random orders."""
-    deletion: Kept
+    deletion: Values
     """[M + 1, S] probability of the class as words are taken away."""
-    tau: Kept
+    tau: Values
     """[M, M] Kendall's tau over the words."""
-    overlap: Kept
+    overlap: Values
     """[M, M] share of the ten strongest words in common."""
+    steps: list[str]
+    """What `build.py sanity` has randomised; empty where it was not tried on this passage."""
+    likeness: dict[str, list[float]]
+    """Method -> [steps] rank correlation with the trained model's words."""
 
 
 def tested(methods: Sequence[str], predicted: int, records: Mapping[str, Record]) -> Tested:
@@ -58,7 +59,25 @@ def tested(methods: Sequence[str], predicted: int, records: Mapping[str, Record]
         own, others = normalised_aopc([found for found in tried if isinstance(found, Faithfulness)], control)
         figures[rows, 5] = [np.nan if value is None else value for value in own]
         figures[-1, 5] = np.mean(others) if others else np.nan
-    return Tested(figures, deletion, *_agreement(explained))
+    forgot = [one for method in methods if isinstance(one := records.get(f"sanity/{method}/{predicted}"), Sanity)]
+    tau, overlap = _agreement(explained)
+    return Tested(
+        figures=_plain(figures),
+        deletion=_plain(deletion),
+        tau=_plain(tau),
+        overlap=_plain(overlap),
+        steps=list(forgot[0].steps) if forgot else [],
+        likeness={one.method: one.correlations.tolist() for one in forgot},
+    )
+
+
+def _plain(values: Array) -> Values:
+    return [[None if np.isnan(value) else float(f"{value:.6g}") for value in row] for row in values]
+
+
+def _array(values: Sequence[Values]) -> Array:
+    result: Array = np.array(values, float)  # None becomes NaN
+    return result
 
 
 def _agreement(explained: Sequence[Record | None]) -> tuple[Array, Array]:
@@ -97,7 +116,7 @@ class MethodSummary:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Overview:
     """All methods over the whole gallery."""
 
     methods: tuple[MethodSummary, ...]
@@ -113,16 +132,16 @@ class Summary:
         return max(tried, key=lambda pair: pair[0])[1] if tried else None
 
 
-def summary(methods: Sequence[str], tests: Sequence[Tested]) -> Summary:
+def overview(methods: Sequence[str], tests: Sequence[Tested]) -> Overview:
     """Return median and quartiles over the passages; a passage that lacks a figure is left out of that figure alone."""
     if not tests:
-        return Summary((), None, {}, {})
-    figures = np.stack([one.figures for one in tests])
-    longest = max(one.deletion.shape[1] for one in tests)
-    curves = np.stack([one.deletion for one in tests if one.deletion.shape[1] == longest])
+        return Overview((), None, {}, {})
+    figures = _array([one.figures for one in tests])
+    longest = max(len(one.deletion[0]) for one in tests)
+    curves = _array([one.deletion for one in tests if len(one.deletion[0]) == longest])
     rows = tuple(_row(name, figures[:, row], curves[:, row], figures[:, -1]) for row, name in enumerate((*methods, "")))
-    tau, overlap = _pairs(np.stack([one.tau for one in tests])), _pairs(np.stack([one.overlap for one in tests]))
-    return Summary(rows[:-1], rows[-1] if rows[-1].passages else None, tau, overlap)
+    tau, overlap = _pairs(_array([one.tau for one in tests])), _pairs(_array([one.overlap for one in tests]))
+    return Overview(rows[:-1], rows[-1] if rows[-1].passages else None, tau, overlap)
 
 
 def _pairs(values: Array) -> dict[tuple[int, int], Spread]:
@@ -166,12 +185,12 @@ class Forgetting:
         return float(self.curve[1, -1])
 
 
-def forgetting(methods: Sequence[str], found: Sequence[Sanity]) -> list[Forgetting]:
+def forgetting(methods: Sequence[str], tests: Sequence[Tested]) -> list[Forgetting]:
     """Return each method's curve, in the order of `methods`; those that were not tried are left out."""
     rows = []
     for method in methods:
-        own = [one for one in found if one.method == method]
+        own = [one for one in tests if method in one.likeness]
         if own:
-            curves = np.stack([one.correlations for one in own])
-            rows.append(Forgetting(method, own[0].steps, np.stack([curves.min(0), np.median(curves, 0), curves.max(0)]), len(own)))
+            curves = np.array([one.likeness[method] for one in own])
+            rows.append(Forgetting(method, tuple(own[0].steps), np.stack([curves.min(0), np.median(curves, 0), curves.max(0)]), len(own)))
     return rows

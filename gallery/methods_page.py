@@ -7,22 +7,22 @@ from markupsafe import Markup
 
 from gallery.fragments import environment
 from gallery.manifest import Header
-from gallery.measures import MEASURES, Forgetting, Spread, Summary, Tested, forgetting, summary
-from gallery.records import Array, Sanity
+from gallery.measures import MEASURES, Forgetting, Overview, Spread, Tested, forgetting, overview
+from gallery.records import Array
 
 WIDTH, HEIGHT = 100, 40
 """Of a picture, in units of its SVG."""
 
 
-def methods_slots(code: str, header: Header, tests: Sequence[Tested], randomised: Sequence[Sanity]) -> dict[str, Markup]:
+def methods_slots(code: str, header: Header, tests: Sequence[Tested]) -> dict[str, Markup]:
     """Return the fragments of the page on methods, by slot name."""
     return {
-        "measures": measures_fragment(code, header.methods, summary(header.methods, tests), len(tests)),
-        "sanity": sanity_fragment(code, forgetting(header.methods, randomised)),
+        "measures": measures_fragment(code, header.methods, overview(header.methods, tests), len(tests)),
+        "sanity": sanity_fragment(code, forgetting(header.methods, tests)),
     }
 
 
-def measures_fragment(code: str, methods: Sequence[str], found: Summary, passages: int) -> Markup:
+def measures_fragment(code: str, methods: Sequence[str], found: Overview, passages: int) -> Markup:
     """Return methods × measures with their spread, a picture for each method, and how far methods agree."""
     rows = [*found.methods, *([found.chance] if found.chance else [])]
     scales = {name: _scale([row.figures[name] for row in rows]) for name in MEASURES}

@@ -20,8 +20,9 @@ from gallery.measures import Tested, tested
 from gallery.methods_page import methods_slots
 from gallery.multiples import multiples
 from gallery.paging import behind, cut, front
+from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
-from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Prediction, Record, Sanity, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
 from gallery.store import Store
 from gallery.vocabulary import text_language
 
@@ -70,11 +71,8 @@ class Gathered:
     """[cards] what the search finds each passage by."""
     surest: tuple[Card, Row] | None = None
     """The passage the model recognised most surely, which the page on reading shows."""
-
     tests: list[Tested] = field(default_factory=list)
-    """What the trials of each passage say of the methods."""
-    randomised: list[str] = field(default_factory=list)
-    """Keys of what `build.py sanity` found, on the passages it was tried on."""
+    """[cards] what the trials say of the methods."""
 
     def add(self, row: Row, summary: Summary) -> None:
         """Take in one passage."""
@@ -82,7 +80,6 @@ class Gathered:
         self.cards.append(card)
         self.searches.append(summary.search)
         self.tests.append(summary.tested)
-        self.randomised += [key for name, key in row.entries.items() if name.startswith("sanity/")]
         if self.surest is None or (card.right, card.confidence) > (self.surest[0].right, self.surest[0].confidence):
             self.surest = (card, row)
         for target, said in summary.said.items():
@@ -102,7 +99,9 @@ def author_slugs(labels: Sequence[str]) -> list[str]:
     slugs: list[str] = []
     for number, label in enumerate(labels):
         slug = slugify(label.lower(), max_length=80, replacements=_SPELLING) or f"class-{number}"
-        slugs.append(f"{slug}-{number}" if slug in slugs else slug)
+        while slug in slugs or slug in RESERVED:
+            slug = f"{slug}-{number}"
+        slugs.append(slug)
     return slugs
 
 
@@ -140,6 +139,7 @@ def passage_page(
         slugs,
         multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
         carried,
+        next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
         shell="passages/shell/",
@@ -198,8 +198,7 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
     yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
-    randomised = [record for key in gathered.randomised if isinstance(record := store.read("sanity", key), Sanity)]
-    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests, randomised))
+    yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
         card, row = gathered.surest
         prediction, attributions = _explained(read_records(store, row))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -18,6 +19,12 @@ CLASSICS = "site_src/passages/classics.csv"
 
 _ID = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _LONGEST_ID = 100
+_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+RESERVED = frozenset({"shell", "page", *_DEVICES})
+"""Names that no passage or author can have in an address: pages of the site itself, and what Windows takes for a device."""
+_LONGEST_SHOWN = 80
+_SCRIPT_ADDRESS = re.compile(r"(?:java|vb)script:|(?<![a-z])data:(?:[a-z]+/|[,;])", re.IGNORECASE)
+_NEVER_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -108,7 +115,7 @@ def _front_matter(path: Path, name: str) -> Row:
         return PassageError(f"{name}: no front matter. Begin the file with --- and the keys id, true_class, title, then ---, then the text.")
     try:
         keys = yaml.safe_load(match[1])
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # dates, numbers, depths
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 2}:" if mark else ""
         return PassageError(f"{name}:{line} the front matter is not valid YAML. Put values with a colon or a quote into quotation marks.")
@@ -120,14 +127,19 @@ def _front_matter(path: Path, name: str) -> Row:
 def _passage(row: Row, origin: str, library: Texts) -> Passage:
     if isinstance(row, PassageError):
         raise row
-    unknown = sorted(str(key) for key in set(row) - _KNOWN)
+    unknown = sorted(key if isinstance(key, str) and key.isidentifier() else _shown(key) for key in set(row) - _KNOWN)
     if unknown:
         raise PassageError(f"{origin}: {unknown[0]}: no such key. Known keys: {', '.join(sorted(_KNOWN))}.")
+    for key, value in row.items():
+        _check_value(key, value, origin)
     ident = row.get("id")
     if not isinstance(ident, str) or not _ID.fullmatch(ident) or len(ident) > _LONGEST_ID:
         raise PassageError(
-            f"{origin}: id: {ident!r} cannot stand in an address. Use lower-case Latin letters and digits, joined by hyphens, at most {_LONGEST_ID} in all."
+            f"{origin}: id: {_shown(ident)} cannot stand in an address. "
+            f"Use lower-case Latin letters and digits, joined by hyphens, at most {_LONGEST_ID} in all."
         )
+    if ident in RESERVED:
+        raise PassageError(f"{origin}: id: {ident!r} is taken, by a page of the site itself or by Windows for a device. Use another.")
     true_class = row.get("true_class")
     if true_class is None or isinstance(true_class, (bool, float, dict, list)) or not str(true_class).strip():
         raise PassageError(f"{origin}: true_class: missing. Name the label, or give its number.")
@@ -137,9 +149,33 @@ def _passage(row: Row, origin: str, library: Texts) -> Passage:
     text = library.passage(row, origin) if by_reference else row.get("text")
     if not isinstance(text, str) or not text.strip():
         raise PassageError(f"{origin}: the text is empty. Write the passage {'below the front matter' if origin.endswith('.md') else 'into the column text'}.")
+    _check_value("text", text, origin)
     texts = {key: str(row[key]) for key in _OPTIONAL if row.get(key) is not None}
     texts.setdefault("title", ident)
     return Passage(id=ident, text=_clean(text), true_class=str(true_class).strip(), origin=origin, **texts)
+
+
+def _check_value(key: str, value: Any, origin: str) -> None:
+    """Refuse what is no single value, what cannot be written as UTF-8, and links that would run a script.
+
+    Raises PassageError.
+    """
+    if isinstance(value, (dict, list, tuple, set, bytes)) or (isinstance(value, int) and value.bit_length() > 64):
+        raise PassageError(f"{origin}: {key}: not a text or a number. Write one value, in quotation marks if it holds a colon or a bracket.")
+    if not isinstance(value, str):
+        return
+    if wrong := _NEVER_TEXT.search(value):
+        raise PassageError(f"{origin}: {key}: character {wrong.start()} is U+{ord(wrong[0]):04X}, which no text holds. Save the text as UTF-8.")
+    squeezed = "".join(c for c in value if c > " ")  # a browser passes over white space and control characters in a scheme
+    if key == "source" and (found := _SCRIPT_ADDRESS.search(squeezed)):
+        raise PassageError(f"{origin}: {key}: {found[0]} is an address that would run or hold something itself. Give an http or https address, or words.")
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a message can show it, whatever it is."""
+    if not isinstance(value, str):
+        return "nothing" if value is None else repr(value) if isinstance(value, (bool, int, float)) else f"a {type(value).__name__}"
+    return repr(value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…")
 
 
 def _clean(text: str) -> str:

@@ -19,7 +19,7 @@ class Need:
     """One entry that a page is made of."""
 
     name: str
-    """prediction, attention, heads, bertviz, chance, attribution/<method>/<class> or faithfulness/<method>/<class>."""
+    """prediction, attention, heads, bertviz, chance; attribution, faithfulness or precision, each /<method>/<class>."""
     key: str
 
     @property
@@ -86,6 +86,10 @@ class Planner:
                 needs.append(Need(f"faithfulness/{method}/{predicted}", key))
         if settings.random_orders:
             needs.append(Need("chance", self._key("chance", text, parameters=method_parameters(settings, "chance"), **read)))
+        if settings.dtype != "float32":
+            method = settings.methods[0]
+            key = self._key("precision", text, method=method, parameters=method_parameters(settings, method), target=predicted, **read)
+            needs.append(Need(f"precision/{method}/{predicted}", key))
         return needs
 
     def sanity(self, text: str, prediction: Prediction) -> list[Need]:

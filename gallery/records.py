@@ -285,8 +285,28 @@ class Sanity:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity)}
+@dataclass(frozen=True)
+class Precision:
+    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32."""
+
+    kind: ClassVar[str] = "precision"
+
+    method: str
+    target: int
+    dtype: str
+    probability: float
+    """Of the target, as the gallery shows it."""
+    exact_probability: float
+    """The same in float32."""
+    difference: float
+    """Largest difference of a word's contribution, as a share of the largest contribution."""
+    overlap: float
+    """Share of the ten strongest words in common."""
+    versions: dict[str, str]
+
+
+Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
+KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped

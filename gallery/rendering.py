@@ -26,7 +26,7 @@ from gallery.vocabulary import dictionary_version
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
-_SLOT = re.compile(r"<!-- gallery:([a-z ]+) -->")
+_SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
 _HERE = Path(__file__).parent
 _TEMPLATES = ("passage.html", "strip.html", "bertviz.html")
 _FEW = 64
@@ -141,8 +141,9 @@ def filled(page: Page, shells: Path) -> str:
     shell = (shells / page.shell / "index.html").read_text("utf-8")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
-    whole = _SLOT.sub(lambda match: page.slots.get(match[1], ""), shell)
-    return whole.replace(TITLE, escape(page.title)).replace(DESCRIPTION, escape(page.description))
+    plain = {TITLE: escape(page.title), DESCRIPTION: escape(page.description)}
+    # In one pass: what goes into one slot may look like another.
+    return _SLOT.sub(lambda match: page.slots.get(match[1], "") if match[1] else plain[match[0]], shell)
 
 
 def _templates(code: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from html import escape
@@ -62,6 +63,8 @@ def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bo
     except OSError as error:
         place = error.filename2 or error.filename or config_file.parent
         raise SiteError(f"{place}: {error.strerror or error}. Make room, or allow writing there; the old site is untouched.") from error
+    except sqlite3.Error as error:
+        raise SiteError(f"{config_file.parent / 'build' / _KEPT}: {error}. Make room, or remove it; the old site is untouched.") from error
 
 
 def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool]) -> Bench:

@@ -14,7 +14,7 @@ def erased_logits(classifier: Classifier, encoded: Encoded, kept: Array, erase: 
 
     kept [N, W] bool; every piece of a word that is not kept is replaced by the `mask` or `pad` token, so that length
     and positions stay. Rows alike are asked once; rounded as in `Classifier.logits`. Cost: one forward pass a row, and
-    window; their logits are averaged.
+    window; the windows' logits are averaged.
     """
     if encoded.windows:
         each = [erased_logits(classifier, window.encoded, np.asarray(kept)[:, list(window.words)], erase, rounded) for window in encoded.windows]
