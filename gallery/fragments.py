@@ -464,22 +464,18 @@ def index_fragment(
     code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]], paging: Paging = ONLY
 ) -> Markup:
     """Return the index: headline figures, the first page of cards, the confusion matrix [true][predicted] of the gallery."""
-    values = {
-        "labels": labels,
-        "slugs": slugs,
-        "matrix": matrix,
-        "shown": classes_shown(cards, labels),
-        "lengths": length_ranges(cards),
-        "paging": paging,
-        "root": "",
-    }
+    values = {"labels": labels, "slugs": slugs, "matrix": matrix, **choices(cards, labels), "paging": paging, "root": ""}
     return _render(code, "index.html", every=cards, cards=cut(cards)[0], **values)
 
 
-def list_fragment(code: str, every: Sequence[Card], cards: Sequence[Card], labels: Sequence[str], paging: Paging) -> Markup:
-    """Return a further page of the index: its cards, and the same filters over all of them."""
-    values = {"labels": labels, "shown": classes_shown(every, labels), "lengths": length_ranges(every), "paging": paging, "root": paging.first}
-    return _render(code, "list.html", cards=cards, **values)
+def list_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], offered: Mapping[str, Any], paging: Paging) -> Markup:
+    """Return a further page of the index: its cards, and the same filters, which offer the `choices` among all passages."""
+    return _render(code, "list.html", cards=cards, labels=labels, **offered, paging=paging, root=paging.first)
+
+
+def choices(cards: Sequence[Card], labels: Sequence[str]) -> dict[str, Any]:
+    """Return what the index's filters offer."""
+    return {"shown": classes_shown(cards, labels), "lengths": length_ranges(cards)}
 
 
 def author_list_fragment(code: str, author: int, labels: Sequence[str], cards: Sequence[Card], kind: str, paging: Paging) -> Markup:
