@@ -1,5 +1,6 @@
 """Records -> HTML fragments, through Jinja2 with autoescape; pure."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -302,6 +303,7 @@ def passage_fragment(
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
     first = ways[0]
+    scale = max((abs(v) for v in first.words), default=0.0)
     return _render(
         code,
         "passage.html",
@@ -315,7 +317,8 @@ def passage_fragment(
         predicted=prediction.ranking[0],
         views=ways,
         view=first,
-        scale=max((abs(v) for v in first.words), default=0.0),
+        scale=scale,
+        decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
         paragraphs=paragraphs(prediction, first.words),
         unread=prediction.text[prediction.cut :].strip(),
         word_rows=word_rows(prediction, first),

@@ -1,5 +1,5 @@
 // <gallery-words>: the passage, shaded by what each word adds to the score of a class.
-import { className, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
+import { className, decimals, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
 
 /**
  * @typedef {import("./shading.js").View} View
@@ -148,7 +148,7 @@ export class GalleryWords extends HTMLElement {
     const values = views[index].values ?? [];
     this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
     for (const end of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-end]"))) {
-      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, 2);
+      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, decimals(scale));
     }
     this.select(this.word);
     this.remember();
