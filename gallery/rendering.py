@@ -19,6 +19,7 @@ from gallery.fragments import Neighbour, environment
 from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
 from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data
+from gallery.places import Place
 from gallery.records import Record, canonical
 from gallery.remembered import written
 from gallery.store import Store
@@ -48,7 +49,7 @@ class Bench:
 
     code: str
     """The interface's language."""
-    store: Path
+    store: Place
     header: Header
     shells: Path
     """The site that MkDocs made of the shells."""

@@ -11,6 +11,7 @@ from gallery.classifier import load_classifier
 from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.manifest import Row, read_header, read_rows, write_manifest
+from gallery.places import place_of
 from gallery.plan import Need, Planner, entry_names, sanity_parameters
 from gallery.progress import progress
 from gallery.records import Array, Prediction, Sanity
@@ -24,7 +25,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
     What the store has already is not computed again. Raises a GalleryError where nothing is explained yet, the model is
     another one than what was explained, or an id is unknown.
     """
-    store = Store(root / settings.store)
+    store = Store(place_of(settings.store, root))
     header, rows = read_header(store), list(read_rows(store))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)

@@ -34,6 +34,7 @@ from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
 from gallery.pages import Gathered, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
+from gallery.places import place_of
 from gallery.policy import protect
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.store import Store
@@ -110,10 +111,10 @@ def bench_of(settings: Settings, config_file: Path) -> Bench:
     root = config_file.parent
     theme = _own(config_file).get("theme")
     code = theme.get("language", "en") if isinstance(theme, dict) else "en"
-    store = Store(root / settings.store)
+    store = Store(place_of(settings.store, root))
     header = read_header(store)
     shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
-    return Bench(code, store.folder, header, shells, out, carried_by(settings, header.model.layers))
+    return Bench(code, store.place, header, shells, out, carried_by(settings, header.model.layers))
 
 
 def works_of(bench: Bench) -> list[Work]:
