@@ -159,7 +159,7 @@ def test_gradients_that_are_no_numbers_are_an_error(tiny: Tiny, tmp_path: Path) 
 
     explaining.classifier.model.bert.encoder.layer[0].register_forward_hook(spoil)
     outcome = explaining.explain([job(planner, "broken", "Никто не ответил.")])
-    assert [line.split(": not ")[1] for line in outcome.problems] == ["all numbers of gradient_norm, class 0 are finite (tokens)."]
+    assert [line.split(": not ")[1] for line in outcome.problems] == ["all numbers of heads are finite (effects)."]
 
 
 def test_batches_are_alike_in_length_and_hold_every_passage_once(tiny: Tiny, tmp_path: Path) -> None:
