@@ -28,7 +28,7 @@ from tests.galleries import contents
 PHASES = {
     "explain": ["gallery.explain:explain"],
     "encode": ["gallery.encoding:encode_products"],
-    "store": ["gallery.store:write_whole"],
+    "store": ["gallery.places:write_chunks"],
     "render": ["gallery.fragments:passage_fragment"],
     "MkDocs": ["mkdocs.commands.build:build"],
     "swap": ["gallery.swap:put_in_place"],
