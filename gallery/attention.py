@@ -79,12 +79,16 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     """Return the attention of every layer and head of each passage.
 
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
-    own eager attention.
+    own eager attention, and FloatingPointError where it is no finite number.
     """
-    caught = catch(classifier, batch)
+    caught: Sequence[Sequence[Caught | Weights]] | None = catch(classifier, batch)
+    products = caught is not None
     if caught is None:
-        return [_attention(encoded, eager(classifier, encoded), settings) for encoded in batch]
-    _check(classifier, batch[0])
+        caught = [eager(classifier, encoded) for encoded in batch]
+    for layers in caught:
+        _check_finite(layers)
+    if products:
+        _check(classifier, batch[0])
     return [_attention(encoded, layers, settings) for encoded, layers in zip(batch, caught, strict=True)]
 
 
@@ -98,6 +102,14 @@ def eager(classifier: Classifier, encoded: Encoded) -> list[Weights]:
     with implementation(classifier.model, "eager"):
         attentions = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
     return [Weights(layer[0].float()) for layer in attentions]
+
+
+def _check_finite(layers: Sequence[Caught | Weights]) -> None:
+    """Raise FloatingPointError where a number of theirs is none."""
+    for number, layer in enumerate(layers, 1):
+        values = (layer.queries, layer.keys) if isinstance(layer, Caught) else (layer.weights,)
+        if not all(bool(value.isfinite().all()) for value in values):
+            raise FloatingPointError(f"attention of layer {number} is no finite number")
 
 
 class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a model's weights are stored instead)

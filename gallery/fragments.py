@@ -246,6 +246,43 @@ class Neighbour:
     title: str
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """Where a passage's page finds what is not within it; each empty where there is none."""
+
+    site: str
+    """The front page, with a slash at the end."""
+    data: str
+    """The passage's folder of numbers, with a slash at the end."""
+    attention: str
+    """The folder of its attention, with a slash at the end."""
+    heads: str
+    """The picture of all heads."""
+    words: str
+    """The numbers of all views."""
+    scales: str
+    """The scales of the whole gallery."""
+    shaded: str
+    """The picture of the shaded passage."""
+
+
+def addresses_within(ident: str) -> Addresses:
+    """Return the addresses for a page of the site."""
+    data = f"../../data/{ident}/"
+    return Addresses("../../", data, f"{data}attention/", f"{data}attention/heads.png", f"{data}words.json", "../../data/scales.json", f"{data}shaded.svg")
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What a passage's page offers to take away, besides files."""
+
+    bibtex: str
+    program: str | None
+    """A program that computes the numbers again, if there is one."""
+    exact: bool
+    """Whether its numbers are the same to rounding."""
+
+
 def passage_fragment(
     code: str,
     header: Header,
@@ -259,6 +296,8 @@ def passage_fragment(
     author_slugs: Sequence[str],
     side_by_side: Sequence[Multiple],
     carried: Carried,
+    addresses: Addresses,
+    downloads: Downloads,
     precision: Precision | None = None,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
@@ -299,6 +338,8 @@ def passage_fragment(
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],
+        addresses=addresses,
+        downloads=downloads,
     )
 
 

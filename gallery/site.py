@@ -26,20 +26,23 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.utils.yaml import yaml_load
 
 from gallery.carried import carried_by
+from gallery.citation import read_publication
 from gallery.config import Settings
 from gallery.errors import SiteError
 from gallery.fitting import fit
 from gallery.fragments import Neighbour, speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, list_index, list_pages, write_scripts, write_shared
+from gallery.pages import Gathered, gallery_card, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
+from gallery.places import place_of
 from gallery.policy import protect
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.store import Store
 from gallery.swap import put_in_place
 
 _STATIC = Path(__file__).parent / "static"
+_THEME = Path(__file__).parent / "theme"
 _SHELLS = ("passages/shell/", "passages/page/", "authors/shell/")
 """Where the shells of pages lie that are stamped under other addresses."""
 _KEPT = "kept.sqlite"
@@ -95,6 +98,8 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
                 raise OvertakenError
             gathered.add(row, summary)
             rendered += new
+        card = gallery_card(bench.code, bench.publication, bench.header, gathered, Store(bench.store))
+        (bench.out / "assets" / "gallery" / "card.png").write_bytes(card)
         _finish(bench, gathered, config["site_url"] or "")
         put_in_place(bench.out, site)
     unchanged = len(gathered.cards) - rendered
@@ -108,12 +113,11 @@ def bench_of(settings: Settings, config_file: Path) -> Bench:
     Raises StoreError where nothing has been explained yet.
     """
     root = config_file.parent
-    theme = _own(config_file).get("theme")
-    code = theme.get("language", "en") if isinstance(theme, dict) else "en"
-    store = Store(root / settings.store)
+    publication = read_publication(config_file)
+    store = Store(place_of(settings.store, root))
     header = read_header(store)
     shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
-    return Bench(code, store.folder, header, shells, out, carried_by(settings, header.model.layers))
+    return Bench(publication.language, publication, store.place, header, shells, out, carried_by(settings, header.model.layers))
 
 
 def works_of(bench: Bench) -> list[Work]:
@@ -155,6 +159,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
+    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_THEME))
     config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"

@@ -56,5 +56,7 @@ def multiply(config: Path, count: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder by its path; locks are no content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
+    """Return every file of a folder by its path; locks and timings are no content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in {".lock", "timings.json"}
+    }

@@ -19,6 +19,8 @@ export class GalleryWords extends HTMLElement {
     this.text = /** @type {HTMLElement} */ (this.querySelector(".g-text"));
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
     this.current = 0;
+    /** Where the shading ends, once a view was chosen. @type {number|undefined} */
+    this.end = undefined;
     this.word = -1;
     this.form = /** @type {HTMLFormElement} */ (this.querySelector(".g-switch"));
     this.form.addEventListener("change", (event) => {
@@ -141,6 +143,7 @@ export class GalleryWords extends HTMLElement {
     }
     if (asked !== this.asked || !this.isConnected) return;
     this.current = index;
+    this.end = scale;
     this.scaled = this.scale.checked;
     const values = views[index].values ?? [];
     this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
