@@ -91,7 +91,8 @@ export class GalleryCompare extends HTMLElement {
     this.tools.addEventListener("submit", (event) => event.preventDefault());
     /** @type {HTMLElement} */ (this.tools.querySelector("[name=swap]")).addEventListener("click", () => this.swap());
     /** @type {HTMLElement} */ (this.failure.querySelector("button")).addEventListener("click", () => this.fromAddress());
-    this.follow = () => this.fromAddress();
+    const here = location.pathname; // on the way back the address is the other page's before that page is there
+    this.follow = () => location.pathname === here && this.fromAddress();
     addEventListener("popstate", this.follow);
     this.fromAddress();
   }

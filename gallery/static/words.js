@@ -34,7 +34,8 @@ export class GalleryWords extends HTMLElement {
     this.text.addEventListener("click", (event) => this.pointed(event));
     this.text.addEventListener("pointerleave", () => this.select(-1));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    this.follow = () => this.fromAddress();
+    const here = location.pathname; // on the way back the address is the other page's before that page is there
+    this.follow = () => location.pathname === here && this.fromAddress();
     addEventListener("popstate", this.follow);
     this.fromAddress();
   }
