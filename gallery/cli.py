@@ -207,6 +207,23 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 
 
 @main.command()
+@click.argument("passage", metavar="ID")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--layers", help="Layers whose attention can be opened: all, none, or numbers such as 1,4. Without it: all, if the file stays under 5 MB.")
+@_configured
+def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
+    """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
+    from gallery.export import export_page
+    from gallery.store import Store
+
+    done = export_page(Store(place_of(settings.store, config_file.parent)), config_file, passage, file, layers)
+    held = f"attention of {len(done.layers)} {'layer' if len(done.layers) == 1 else 'layers'}" if done.layers else "no attention data"
+    click.echo(f"{passage} in {file}: {done.size / 1e6:,.2f} MB with {held}.")
+    if layers is None and done.whole > done.size:
+        click.echo(f"With all layers it would be {done.whole / 1e6:,.1f} MB: --layers all, or some, as in --layers 1,6.", err=True)
+
+
+@main.command()
 @click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
 @click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
 @_configured

@@ -15,10 +15,11 @@ from pathlib import Path
 from jinja2 import meta
 
 from gallery.carried import Carried
+from gallery.citation import Publication
 from gallery.fragments import Neighbour, environment
 from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
-from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data
+from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
 from gallery.places import Place
 from gallery.records import Record, canonical
 from gallery.remembered import written
@@ -29,7 +30,7 @@ TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
 _SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
 _HERE = Path(__file__).parent
-_TEMPLATES = ("passage.html", "strip.html", "bertviz.html")
+_TEMPLATES = ("passage.html", "reproduce.txt", "shaded.svg", "strip.html", "bertviz.html")
 _FEW = 64
 """So few passages are rendered before further processes have started."""
 
@@ -49,6 +50,7 @@ class Bench:
 
     code: str
     """The interface's language."""
+    publication: Publication
     store: Place
     header: Header
     shells: Path
@@ -62,6 +64,7 @@ class Bench:
         shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
         parts = {
             "code": self.code,
+            "publication": asdict(self.publication),
             "header": asdict(self.header),
             "shell": shell,
             "carried": asdict(self.carried),
@@ -80,7 +83,7 @@ def page_of(bench: Bench, work: Work) -> tuple[Page, Mapping[str, Record]]:
     if not bench.carried.bertviz:
         records.pop("bertviz", None)
     slugs = author_slugs(bench.header.model.labels)
-    return passage_page(bench.code, bench.header, work.row, records, work.near, slugs, bench.carried), records
+    return passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, slugs, bench.carried), records
 
 
 def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
@@ -91,6 +94,7 @@ def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
     page, records = page_of(bench, work)
     data = bench.out / "data" / work.row.id
     write_data(bench.code, data, bench.header, work.row, records, bench.carried)
+    write_pictures(bench.code, bench.publication, bench.out, bench.header, work.row, records)
     stamp(page, bench.shells, bench.out)
     files = sorted(path for folder in (bench.out / page.address, data) for path in folder.rglob("*") if path.is_file())
     summary = summarise(bench.code, bench.header, work.row, records)
@@ -127,12 +131,14 @@ def _rendered(bench: Bench, stale: Sequence[Work]) -> Iterator[tuple[Summary, Wr
         pool.shutdown(cancel_futures=True)
 
 
-def stamp(page: Page, shells: Path, out: Path) -> None:
-    """Write a page; one whose shell people have left out, such as how-to-read.md, there is not."""
-    if (shells / page.shell / "index.html").exists():
-        path = out / page.address / "index.html"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(filled(page, shells), "utf-8")
+def stamp(page: Page, shells: Path, out: Path) -> bool:
+    """Write a page, and tell whether there is one: people may leave out a shell of their own, such as how-to-read.md."""
+    if not (shells / page.shell / "index.html").exists():
+        return False
+    path = out / page.address / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(filled(page, shells), "utf-8")
+    return True
 
 
 def filled(page: Page, shells: Path) -> str:
@@ -161,4 +167,5 @@ def _program() -> dict[str, str]:
     """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
     files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
     digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}
+    libraries = ("babel", "fontpkg-pt-serif", "jinja2", "markupsafe", "numpy", "pillow", "python-slugify")
+    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in libraries}

@@ -19,12 +19,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+from paper import paper
 from rich.console import Console
 from rich.table import Table
 
@@ -134,12 +135,13 @@ def sizes_of(site: Path) -> Sizes:
     return measure(site, (path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()))
 
 
-def pages(store: Path, folder: Path, counts: Sequence[int], console: Console) -> dict[str, Any]:
-    """Render galleries of each size, and each again with one passage changed."""
+def pages(store: Path, folder: Path, counts: Sequence[int], console: Console, save: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Render galleries of each size, and each again with one passage changed; `save` is given what is known after each."""
     table = Table(title=f"python build.py render, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores")
     for column in ("passages", "seconds", "processor s", "ms a passage", "peak", "site", "KB a passage", "second build, s", "its processor s"):
         table.add_column(column, justify="right")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    figures: dict[str, Any] = {}
     for count in counts:
         place = folder / str(count)
         shutil.rmtree(place, ignore_errors=True)
@@ -165,11 +167,14 @@ def pages(store: Path, folder: Path, counts: Sequence[int], console: Console) ->
         figures = [first.seconds, first.processor, mean, first.peak / 1e6, sizes.bytes / 1e6, sizes.bytes / 1e3 / count, second.seconds, second.processor]
         table.add_row(f"{count:,}", *(f"{value:,.1f}" for value in figures))
         console.print(f"{count:,}: {first.said}\n{second.said}")
+        console.print({key: value for key, value in rows[-1].items() if key != "kinds"})
         kinds = sorted(((size.bytes, kind) for kind, size in sizes.kinds.items() if size.files), reverse=True)
         console.print(", ".join(f"{kind} {megabytes(size)}" for size, kind in kinds))
         shutil.rmtree(place)
+        figures = {"pages": rows, "cores": len(os.sched_getaffinity(0)), **keys(rows)}
+        save(figures)
     console.print(table)
-    return {"pages": rows, "cores": len(os.sched_getaffinity(0)), **keys(rows)}
+    return figures
 
 
 def keys(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -207,13 +212,19 @@ def main() -> None:
     parser.add_argument("--pages-only", action="store_true", help="leave the explain half out")
     options = parser.parse_args()
     console = Console(soft_wrap=True)
+    store = Store(options.store)
+    reckoned = paper(store, read_header(store), list(read_rows(store)))
+
+    def save(figures: dict[str, Any]) -> None:
+        if options.json:
+            options.json.write_text(json.dumps({**figures, "paper": reckoned}, indent=1) + "\n", "utf-8")
+
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = pages(options.store, Path(folder), options.sizes, console)
+        figures = pages(options.store, Path(folder), options.sizes, console, save)
     if not options.pages_only:
         figures |= throughput(console)
+    save(figures)
     console.print({key: value for key, value in figures.items() if key != "pages"})
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -28,10 +28,12 @@ def test_without_javascript_plain_links_lead_to_every_page(home: str, chromium: 
     assert page.locator(".g-card").count() == 100
     page.click(".g-pager a[rel=next]")
     page.click(".g-pager a >> text='3'")
+    page.wait_for_load_state()
     assert page.url == home + "passages/page/3/"
     assert page.locator(".g-card").count() == 50
     assert "3 из 3" in page.locator("h1").inner_text()
     page.click(".g-pager a >> text='1'")
+    page.wait_for_url(home)
     assert page.url == home
     context.close()
 
