@@ -1,21 +1,20 @@
 """What every head of the model does with a passage: queries and keys, caught as the model runs, and what follows from them.
 
-transformers hands each layer's queries and keys to an attention function by name; ours keeps them and calls
-sdpa, so no T×T tensor of all heads is ever held. Everything derived (means, rollout, summaries, the picture) goes
-through a few rows at a time.
+transformers hands each layer's queries and keys to an attention function by name; ours passes them on and calls
+sdpa, so no T×T tensor is ever held. A layer is encoded as the model comes to it and then let go, and everything derived
+(means, rollout, summaries, the picture) goes through a few rows at a time: memory grows with T, and not with the layers.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import sdpa_mask
 
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.config import AttentionSettings
@@ -29,8 +28,10 @@ SUMMARY = ("previous", "next", "self", "first", "separator", "punctuation", "spr
 """What a head is asked: the share of attention that goes to the previous and next word, the word itself, the first and the
 last special token, punctuation; and how widely it is spread, as entropy over the logarithm of the number of tokens."""
 
-_AT_ONCE = 4_000_000
+_AT_ONCE = 1_000_000
 """Weights held at once while going through a layer."""
+_ROWS = 256
+"""Rows of a mask, or of a local layer, that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Caught:
     window: int | None
     """How far to either side a local layer sees."""
 
+    def parts(self) -> tuple[Tensor, ...]:
+        """Return all that was caught."""
+        return self.queries, self.keys
+
     def rows(self) -> Iterator[tuple[int, Tensor]]:
         """Give the weights a few rows at a time: (first row, [H, R, T])."""
         return ((start, scores.softmax(dim=-1)) for start, scores in self._scores())
@@ -50,7 +55,10 @@ class Caught:
     def sums(self) -> Tensor:
         """Return [H, T], the logarithm of the sum of exponentials of each token's scores against centred keys."""
         moved = (self.queries @ self.keys.mean(dim=1)[:, :, None])[..., 0] * self.scaling
-        return torch.cat([scores.logsumexp(dim=-1) for _, scores in self._scores()], dim=1) - moved
+        found = torch.empty_like(moved)
+        for start, scores in self._scores():
+            found[:, start : start + scores.shape[1]] = scores.logsumexp(dim=-1)
+        return found - moved
 
     def _scores(self) -> Iterator[tuple[int, Tensor]]:
         heads, tokens, _ = self.queries.shape
@@ -69,9 +77,20 @@ class Weights:
 
     weights: Tensor
 
+    def parts(self) -> tuple[Tensor, ...]:
+        """Return all that was caught."""
+        return (self.weights,)
+
     def rows(self) -> Iterator[tuple[int, Tensor]]:
         """Give all rows at once."""
         yield 0, self.weights
+
+
+class Layers(Protocol):
+    """Takes the layers of one passage in order, as the model runs."""
+
+    def add(self, number: int, layer: Caught | Weights) -> None:
+        """Take a layer, which is not kept."""
 
 
 @torch.no_grad()
@@ -79,58 +98,84 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     """Return the attention of every layer and head of each passage.
 
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
-    own eager attention.
+    own eager attention, and FloatingPointError where it is no finite number.
     """
-    caught = catch(classifier, batch)
-    if caught is None:
-        return [_attention(encoded, eager(classifier, encoded), settings) for encoded in batch]
-    _check(classifier, batch[0])
-    return [_attention(encoded, layers, settings) for encoded, layers in zip(batch, caught, strict=True)]
+    takers = [_Taker(encoded, classifier, settings) for encoded in batch]
+    if not _check(classifier, batch[0]):
+        for encoded, taker in zip(batch, takers, strict=True):
+            watch(classifier, encoded.ids, taker)
+    elif not catch(classifier, [encoded.ids for encoded in batch], takers):
+        raise ArithmeticError("queries and keys were caught of a passage's beginning, but not of passages")
+    return [taker.attention() for taker in takers]
 
 
-def catch(classifier: Classifier, batch: Sequence[Encoded]) -> list[list[Caught]] | None:
-    """Return queries and keys of each passage and layer; None where the architecture has scores of another making."""
-    return _run([len(encoded.ids) for encoded in batch], classifier, [encoded.ids for encoded in batch])
+def catch(classifier: Classifier, rows: Sequence[Sequence[int]], takers: Sequence[Layers]) -> bool:
+    """Give each passage's taker the queries and keys of every layer as the model comes to it; False where scores are of another making.
 
+    No T×T tensor is made: a mask is known by how far a token sees, and sdpa goes through a local layer a few rows at a time.
+    """
+    lengths = [len(row) for row in rows]
+    number = 0
 
-def eager(classifier: Classifier, encoded: Encoded) -> list[Weights]:
-    """Return the weights of each layer as transformers' own eager attention computes them."""
-    with implementation(classifier.model, "eager"):
-        attentions = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
-    return [Weights(layer[0].float()) for layer in attentions]
-
-
-class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a model's weights are stored instead)
-    pass
-
-
-def _run(lengths: Sequence[int], classifier: Classifier, ids: Sequence[Sequence[int]]) -> list[list[Caught]] | None:
-    layers: list[list[Caught]] = []
-
-    def keep(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **rest: Any) -> Any:
+    def keep(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **rest: Any) -> tuple[Tensor, None]:
+        nonlocal number
         if rest.get("position_bias") is not None or rest.get("softcap") is not None or query.shape[2] != key.shape[2]:
             raise _NotAProduct
         groups = query.shape[1] // key.shape[1]
         scaling = float(rest.get("scaling") or query.shape[-1] ** -0.5)
-        layers.append(
-            [
-                Caught(query[row, :, :length].float(), key[row, :, :length].repeat_interleave(groups, 0).float(), scaling, _window(attention_mask, row, length))
-                for row, length in enumerate(lengths)
-            ]
-        )
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **rest)
+        mixed = torch.zeros(query.shape[0], query.shape[2], query.shape[1], value.shape[3], dtype=query.dtype, device=query.device)
+        for row, (length, taker) in enumerate(zip(lengths, takers, strict=True)):
+            window = _window(attention_mask, row, length)
+            q, k, v = query[row, :, :length], *(part[row, :, :length].repeat_interleave(groups, 0) for part in (key, value))
+            taker.add(number, Caught(q.float(), k.float(), scaling, window))
+            mixed[row, :length] = _mix(q, k, v, scaling, window).transpose(0, 1)
+        number += 1
+        return mixed, None
 
     # The mask function must bear the same name: without one, transformers gives no mask, and local layers their window up.
     AttentionInterface.register("gallery", keep)
-    AttentionMaskInterface.register("gallery", sdpa_mask)
+    AttentionMaskInterface.register("gallery", _reach)
     try:
         with implementation(classifier.model, "gallery"):
-            classifier.model(**classifier.batch(ids))
+            classifier.model(**classifier.batch(rows))
     except _NotAProduct:
+        return False
+    return number == classifier.card.layers
+
+
+def watch(classifier: Classifier, ids: Sequence[int], taker: Layers) -> None:
+    """Give the taker the weights of each layer as transformers' own eager attention computes them; they are let go at once.
+
+    Raises ArithmeticError where a layer's weights never come by.
+    """
+    shape = (1, classifier.card.heads, len(ids), len(ids))
+    number = 0
+
+    def seen(module: Any, arguments: Any, output: Any) -> Any:
+        nonlocal number
+        if not isinstance(output, tuple):
+            return None
+        for place, part in enumerate(output):
+            if isinstance(part, Tensor) and part.shape == shape and bool((part[0, :, 0].float().sum(-1) - 1).abs().max() < 1e-2):
+                taker.add(number, Weights(part[0].float()))
+                number += 1
+                return (*output[:place], part[:, :, :0], *output[place + 1 :])
         return None
-    if len(layers) != classifier.card.layers:
-        return None
-    return [[layer[row] for layer in layers] for row in range(len(lengths))]
+
+    handles = [module.register_forward_hook(seen) for module in classifier.model.modules()]
+    try:
+        with implementation(classifier.model, "eager"):
+            classifier.model(**classifier.batch([ids]), output_attentions=True)
+    finally:
+        for handle in handles:
+            handle.remove()
+    if number != classifier.card.layers:
+        known = f"is the architecture {classifier.card.architecture} known?"
+        raise ArithmeticError(f"the weights of {number} layers of {classifier.card.layers} were seen; {known}")
+
+
+class _NotAProduct(Exception):  # noqa: N818 (a signal, not an error: such a model's weights are stored instead)
+    pass
 
 
 @contextmanager
@@ -144,67 +189,142 @@ def implementation(model: Any, name: str) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
+def _reach(q_length: int, kv_length: int, mask_function: Any, use_vmap: bool = False, device: Any = "cpu", **rest: Any) -> Tensor | None:
+    """Return how far to either side a token sees, [1], for `keep`; None where it sees all, padding apart.
+
+    Raises _NotAProduct where a token sees anything but its neighbourhood.
+    """
+    place = torch.arange(kv_length, device=device)
+    none = torch.zeros((), dtype=torch.long, device=device)
+    if use_vmap or q_length != kv_length:
+        raise _NotAProduct
+
+    def sees(start: int, end: int) -> Tensor:
+        found: Tensor = mask_function(none, none, place[start:end, None], place[None]).expand(len(place[start:end]), kv_length)
+        return found
+
+    reach = int(sees(0, 1).sum()) - 1
+    for start in range(0, q_length, _ROWS):
+        end = start + _ROWS
+        if not torch.equal(sees(start, end), (place[start:end, None] - place).abs() <= reach):
+            raise _NotAProduct
+    return None if reach == kv_length - 1 else torch.tensor([reach])
+
+
 def _window(mask: Tensor | None, row: int, length: int) -> int | None:
-    """Return how far to either side a token sees, read off the mask that the model itself made."""
+    """Return how far to either side a token sees: what `_reach` has found, or what a mask of the model's own making shows."""
     if mask is None:
         return None
-    seen = mask[min(row, len(mask) - 1), 0, :length, :length]
+    if mask.shape == (1,):
+        return int(mask) if int(mask) < length - 1 else None
+    seen = mask[min(row, len(mask) - 1), 0, :, :length]
+    seen = seen[:length] if seen.shape[0] > 1 else seen.expand(length, -1)  # one row stands for all where only padding is hidden
     seen = seen if seen.dtype == torch.bool else seen > torch.finfo(seen.dtype).min / 2
-    reach = int(seen[0].sum()) - 1
     if bool(seen.all()):
         return None
-    for start in range(0, length, 1024):  # a few rows at a time: the mask of a long passage is the largest thing here
-        place = torch.arange(length, device=mask.device)
-        if not torch.equal(seen[start : start + 1024], (place[start : start + 1024, None] - place).abs() <= reach):
+    reach = int(seen[0].sum()) - 1
+    place = torch.arange(length, device=mask.device)
+    for start in range(0, length, _ROWS):
+        if not torch.equal(seen[start : start + _ROWS], (place[start : start + _ROWS, None] - place).abs() <= reach):
             raise _NotAProduct
     return reach
 
 
-def _check(classifier: Classifier, encoded: Encoded) -> None:
-    """Multiply every layer of the passage's beginning back and hold it against eager attention."""
+def _mix(query: Tensor, key: Tensor, value: Tensor, scaling: float, window: int | None) -> Tensor:
+    """Return [H, T, d], what attention makes of queries, keys and values [H, T, d]."""
+    if window is None:
+        return scaled_dot_product_attention(query[None], key[None], value[None], scale=scaling)[0]
+    tokens = query.shape[1]
+    place = torch.arange(tokens, device=query.device)
+    parts = []
+    for start in range(0, tokens, _ROWS):
+        end = min(tokens, start + _ROWS)
+        near = slice(max(0, start - window), min(tokens, end + window))
+        seen = (place[start:end, None] - place[near]).abs() <= window
+        parts.append(scaled_dot_product_attention(query[None, :, start:end], key[None, :, near], value[None, :, near], seen, scale=scaling)[0])
+    return torch.cat(parts, dim=1)
+
+
+def _check(classifier: Classifier, encoded: Encoded) -> bool:
+    """Multiply every layer of the passage's beginning back and hold it against eager attention; False where scores are no product."""
     ids = encoded.ids[:160]
-    caught = _run([len(ids)], classifier, [ids])
-    with implementation(classifier.model, "eager"):
-        attentions = classifier.model(**classifier.batch([ids]), output_attentions=True).attentions
     tolerance = 1e-4 if classifier.dtype == torch.float32 else 5e-2
-    if caught is None:
-        raise ArithmeticError("queries and keys were caught of a passage, but not of its beginning")
-    for number, layer in enumerate(attentions):
-        apart = max(float((ours - layer[0, :, start : start + ours.shape[1]]).abs().max()) for start, ours in caught[0][number].rows())
+    ours, theirs = _Kept(), _Kept()
+    if not catch(classifier, [ids], [ours]):
+        return False
+    watch(classifier, ids, theirs)
+    for number, (own, layer) in enumerate(zip(ours.layers, theirs.layers, strict=True)):
+        ((_, wanted),) = layer.rows()
+        apart = max(float((rows - wanted[:, start : start + rows.shape[1]]).abs().max()) for start, rows in own.rows())
         if not apart <= tolerance:
             raise ArithmeticError(
                 f"attention of layer {number + 1} is {apart:.2g} away from eager attention; is the architecture {classifier.card.architecture} known?"
             )
+    return True
 
 
-def _attention(encoded: Encoded, layers: Sequence[Caught | Weights], settings: AttentionSettings) -> Attention:
-    derived = _Derived(encoded, len(layers))
-    packed, scalings, windows, size = {}, [], [], 0
-    for number, layer in enumerate(layers):
-        derived.add(number, layer)
+class _Kept:
+    """Keeps the layers of a short text."""
+
+    def __init__(self) -> None:
+        self.layers: list[Caught | Weights] = []
+
+    def add(self, number: int, layer: Caught | Weights) -> None:
+        """Keep a layer."""
+        self.layers.append(layer)
+
+
+class _Taker:
+    """Encodes the layers of one passage one by one, and sums up what follows from them."""
+
+    def __init__(self, encoded: Encoded, classifier: Classifier, settings: AttentionSettings) -> None:
+        self.tokens = len(encoded.ids)
+        self.layers = classifier.card.layers
+        self.precision = settings.precision
+        self.derived = _Derived(encoded, self.layers)
+        self.packed: dict[str, Array] = {}
+        self.scalings: list[float] = []
+        self.windows: list[int | None] = []
+        self.size = 0
+
+    def add(self, number: int, layer: Caught | Weights) -> None:
+        """Encode a layer.
+
+        Raises FloatingPointError where it holds anything but finite numbers.
+        """
+        if not all(bool(part.isfinite().all()) for part in layer.parts()):
+            raise FloatingPointError(f"attention of layer {number + 1} is no finite number")
+        self.derived.add(number, layer)
         if isinstance(layer, Caught):
-            queries, keys = layer.queries.cpu().numpy(), layer.keys.cpu().numpy()
-            sums = None if derived.kept else layer.sums().cpu().numpy()
-            blob = encode_products(queries, keys, layer.scaling, settings.precision, sums)
-            size = queries.shape[2]
-            scalings.append(layer.scaling)
-            windows.append(layer.window)
+            sums = None if self.derived.kept else layer.sums().cpu().numpy()
+            blob = encode_products(layer.queries.cpu().numpy(), layer.keys.cpu().numpy(), layer.scaling, self.precision, sums)
+            self.size = layer.queries.shape[2]
+            self.scalings.append(layer.scaling)
+            self.windows.append(layer.window)
         else:
             blob = encode_weights(layer.weights.cpu().numpy())
-        packed[f"{number:02d}"] = np.frombuffer(blob, np.uint8)
-    kind = "products" if scalings else "weights"
-    heads, tokens = derived.pooled.shape[1], len(encoded.ids)
-    return Attention(
-        shape=(len(layers), heads, tokens, size),
-        encoding={"kind": kind, "precision": settings.precision, "scaling": scalings, "windows": windows, "sums": bool(scalings) and not derived.kept},
-        packed=packed,
-        mean=derived.packed_mean(),
-        rollout=derived.packed_rollout(),
-        picture=np.frombuffer(draw_heads(derived.pooled), np.uint8),
-        summary=derived.summary,
-        summary_names=SUMMARY,
-        versions=versions(),
-    )
+        self.packed[f"{number:02d}"] = np.frombuffer(blob, np.uint8)
+
+    def attention(self) -> Attention:
+        """Return the passage's record, when all layers are in."""
+        derived, products = self.derived, bool(self.scalings)
+        return Attention(
+            shape=(self.layers, derived.pooled.shape[1], self.tokens, self.size),
+            encoding={
+                "kind": "products" if products else "weights",
+                "precision": self.precision,
+                "scaling": self.scalings,
+                "windows": self.windows,
+                "sums": products and not derived.kept,
+            },
+            packed=self.packed,
+            mean=derived.packed_mean(),
+            rollout=derived.packed_rollout(),
+            picture=np.frombuffer(draw_heads(derived.pooled), np.uint8),
+            summary=derived.summary,
+            summary_names=SUMMARY,
+            versions=versions(),
+        )
 
 
 class _Derived:
@@ -229,22 +349,25 @@ class _Derived:
         bins = torch.zeros(self.tokens, points)
         bins[torch.arange(self.tokens), torch.arange(self.tokens) * points // self.tokens] = 1
         bins /= bins.sum(dim=0)
-        pooled, shares, means = [], [], []
+        # Filled in place: small results kept between large ones would not let the system have the large ones back.
+        pooled = shares = torch.zeros(0)
+        mean = torch.zeros_like(self.mean)
         for start, on_device in layer.rows():
             rows = on_device.cpu()
-            pooled.append(torch.einsum("rp,hrs->hps", bins[start : start + rows.shape[1]], rows @ bins))
-            shares.append(self._shares(start, rows))
+            heads, end = rows.shape[0], start + rows.shape[1]
+            if start == 0:
+                pooled, shares = torch.zeros(heads, points, points), torch.zeros(heads, self.tokens, len(SUMMARY))
+            pooled += torch.einsum("rp,hrs->hps", bins[start:end], rows @ bins)
+            shares[:, start:end] = self._shares(start, rows)
             if self.kept:
-                means.append(rows.mean(dim=0))
-        asked = torch.cat(shares, dim=1)[:, self.words > 0]
+                mean[start:end] = rows.mean(dim=0)
+        asked = shares[:, self.words > 0]
         if number == 0:
-            heads = asked.shape[0]
-            self.pooled = np.zeros((self.layers, heads, points, points), np.float32)
-            self.summary = np.zeros((self.layers, heads, len(SUMMARY)), np.float32)
-        self.pooled[number] = sum(pooled).numpy()  # type: ignore[union-attr]
+            self.pooled = np.zeros((self.layers, *pooled.shape), np.float32)
+            self.summary = np.zeros((self.layers, len(shares), len(SUMMARY)), np.float32)
+        self.pooled[number] = pooled.numpy()
         self.summary[number] = asked.mean(dim=1).numpy() if asked.shape[1] else 0
         if self.kept:
-            mean = torch.cat(means)
             self.mean += mean / self.layers
             self.rollout = (mean + torch.eye(self.tokens)) / 2 @ self.rollout
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gallery.errors import StoreError
 from gallery.manifest import read_header, read_rows
 from gallery.records import KINDS
-from gallery.store import LOCK, MANIFEST, Store
+from gallery.store import LOCK, MANIFEST, TIMINGS, Store
 
 _ADVICE = ". Run: python build.py explain"
 
@@ -49,7 +49,7 @@ def audit(store: Store) -> Audit:
             found.damage.append(error.message)
     if unused := len(there - listed):
         found.notes.append(f"{store.folder}: {unused:,} entries of earlier settings or passages; `store pack` leaves them out.")
-    known = {MANIFEST, LOCK, *KINDS}
+    known = {MANIFEST, TIMINGS, LOCK, *KINDS}
     strange = sorted(path.name for path in store.folder.iterdir() if path.name not in known)
     found.notes += [f"{store.folder / name}: {'set aside earlier as damaged' if name == 'damaged' else 'not part of the store'}." for name in strange]
     return found

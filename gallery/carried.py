@@ -45,9 +45,9 @@ class Carried:
 
     def excerpt(self, prediction: Prediction) -> int | None:
         """Return how many tokens of this passage are carried; None for all of them."""
-        if self.tokens is None or len(prediction.tokens) <= self.tokens:
+        words = prediction.token_words[prediction.first_window()].tolist()
+        if self.tokens is None or len(words) <= self.tokens:
             return None
-        words = prediction.token_words.tolist()
         whole = [end for end in range(1, self.tokens + 1) if words[end] != words[end - 1] or words[end] < 0]
         return whole[-1] if whole else self.tokens  # a word stays in one piece, unless there is only one
 
@@ -78,14 +78,16 @@ def _cut(prediction: Prediction, attention: Attention, count: int) -> tuple[Pred
     layers, heads, tokens, size = attention.shape
     products = attention.encoding["kind"] == "products"
     packed = {name: _cut_products(data, name, attention, count) if products else _cut_weights(data, tokens, count) for name, data in attention.packed.items()}
-    words = prediction.words[: int(prediction.token_words[:count].max(initial=-1)) + 1]
+    first = prediction.first_window()[:count]
     short = replace(
         prediction,
-        tokens=prediction.tokens[:count],
-        offsets=prediction.offsets[:count],
-        special=prediction.special[:count],
-        token_words=prediction.token_words[:count],
-        words=words,
+        tokens=tuple(prediction.tokens[place] for place in first.tolist()),
+        ids=prediction.ids[first],
+        offsets=prediction.offsets[first],
+        special=prediction.special[first],
+        token_words=prediction.token_words[first],
+        words=prediction.words[: int(prediction.token_words[first].max(initial=-1)) + 1],
+        windows=np.zeros((0, 2), np.int32),
     )
     return short, replace(
         attention,

@@ -14,6 +14,7 @@ from gallery.errors import SiteError
 from gallery.links import Found, Memory, other_host
 from gallery.manifest import read_header, read_rows
 from gallery.passages import passage_ids, places_of
+from gallery.places import place_of
 from gallery.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure, megabytes
 from gallery.store import Store
 
@@ -66,7 +67,7 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 
     Raises SiteError where there is no site, StoreError where there is no store.
     """
-    store = Store(config_file.parent / settings.store)
+    store = Store(place_of(settings.store, config_file.parent))
     read_header(store)
     root, expected = config_file.parent, sorted(row.id for row in read_rows(store))
     return check_site(root / "site", _site_url(config_file), settings.site_budget_mb, expected, root / "build" / "links.sqlite")
@@ -75,7 +76,7 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 def check_gallery(settings: Settings, config_file: Path) -> Report:
     """Do what `check_built` does, and name the passages that are not in the store."""
     report = check_built(settings, config_file)
-    explained = {row.id for row in read_rows(Store(config_file.parent / settings.store))}
+    explained = {row.id for row in read_rows(Store(place_of(settings.store, config_file.parent)))}
     configured = passage_ids(places_of(settings), config_file.parent)
     missing = [f"{origin}: {ident}: not in the store. Run: python build.py explain" for ident, origin in configured if ident not in explained]
     return replace(report, errors=[*report.errors, *missing])

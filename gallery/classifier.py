@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -54,6 +54,12 @@ class Classifier:
         """The same model in fewer products, for paths that begin at the embeddings; None where its architecture has no such form."""
         at_embeddings = self.layer is getattr(self.model.base_model, "embeddings", None)
         return encoder_of(self.model) if at_embeddings else None
+
+    def with_batch_tokens(self, tokens: int) -> "Classifier":
+        """Return the same classifier, nothing copied, through which so many tokens go at once."""
+        other = replace(self, batch_tokens=tokens)
+        other.__dict__.update({name: self.__dict__[name] for name in ("encoder", "exact", "rounded_encoder") if name in self.__dict__})
+        return other
 
     @cached_property
     def exact(self) -> "Classifier":

@@ -1,8 +1,10 @@
 """The commands of build.py, which the installed `gallery` shares."""
 
 import functools
+import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,6 +14,7 @@ from pydantic import BaseModel
 from gallery import __version__
 from gallery.config import Settings, load_settings
 from gallery.errors import GalleryError
+from gallery.places import place_of
 from gallery.store import Store, alone
 
 _BUILD = "build"
@@ -122,19 +125,39 @@ def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
     return keys
 
 
+def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of all that explains."""
+    log = click.option("--log-json", metavar="FILE", help="Also write what happens as JSON, one object a line, to FILE; - for stderr.")
+    plan = click.option("--plan", is_flag=True, help="Say what would be explained, why, and how long it would take; do nothing.")
+    return plan(log(command))
+
+
 @main.command(_BUILD)
+@_explaining
 @_configured
-def build(settings: Settings, config_file: Path) -> None:
+def build(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
     """Explain what is new, then render the site."""
-    problems = _explain(settings, config_file)
-    _end([*problems, *_render(settings, config_file)])
+    problems = _explain(settings, config_file, plan, log_json)
+    _end(problems if plan else [*problems, *_render(settings, config_file)])
 
 
 @main.command()
+@_explaining
 @_configured
-def explain(settings: Settings, config_file: Path) -> None:
+def explain(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
     """Compute what the store lacks; needs the extra `explain`."""
-    _end(_explain(settings, config_file))
+    _end(_explain(settings, config_file, plan, log_json))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@_configured
+def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
+    """Say what the store holds: entries and bytes by kind, time by part, and what has converged."""
+    from gallery.stats import measure_store, table
+
+    found = measure_store(Store(place_of(settings.store, config_file.parent)))
+    click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else table(found))
 
 
 @main.command()
@@ -168,7 +191,7 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
     from gallery.sizes import table
 
     if store_folder is not None:
-        folder = config_file.parent / (store_folder or settings.store)
+        folder = place_of(store_folder or settings.store, config_file.parent)
         found = audit(Store(folder))
         click.echo(f"{found.sound:,} of {found.files:,} files of {folder} are sound.")
         for note in found.notes:
@@ -181,6 +204,23 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
     for warning in report.warnings:
         click.echo(f"Warning: {warning}", err=True)
     _end(report.errors)
+
+
+@main.command()
+@click.argument("passage", metavar="ID")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--layers", help="Layers whose attention can be opened: all, none, or numbers such as 1,4. Without it: all, if the file stays under 5 MB.")
+@_configured
+def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
+    """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
+    from gallery.export import export_page
+    from gallery.store import Store
+
+    done = export_page(Store(place_of(settings.store, config_file.parent)), config_file, passage, file, layers)
+    held = f"attention of {len(done.layers)} {'layer' if len(done.layers) == 1 else 'layers'}" if done.layers else "no attention data"
+    click.echo(f"{passage} in {file}: {done.size / 1e6:,.2f} MB with {held}.")
+    if layers is None and done.whole > done.size:
+        click.echo(f"With all layers it would be {done.whole / 1e6:,.1f} MB: --layers all, or some, as in --layers 1,6.", err=True)
 
 
 @main.command()
@@ -197,7 +237,7 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
         from gallery.sanity import sanity_all
     except ImportError as error:
         raise _lacking(error, "randomising") from error
-    with alone(config_file.parent / settings.store):
+    with alone(place_of(settings.store, config_file.parent)):
         click.echo(sanity_all(settings, config_file.parent, idents, count))
     click.echo("In the store. To put it on the page of methods, run: python build.py render")
 
@@ -273,7 +313,7 @@ def pack(settings: Settings, config_file: Path, file: Path, everything: bool) ->
     """Write the store to FILE (.tar or .tar.gz); the same store gives the same bytes."""
     from gallery.packing import pack as write
 
-    files, size = write(config_file.parent / settings.store, file, everything)
+    files, size = write(place_of(settings.store, config_file.parent), file, everything)
     click.echo(f"{files:,} files, {size / 1e6:,.1f} MB in {file}.")
 
 
@@ -284,7 +324,7 @@ def unpack(settings: Settings, config_file: Path, file: Path) -> None:
     """Write the store that FILE holds to the configured folder, verified to the last byte."""
     from gallery.packing import unpack as read
 
-    folder = config_file.parent / settings.store
+    folder = Store(place_of(settings.store, config_file.parent)).folder
     click.echo(f"{read(file, folder):,} files in {folder}.")
 
 
@@ -292,13 +332,19 @@ def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryE
     return GalleryError(f'{error.name or error} is not installed, and {doing} needs it. Run: pip install -c constraints.txt -e ".[{extra}]"')
 
 
-def _explain(settings: Settings, config_file: Path) -> list[str]:
+def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None) -> list[str]:
+    from gallery.progress import json_log
+    from gallery.run import explain_all, plan_all
+
+    root = config_file.parent
     try:
-        from gallery.run import explain_all
+        with json_log(log_json) as log:
+            if plan:
+                return plan_all(settings, root, log).problems
+            with alone(place_of(settings.store, root)):
+                return explain_all(settings, root, log)
     except ImportError as error:
-        raise _lacking(error, "explaining") from error
-    with alone(config_file.parent / settings.store):
-        return explain_all(settings, config_file.parent)
+        raise _lacking(error, "explaining", "explain,ray" if settings.engine == "ray" else "explain") from error
 
 
 def _render(settings: Settings, config_file: Path) -> list[str]:

@@ -74,7 +74,13 @@ class Settings(Section):
     labels: dict[int, str] = Field(default_factory=dict)
     """Names for the model's class numbers, where the model has none of its own."""
     store: str = "store"
-    """Folder of everything that was computed."""
+    """Folder of everything that was computed, or its URL as fsspec knows it, such as s3://bucket/gallery."""
+    engine: Literal["local", "ray"] = "local"
+    """local (this process) or ray (a worker for every GPU of a Ray cluster, or for every `ray_cpus` cores)."""
+    ray_address: str | None = None
+    """Address of a Ray cluster, such as ray://head:10001 or auto; null starts one on this machine for the run."""
+    ray_cpus: Annotated[int, Field(ge=1)] = 1
+    """Cores of a Ray worker where there is no GPU; each worker holds a copy of the model."""
     device: str = "auto"
     """auto (CUDA, then MPS, then CPU) or a torch device name."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"

@@ -1,7 +1,7 @@
 """A batch of passages -> the entries they lack, by calling the rooms that compute each kind."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gallery.attention import attend
 from gallery.attribution import METHODS
@@ -16,44 +16,47 @@ from gallery.records import Attribution, Prediction, Record
 from gallery.store import Store
 
 
-def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, store: Store, settings: Settings) -> Iterator[tuple[str, Record]]:
-    """Yield (key, record) of everything that a batch of passages of like length lacks.
+def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, store: Store, settings: Settings) -> Iterator[tuple[Need, Record]]:
+    """Yield (entry, record) of everything that a batch of passages of like length lacks.
 
     Raises FloatingPointError where the model answers with something that is no finite number.
     """
     encoded = {job.passage.id: classifier.encode(job.passage.text) for job in batch}
-    missing: dict[str, tuple[Need, ...]] = {}
-    fresh = [job for job in batch if any(need.kind == "prediction" for need in job.missing)]
     known: dict[str, Prediction] = {}
+    fresh = [job for job in batch if any(need.kind == "prediction" for need in job.missing)]
     if fresh:
         for job, prediction in zip(fresh, classifier.predict([encoded[job.passage.id] for job in fresh]), strict=True):
             known[job.passage.id] = prediction
-            yield planner.prediction(job.passage.text).key, prediction
+            yield planner.prediction(job.passage.text), prediction
+    missing: dict[str, tuple[Need, ...]] = {}
     for job in batch:
-        if job.passage.id in known:
-            wanted = planner.others(job.passage.text, known[job.passage.id], job.true_class)
-            missing[job.passage.id] = tuple(need for need in wanted if not store.has(need.kind, need.key))
-        else:
-            missing[job.passage.id] = job.missing
+        ident, text = job.passage.id, job.passage.text
+        wanted = planner.others(text, known[ident], job.true_class) if ident in known else job.missing
+        missing[ident] = tuple(need for need in wanted if not store.has(need.kind, need.key))
 
-    wanting = [job.passage.id for job in batch if any(need.kind == "attention" for need in missing[job.passage.id])]
+    wanting = [ident for ident, needs in missing.items() if any(need.kind == "attention" for need in needs)]
     if wanting:
         for ident, attention in zip(wanting, attend(classifier, [encoded[ident].parts[0] for ident in wanting], settings.attention), strict=True):
-            yield next(need.key for need in missing[ident] if need.kind == "attention"), attention
-    yield from _heads(classifier, batch, encoded, missing, store, planner)
+            yield next(need for need in missing[ident] if need.kind == "attention"), attention
+    predictions = {job.passage.id: known.get(job.passage.id) or _read_prediction(store, planner, job) for job in batch if missing[job.passage.id]}
+    yield from _heads(classifier, batch, encoded, missing, predictions)
     for ident, needs in missing.items():
         for need in needs:
             if need.kind == "bertviz":
-                yield need.key, bertviz_excerpt(classifier, encoded[ident], settings.bertviz_tokens)
+                yield need, bertviz_excerpt(classifier, encoded[ident], settings.bertviz_tokens)
+    made: dict[str, Attribution] = {}
     for method in settings.methods:
-        yield from _attributions(classifier, method, encoded, missing, settings)
+        for need, attribution in _attributions(classifier, method, encoded, missing, settings):
+            made[need.key] = attribution
+            yield need, attribution
     for job in batch:
-        yield from _trials(classifier, job, encoded[job.passage.id], missing[job.passage.id], planner, store, settings)
+        if missing[job.passage.id]:
+            yield from _trials(classifier, job, encoded[job.passage.id], missing[job.passage.id], predictions[job.passage.id], made, planner, store, settings)
 
 
 def _attributions(
     classifier: Classifier, method: str, encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], settings: Settings
-) -> Iterator[tuple[str, Record]]:
+) -> Iterator[tuple[Need, Attribution]]:
     wanted: dict[str, list[Need]] = defaultdict(list)
     for ident, needs in missing.items():
         for need in needs:
@@ -67,43 +70,50 @@ def _attributions(
     )
     for ident, attributions in zip(idents, found, strict=True):
         for need, attribution in zip(wanted[ident], attributions, strict=True):
-            yield need.key, attribution
+            yield need, attribution
+
+
+def _read_prediction(store: Store, planner: Planner, job: Job) -> Prediction:
+    prediction = store.read("prediction", planner.prediction(job.passage.text).key)
+    assert isinstance(prediction, Prediction)
+    return prediction
 
 
 def _trials(
-    classifier: Classifier, job: Job, encoded: Encoded, needs: Sequence[Need], planner: Planner, store: Store, settings: Settings
-) -> Iterator[tuple[str, Record]]:
-    """Put a passage's attributions, which are in the store by now, to the test; and random orders beside them."""
+    classifier: Classifier,
+    job: Job,
+    encoded: Encoded,
+    needs: Sequence[Need],
+    prediction: Prediction,
+    made: Mapping[str, Attribution],
+    planner: Planner,
+    store: Store,
+    settings: Settings,
+) -> Iterator[tuple[Need, Record]]:
+    """Put a passage's attributions, just made or in the store, to the test; and random orders beside them."""
     for need in needs:
         if need.kind == "chance":
-            yield need.key, chance(classifier, encoded, method_parameters(settings, "chance"))
+            yield need, chance(classifier, encoded, method_parameters(settings, "chance"))
     wanted = [need for need in needs if need.kind in ("faithfulness", "precision")]
     if not wanted:
         return
-    prediction = store.read("prediction", planner.prediction(job.passage.text).key)
-    assert isinstance(prediction, Prediction)
     keys = {need.name: need.key for need in planner.others(job.passage.text, prediction, job.true_class)}
-    tried = [store.read("attribution", keys[need.name.replace(need.kind, "attribution", 1)]) for need in wanted]
+    names = [need.name.replace(need.kind, "attribution", 1) for need in wanted]
+    tried = [made.get(keys[name]) or store.read("attribution", keys[name]) for name in names]
     found = [(need, attribution) for need, attribution in zip(wanted, tried, strict=True) if isinstance(attribution, Attribution)]
     for need, attribution in found:
         if need.kind == "precision":
-            yield need.key, precision(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
-    trials = [(need.key, attribution) for need, attribution in found if need.kind == "faithfulness"]
+            yield need, precision(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
+    trials = [(need, attribution) for need, attribution in found if need.kind == "faithfulness"]
     records = faithfulness(classifier, encoded, [attribution for _, attribution in trials], method_parameters(settings, "faithfulness")) if trials else []
-    yield from zip([key for key, _ in trials], records, strict=True)
+    yield from zip([need for need, _ in trials], records, strict=True)
 
 
 def _heads(
-    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], store: Store, planner: Planner
-) -> Iterator[tuple[str, Record]]:
-    """Ask how each head of the model moves the scores of the classes that are explained; predictions are in the store by now."""
+    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], predictions: Mapping[str, Prediction]
+) -> Iterator[tuple[Need, Record]]:
+    """Ask how each head of the model moves the scores of the classes that are explained."""
     wanted = {job: need for job in batch for need in missing[job.passage.id] if need.kind == "heads"}
-    if not wanted:
-        return
-    targets = []
-    for job in wanted:
-        prediction = store.read("prediction", planner.prediction(job.passage.text).key)
-        assert isinstance(prediction, Prediction)
-        targets.append(targets_of(prediction, job.true_class))
-    found = head_effects(classifier, [encoded[job.passage.id].parts[0] for job in wanted], targets)
-    yield from zip([need.key for need in wanted.values()], found, strict=True)
+    if wanted:
+        targets = [targets_of(predictions[job.passage.id], job.true_class) for job in wanted]
+        yield from zip(wanted.values(), head_effects(classifier, [encoded[job.passage.id].parts[0] for job in wanted], targets), strict=True)

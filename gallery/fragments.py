@@ -1,5 +1,6 @@
 """Records -> HTML fragments, through Jinja2 with autoescape; pure."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -245,6 +246,43 @@ class Neighbour:
     title: str
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """Where a passage's page finds what is not within it; each empty where there is none."""
+
+    site: str
+    """The front page, with a slash at the end."""
+    data: str
+    """The passage's folder of numbers, with a slash at the end."""
+    attention: str
+    """The folder of its attention, with a slash at the end."""
+    heads: str
+    """The picture of all heads."""
+    words: str
+    """The numbers of all views."""
+    scales: str
+    """The scales of the whole gallery."""
+    shaded: str
+    """The picture of the shaded passage."""
+
+
+def addresses_within(ident: str) -> Addresses:
+    """Return the addresses for a page of the site."""
+    data = f"../../data/{ident}/"
+    return Addresses("../../", data, f"{data}attention/", f"{data}attention/heads.png", f"{data}words.json", "../../data/scales.json", f"{data}shaded.svg")
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """What a passage's page offers to take away, besides files."""
+
+    bibtex: str
+    program: str | None
+    """A program that computes the numbers again, if there is one."""
+    exact: bool
+    """Whether its numbers are the same to rounding."""
+
+
 def passage_fragment(
     code: str,
     header: Header,
@@ -258,11 +296,14 @@ def passage_fragment(
     author_slugs: Sequence[str],
     side_by_side: Sequence[Multiple],
     carried: Carried,
+    addresses: Addresses,
+    downloads: Downloads,
     precision: Precision | None = None,
 ) -> Markup:
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
     first = ways[0]
+    scale = max((abs(v) for v in first.words), default=0.0)
     return _render(
         code,
         "passage.html",
@@ -276,7 +317,8 @@ def passage_fragment(
         predicted=prediction.ranking[0],
         views=ways,
         view=first,
-        scale=max((abs(v) for v in first.words), default=0.0),
+        scale=scale,
+        decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
         paragraphs=paragraphs(prediction, first.words),
         unread=prediction.text[prediction.cut :].strip(),
         word_rows=word_rows(prediction, first),
@@ -296,6 +338,8 @@ def passage_fragment(
         bertviz=bertviz,
         previous=neighbours[0],
         following=neighbours[1],
+        addresses=addresses,
+        downloads=downloads,
     )
 
 

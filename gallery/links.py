@@ -75,6 +75,8 @@ def _tag(found: Found, tag: str, text: str) -> None:
     if href is not None:
         names_only = tag in {"a", "area"} or (tag == "link" and set(attributes.get("rel", "").lower().split()) <= _ONLY_NAMES)
         (found.links if names_only else found.resources).append(href)
+    if tag == "meta" and attributes.get("property") in {"og:url", "og:image"}:
+        found.links.append(attributes.get("content", ""))
     if "style" in attributes:
         found.resources += read_css(attributes["style"])
 

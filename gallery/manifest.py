@@ -7,12 +7,12 @@ Every line carries its own sha256, so that a changed title or figure is found as
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gallery.errors import StoreError
 from gallery.records import SCHEMA, Model, canonical
-from gallery.store import MANIFEST, Store, write_whole
+from gallery.store import MANIFEST, Store
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Header:
     """Attribution methods, the one shown first in front."""
     scripts: str | None
     """Key of the scripts that bertviz's views need."""
+    parts: dict[str, Any] = field(default_factory=dict)
+    """What the keys of the entries are made of besides the passages, as `Planner.parts` gives it."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,21 @@ class Row:
 
 
 def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
-    """Write the manifest in one step.
+    """Write the manifest in one step, row by row, so that a long one is never held.
 
     Raises StoreError where the system refuses.
     """
-    lines = [_seal({"schema": SCHEMA, **asdict(header)}), *(_seal(asdict(row)) for row in rows)]
-    lines.append(_seal({"rows": len(lines) - 1}))
-    write_whole(store.folder / MANIFEST, ("\n".join(lines) + "\n").encode())
+    written = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal written
+        yield _seal({"schema": SCHEMA, **asdict(header)})
+        for row in rows:
+            written += 1
+            yield _seal(asdict(row))
+        yield _seal({"rows": written})
+
+    store.files.write(MANIFEST, (f"{line}\n".encode() for line in lines()))
 
 
 def read_header(store: Store) -> Header:
@@ -56,14 +66,13 @@ def read_header(store: Store) -> Header:
 
     Raises StoreError where there is no manifest, or it is of another schema.
     """
-    path = store.folder / MANIFEST
+    path = store.files.where(MANIFEST)
     try:
-        with path.open(encoding="utf-8") as stream:
-            head: dict[str, Any] = _unseal(stream.readline())
+        head = _unseal(next(store.files.lines(MANIFEST), ""))
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
-        return Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"])
+        return Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}))
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
@@ -77,16 +86,15 @@ def read_rows(store: Store) -> Iterator[Row]:
 
     Raises StoreError, naming the line, where one is damaged or lines are missing at the end.
     """
-    path = store.folder / MANIFEST
+    path = store.files.where(MANIFEST)
     number = 0
     try:
-        with path.open(encoding="utf-8") as stream:
-            for number, line in enumerate(stream):
-                values = _unseal(line)
-                if values.get("rows") == number - 1:
-                    return
-                if number:
-                    yield Row(**{**values, "targets": tuple(values["targets"])})
+        for number, line in enumerate(store.files.lines(MANIFEST)):
+            values = _unseal(line)
+            if values.get("rows") == number - 1:
+                return
+            if number:
+                yield Row(**{**values, "targets": tuple(values["targets"])})
         raise ValueError("it is cut short")
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error

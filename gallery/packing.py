@@ -16,6 +16,7 @@ from typing import IO, cast
 
 from gallery.errors import StoreError
 from gallery.manifest import read_header, read_rows
+from gallery.places import Place
 from gallery.records import KINDS, decode
 from gallery.store import LOCK, MANIFEST, Store
 
@@ -28,28 +29,28 @@ _BLOCKS = 4096
 _NAME = re.compile(rf"{re.escape(MANIFEST)}|({'|'.join(KINDS)})/([0-9a-f]{{2}})/\2[0-9a-f]{{62}}\.safetensors")
 
 
-def pack(folder: Path, file: Path, everything: bool = False) -> tuple[int, int]:
+def pack(place: Place, file: Path, everything: bool = False) -> tuple[int, int]:
     """Write the manifest, and the entries it names, into one tar file (`.tar` or `.tar.gz`); return how many files, and its bytes.
 
     `everything` adds what earlier settings left in the store. Every entry is read and its checksum held against it;
     raises StoreError for one that is damaged or missing.
     """
-    store = Store(folder)
+    store = Store(place)
     header, rows = read_header(store), read_rows(store)
     wanted = {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}
     wanted |= {("scripts", header.scripts)} if header.scripts else set()
     wanted |= {(kind, key) for kind, key in store.entries() if kind in KINDS} if everything else set()
-    names = [MANIFEST, *(store.path(kind, key).relative_to(folder).as_posix() for kind, key in sorted(wanted))]
+    names = [MANIFEST, *(store.name(kind, key) for kind, key in sorted(wanted))]
     contents = {}
     for name in names:
-        content = _read(folder, name)
+        content = _read(store, name)
         contents[name] = [len(content), sha256(content).hexdigest()]
     handle, fresh = tempfile.mkstemp(prefix=".packing-", dir=_made(file.parent))
     try:
         with os.fdopen(handle, "wb") as raw, _compressed(raw, file) as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             _add(archive, LIST, json.dumps(contents, sort_keys=True, separators=(",", ":")).encode())
             for name in names:
-                _add(archive, name, _read(folder, name))
+                _add(archive, name, _read(store, name))
         os.chmod(fresh, 0o644)
         os.replace(fresh, file)
     except OSError as error:
@@ -164,12 +165,12 @@ def _sound(name: str, content: bytes) -> None:
         decode(content, name.split("/")[0])
 
 
-def _read(store: Path, name: str) -> bytes:
+def _read(store: Store, name: str) -> bytes:
     try:
-        content = (store / name).read_bytes()
+        content = store.files.read(name)
         _sound(name, content)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{store / name}: damaged ({error}). Run: python build.py explain") from error
+        raise StoreError(f"{store.files.where(name)}: damaged ({error}). Run: python build.py explain") from error
     return content
 
 

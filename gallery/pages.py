@@ -13,7 +13,9 @@ from slugify import slugify
 
 from gallery import fragments
 from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
+from gallery.card import beginning, described, passage_card, site_card
 from gallery.carried import Carried, carried_files
+from gallery.citation import Publication, downloads
 from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
 from gallery.measures import Tested, tested
@@ -23,6 +25,7 @@ from gallery.paging import behind, cut, front
 from gallery.passages import RESERVED
 from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
+from gallery.shaded import shaded_passage
 from gallery.store import Store
 from gallery.vocabulary import text_language
 
@@ -115,6 +118,7 @@ def read_records(store: Store, row: Row) -> dict[str, Record]:
 
 def passage_page(
     code: str,
+    publication: Publication,
     header: Header,
     row: Row,
     records: Mapping[str, Record],
@@ -139,6 +143,8 @@ def passage_page(
         slugs,
         multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
         carried,
+        fragments.addresses_within(row.id),
+        downloads(code, publication, header, row, attributions),
         next((record for record in records.values() if isinstance(record, Precision)), None),
     )
     return Page(
@@ -146,7 +152,7 @@ def passage_page(
         address=f"passages/{row.id}/",
         slots={"passage": fragment},
         title=row.title,
-        description=f"{header.model.labels[row.true_class]}. {row.title}",
+        description=described(code, header, row, prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]),
     )
 
 
@@ -263,6 +269,32 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
         (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
+def write_pictures(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+    """Write the card beside a passage's page, and the shaded passage beside its numbers."""
+    prediction, attributions = _explained(records)
+    view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
+    shaded = fragments.paragraphs(prediction, view.words)
+    for path, content in (
+        (out / "passages" / row.id / "card.png", passage_card(code, header, row, prediction, shaded, publication.name)),
+        (out / "data" / row.id / "shaded.svg", shaded_passage(code, header, row, prediction, view, shaded, publication.address(row.id)).encode()),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+def gallery_card(code: str, publication: Publication, header: Header, gathered: Gathered, store: Store) -> bytes:
+    """Return the card of the pages that are about no one passage, with the beginning of the one that was recognised most surely."""
+    shaded: list[list[fragments.Piece]] = []
+    if gathered.surest is not None:
+        _, row = gathered.surest
+        prediction, attributions = _explained(read_records(store, row))
+        shaded = fragments.paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
+    count, language = len(gathered.cards), fragments.speech(code)
+    right = sum(card.right for card in gathered.cards) / (count or 1)
+    figures = f"{count} {language.ngettext('passage', 'passages', count)} · {language.gettext('%(share)s recognised') % {'share': language.percent(right)}}"
+    return site_card(publication.name, publication.description, figures, beginning(shaded))
+
+
 def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -287,6 +319,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
                     {
                         "method": a.method,
                         "class": labels[a.target],
+                        "target": a.target,
                         "output": a.output,
                         "output_value": a.output_value,
                         "baseline_value": a.baseline_value,

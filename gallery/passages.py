@@ -11,6 +11,7 @@ import yaml
 from gallery import references
 from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError
+from gallery.lookup import Lookup
 from gallery.references import Texts
 from gallery.tables import TABLES, Row, is_dataset, read_dataset
 
@@ -63,7 +64,7 @@ def read_passages(places: Iterable[str], root: Path = Path(), texts: Path | None
     if texts is not None and not texts.is_dir():
         raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")
     library = Texts(texts)
-    seen: dict[str, str] = {}
+    seen = Lookup()
     for place in places:
         for origin, read in _rows(root / place, place):
             try:

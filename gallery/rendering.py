@@ -15,10 +15,12 @@ from pathlib import Path
 from jinja2 import meta
 
 from gallery.carried import Carried
+from gallery.citation import Publication
 from gallery.fragments import Neighbour, environment
 from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
-from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data
+from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
+from gallery.places import Place
 from gallery.records import Record, canonical
 from gallery.remembered import written
 from gallery.store import Store
@@ -28,7 +30,7 @@ TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
 _SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
 _HERE = Path(__file__).parent
-_TEMPLATES = ("passage.html", "strip.html", "bertviz.html")
+_TEMPLATES = ("passage.html", "reproduce.txt", "shaded.svg", "strip.html", "bertviz.html")
 _FEW = 64
 """So few passages are rendered before further processes have started."""
 
@@ -48,7 +50,8 @@ class Bench:
 
     code: str
     """The interface's language."""
-    store: Path
+    publication: Publication
+    store: Place
     header: Header
     shells: Path
     """The site that MkDocs made of the shells."""
@@ -61,6 +64,7 @@ class Bench:
         shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
         parts = {
             "code": self.code,
+            "publication": asdict(self.publication),
             "header": asdict(self.header),
             "shell": shell,
             "carried": asdict(self.carried),
@@ -79,7 +83,7 @@ def page_of(bench: Bench, work: Work) -> tuple[Page, Mapping[str, Record]]:
     if not bench.carried.bertviz:
         records.pop("bertviz", None)
     slugs = author_slugs(bench.header.model.labels)
-    return passage_page(bench.code, bench.header, work.row, records, work.near, slugs, bench.carried), records
+    return passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, slugs, bench.carried), records
 
 
 def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
@@ -90,6 +94,7 @@ def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
     page, records = page_of(bench, work)
     data = bench.out / "data" / work.row.id
     write_data(bench.code, data, bench.header, work.row, records, bench.carried)
+    write_pictures(bench.code, bench.publication, bench.out, bench.header, work.row, records)
     stamp(page, bench.shells, bench.out)
     files = sorted(path for folder in (bench.out / page.address, data) for path in folder.rglob("*") if path.is_file())
     summary = summarise(bench.code, bench.header, work.row, records)
@@ -162,4 +167,5 @@ def _program() -> dict[str, str]:
     """Return the digests of what this process runs: the gallery's modules and texts, the libraries' versions."""
     files = sorted([*_HERE.rglob("*.py"), *(_HERE / "locale").rglob("*.po")])
     digests = {path.relative_to(_HERE).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in ("babel", "jinja2", "markupsafe", "numpy", "python-slugify")}
+    libraries = ("babel", "fontpkg-pt-serif", "jinja2", "markupsafe", "numpy", "pillow", "python-slugify")
+    return digests | {"dictionary": dictionary_version()} | {name: version(name) for name in libraries}

@@ -8,10 +8,11 @@ import numpy as np
 
 from gallery.attribution.sanity import sanity
 from gallery.classifier import load_classifier
-from gallery.config import Settings, method_parameters
+from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.manifest import Row, read_header, read_rows, write_manifest
-from gallery.plan import Need, Planner, entry_names
+from gallery.places import place_of
+from gallery.plan import Need, Planner, entry_names, sanity_parameters
 from gallery.progress import progress
 from gallery.records import Array, Prediction, Sanity
 from gallery.sources import resolve_model, resolve_tokenizer
@@ -24,7 +25,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
     What the store has already is not computed again. Raises a GalleryError where nothing is explained yet, the model is
     another one than what was explained, or an id is unknown.
     """
-    store = Store(root / settings.store)
+    store = Store(place_of(settings.store, root))
     header, rows = read_header(store), list(read_rows(store))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
@@ -39,7 +40,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
         classifier = load_classifier(model, tokenizer, settings)
         with progress("randomising", len(missing) * (header.model.layers + 3)) as advance:
             for ident, lacking in missing.items():
-                methods = {need.method: method_parameters(settings, need.method) for need in lacking}
+                methods = {need.method: sanity_parameters(settings, need.method) for need in lacking}
                 encoded = classifier.encode(predictions[ident].text)
                 found = sanity(classifier, encoded, lacking[0].target, methods, lambda step, ident=ident: advance(f"{ident}: {step}"))  # type: ignore[misc]
                 for need, record in zip(lacking, found, strict=True):

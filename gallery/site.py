@@ -26,21 +26,25 @@ from mkdocs.exceptions import MkDocsException
 from mkdocs.utils.yaml import yaml_load
 
 from gallery.carried import carried_by
+from gallery.citation import read_publication
 from gallery.config import Settings
 from gallery.errors import SiteError
 from gallery.fitting import fit
 from gallery.fragments import Neighbour, speech
 from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, list_index, list_pages, write_scripts, write_shared
+from gallery.pages import Gathered, gallery_card, list_index, list_pages, write_scripts, write_shared
 from gallery.paging import cut
+from gallery.places import place_of
 from gallery.policy import protect
+from gallery.reliability import reliability_page
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.scale_page import scale_pages
 from gallery.store import Store
 from gallery.swap import put_in_place
 
 _STATIC = Path(__file__).parent / "static"
+_THEME = Path(__file__).parent / "theme"
 _SHELLS = ("passages/shell/", "passages/page/", "authors/shell/")
 """Where the shells of pages lie that are stamped under other addresses."""
 _KEPT = "kept.sqlite"
@@ -79,7 +83,8 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
     protect(bench.shells)
 
     site = root / "site"
-    shutil.rmtree(bench.out, ignore_errors=True)
+    if bench.out.exists():
+        shutil.rmtree(bench.out)
     shutil.copytree(bench.shells, bench.out)
     for shell in _SHELLS:
         shutil.rmtree(bench.out / shell)
@@ -96,6 +101,8 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
                 raise OvertakenError
             gathered.add(row, summary)
             rendered += new
+        card = gallery_card(bench.code, bench.publication, bench.header, gathered, Store(bench.store))
+        (bench.out / "assets" / "gallery" / "card.png").write_bytes(card)
         _finish(bench, gathered, root / "site_src", config["site_url"] or "")
         put_in_place(bench.out, site)
     unchanged = len(gathered.cards) - rendered
@@ -109,12 +116,11 @@ def bench_of(settings: Settings, config_file: Path) -> Bench:
     Raises StoreError where nothing has been explained yet.
     """
     root = config_file.parent
-    theme = _own(config_file).get("theme")
-    code = theme.get("language", "en") if isinstance(theme, dict) else "en"
-    store = Store(root / settings.store)
+    publication = read_publication(config_file)
+    store = Store(place_of(settings.store, root))
     header = read_header(store)
     shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
-    return Bench(code, store.folder, header, shells, out, carried_by(settings, header.model.layers))
+    return Bench(publication.language, publication, store.place, header, shells, out, carried_by(settings, header.model.layers))
 
 
 def works_of(bench: Bench) -> list[Work]:
@@ -156,6 +162,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
+    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_THEME))
     config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
     script = ExtraScriptValue("assets/gallery/gallery.js")
     script.type = "module"
@@ -166,7 +173,8 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
 def _write_docs(code: str, root: Path) -> None:
     """Write build/docs: what people wrote, in the interface's language, and the shells."""
     docs = root / "build" / "docs"
-    shutil.rmtree(docs, ignore_errors=True)
+    if docs.exists():
+        shutil.rmtree(docs)
     docs.mkdir(parents=True)
     source = root / "site_src"
     for path in sorted(source.glob("*.md")):
@@ -197,9 +205,15 @@ def _write_docs(code: str, root: Path) -> None:
 def _finish(bench: Bench, gathered: Gathered, source: Path, site_url: str) -> None:
     """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
     found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
-    for page in (*list_pages(bench.code, bench.header, gathered, Store(bench.store)), *scale_pages(bench.code, source)):
-        if stamp(page, bench.shells, bench.out):
-            found.append(Found(page.address, page.title, page.search))
+    found += [
+        Found(page.address, page.title, page.search)
+        for page in (
+            *list_pages(bench.code, bench.header, gathered, Store(bench.store)),
+            *scale_pages(bench.code, source),
+            reliability_page(bench.code, source),
+        )
+        if stamp(page, bench.shells, bench.out)
+    ]
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
     write_shared(gathered, bench.header, bench.out)

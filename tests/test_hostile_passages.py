@@ -13,7 +13,8 @@ from gallery.passages import RESERVED, Passage, read_passages
 NAMES = [
     "../etc/passwd", "..", ".", "/etc/passwd", "a/b", "a\\b", "C:\\boot", "c:", "a:b", "a.", "a..", ".hidden",
     "con", "aux", "nul", "com1", "lpt9", "prn",
-    "shell", "page", "a" * 101, "a" * 300, "Ася", "ася", unicodedata.normalize("NFD", "й"), "A", "a b", "a--b", "-a", "a-", "a\n", "a\0", "%2e%2e", "~", "a?b", "a#b", "",
+    "shell", "page", "a" * 101, "a" * 300, "Ася", "ася", unicodedata.normalize("NFD", "й"),
+    "A", "a b", "a--b", "-a", "a-", "a\n", "a\0", "%2e%2e", "~", "a?b", "a#b", "",
 ]  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from gallery.records import Attribution
 def occlusion(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Take out one word at a time, and give it what the output loses.
 
-    parameters: erase `mask` | `pad`, what stands in its place. Cost: one forward pass a word, for all targets together.
+    parameters: erase `mask` | `pad`, what stands in its place. Cost: one forward pass a word, and one
+    more, for all targets together; no backward pass.
     """
     results = []
     for encoded, wanted in zip(batch, targets, strict=True):

@@ -20,7 +20,7 @@ def rationale(classifier: Classifier, batch: Sequence[Encoded], targets: Sequenc
     A word of the rationale keeps its attribution, every other one has 0; `extra` holds the words' numbers, the
     probability of the class with them alone, and whether there is such a set at all. The result cannot be
     shortened by any single word; that no other set is shorter is not promised.
-    Cost: integrated gradients, one forward pass for each word tried in order (in batches of growing size), and one for
+    Cost: that of integrated gradients, one forward pass for each word tried in order (in batches of growing size), and one for
     each word of the set when pruning.
     """
     results = []

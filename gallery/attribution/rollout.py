@@ -14,7 +14,7 @@ def attention_rollout(classifier: Classifier, batch: Sequence[Encoded], targets:
     """Follow attention from the token that the classifier reads down to the passage, as if it were all that mixes tokens.
 
     Without sign, and the same for every class: it tells where information may have flowed, not what it argued for.
-    Cost: one forward pass, with all attention weights in memory.
+    Cost: one forward pass, with all attention weights in memory; no backward pass.
     """
     results = []
     for encoded, wanted in zip(batch, targets, strict=True):

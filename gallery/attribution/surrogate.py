@@ -20,7 +20,7 @@ def lime(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Seq
 
     Of each sampled text a uniform number of words is left out; its weight falls with the cosine distance from the whole
     passage, kernel width 25 and ridge 1 as in the authors' code. A word's value is its coefficient.
-    parameters: samples, erase. Cost: `samples` forward passes, for all targets together.
+    parameters: samples, erase. Cost: `samples` forward passes, for all targets together; no backward pass.
     """
     results = []
     for encoded, wanted in zip(batch, targets, strict=True):
@@ -68,7 +68,7 @@ def shapley(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[
     Lundberg & Lee 2017 (arXiv:1705.07874): least squares over sets of words, drawn in complementary pairs with the
     Shapley kernel's weight by size, under the condition that the values add up to F(passage) - F(all words erased). Exact where
     all sets fit into the budget; with fewer sets than words only a rough ranking.
-    parameters: samples, the budget of forward passes for all targets together; erase.
+    parameters: samples, erase. Cost: `samples` forward passes at most, for all targets together; no backward pass.
     """
     results = []
     for encoded, wanted in zip(batch, targets, strict=True):

@@ -88,6 +88,18 @@ export function served(folder) {
   };
 }
 
+/** How `src` begins where the page itself holds the files, as base64 in scripts: gallery/export.py writes such pages. */
+export const HELD = "held:";
+
+/** The source that reads what the page holds. @param {string} folder as the scripts name it @returns {Source} */
+export function held(folder) {
+  return async (name) => {
+    const script = document.querySelector(`script[data-file="${CSS.escape(folder + name)}"]`);
+    if (!script) throw new Error(name);
+    return Uint8Array.from(atob(script.textContent?.trim() ?? ""), (character) => character.charCodeAt(0));
+  };
+}
+
 /** Asks for a file and unpacks it, unless the server has unpacked it already. @param {Source} source @param {string} name */
 async function unpacked(source, name) {
   try {

@@ -42,8 +42,9 @@ export class HeadGrid {
     const select = make("select", {}, ...["model", ...index.summary_names].map((name) => make("option", { value: name }, told.text(`sort_${name}`))));
     select.addEventListener("change", () => told.sort(select.value));
     this.select = select;
+    this.several = make("input", { type: "checkbox" });
     const board = /** @type {HTMLElement} */ (figure.querySelector(".board"));
-    const aside = make("div", { class: "aside" }, make("label", { class: "sort" }, `${told.text("sort")} `, select), this.preview, this.sentence);
+    const aside = make("div", { class: "aside" }, make("label", { class: "sort" }, `${told.text("sort")} `, select), make("label", { class: "several" }, this.several, ` ${told.text("several")}`), this.preview, this.sentence);
     board.replaceWith(make("div", { class: "board live" }, this.table, aside));
     this.sort = "";
     /** @type {Map<string, HTMLButtonElement>} */
@@ -53,7 +54,7 @@ export class HeadGrid {
     this.table.addEventListener("pointerover", (event) => this.#point(event.target));
     this.table.addEventListener("focusin", (event) => this.#point(event.target));
     this.table.addEventListener("pointerleave", () => this.#rest());
-    this.table.addEventListener("click", (event) => this.#open(event.target, event.ctrlKey || event.metaKey || event.shiftKey));
+    this.table.addEventListener("click", (event) => this.#open(event.target, this.several.checked || event.ctrlKey || event.metaKey || event.shiftKey));
     this.table.addEventListener("keydown", (event) => this.#key(event));
     /** @type {[number, number][]} */
     this.open = [];

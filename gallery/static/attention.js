@@ -1,6 +1,6 @@
 // <gallery-attention src="folder/">: every head of a passage, as a grid, a map, a lit-up text, lines and neurons.
 
-import { AttentionData, FetchError, served } from "./attention-data.js";
+import { AttentionData, FetchError, HELD, held, served } from "./attention-data.js";
 import { csvFile, drawnPicture, mapPicture, pngFile, readingPicture, save, svgFile } from "./attention-export.js";
 import { HeadGrid, leaning } from "./attention-grid.js";
 import { HeatMap, colours } from "./attention-heatmap.js";
@@ -56,7 +56,7 @@ export class GalleryAttention extends HTMLElement {
     this.strings = strings ? JSON.parse(strings) : {};
     this.listening = new AbortController();
     const { signal } = this.listening;
-    if (location.protocol === "file:") {
+    if (location.protocol === "file:" && !this.getAttribute("src")?.startsWith(HELD)) {
       this.querySelector(".unserved")?.classList.add("shown");
       return;
     }
@@ -94,9 +94,10 @@ export class GalleryAttention extends HTMLElement {
     return new Intl.NumberFormat(this.closest("[lang]")?.getAttribute("lang") ?? undefined, format).format(share);
   }
 
-  /** Where the data come from: the folder that `src` names. */
+  /** Where the data come from: the folder that `src` names, on the server or in the page. */
   source() {
-    return served(this.getAttribute("src") ?? "");
+    const folder = this.getAttribute("src") ?? "";
+    return folder.startsWith(HELD) ? held(folder) : served(folder);
   }
 
   /** Fetches the index and puts the controls in place. */

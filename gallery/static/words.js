@@ -1,5 +1,5 @@
 // <gallery-words>: the passage, shaded by what each word adds to the score of a class.
-import { className, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
+import { className, decimals, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
 
 /**
  * @typedef {import("./shading.js").View} View
@@ -19,6 +19,8 @@ export class GalleryWords extends HTMLElement {
     this.text = /** @type {HTMLElement} */ (this.querySelector(".g-text"));
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
     this.current = 0;
+    /** Where the shading ends, once a view was chosen. @type {number|undefined} */
+    this.end = undefined;
     this.word = -1;
     this.form = /** @type {HTMLFormElement} */ (this.querySelector(".g-switch"));
     this.form.addEventListener("change", (event) => {
@@ -141,11 +143,12 @@ export class GalleryWords extends HTMLElement {
     }
     if (asked !== this.asked || !this.isConnected) return;
     this.current = index;
+    this.end = scale;
     this.scaled = this.scale.checked;
     const values = views[index].values ?? [];
     this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
     for (const end of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-end]"))) {
-      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, 2);
+      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, decimals(scale));
     }
     this.select(this.word);
     this.remember();

@@ -12,6 +12,8 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -79,12 +81,25 @@ class Passage:
         return sum(len(content) for content in self.files.values())
 
 
-def excerpt(classifier: Classifier, tokens: int) -> Passage:
+def load(folder: str | Path) -> Classifier:
+    """Return the classifier of a folder."""
+    path = Path(folder).resolve()
+    source = (path.name, path.parent)
+    return load_classifier(resolve_model(*source), resolve_tokenizer(*source), Settings(model=path.name))
+
+
+def demo_text(classifier: Classifier, tokens: int) -> Encoded:
     """Return the beginning of the longest demo passage, so many tokens with the special ones."""
     text = TEXT.read_text("utf-8").split("---\n", 2)[2].strip()
     offsets = classifier.encode(text).offsets
     encoded = classifier.encode(text[: offsets[tokens - 2][1]])
     assert len(encoded.ids) == tokens, (len(encoded.ids), tokens)
+    return encoded
+
+
+def excerpt(classifier: Classifier, tokens: int) -> Passage:
+    """Return an excerpt, explained and published."""
+    encoded = demo_text(classifier, tokens)
     (record,) = attend(classifier, [encoded], AttentionSettings())
     (prediction,) = classifier.predict([encoded])
     classifier.model.set_attn_implementation("eager")
@@ -96,6 +111,28 @@ def excerpt(classifier: Classifier, tokens: int) -> Passage:
         environment("ru").get_template("attention.html").render(prediction=prediction, attention=record, data_url=folder, picture_url=f"{folder}heads.png")
     )
     return Passage(encoded, attention_files(prediction, record), weights, PAGE.format(OURS, fragment))
+
+
+EXPLAIN = """
+import resource, sys
+sys.path.insert(0, "tests/benchmarks")
+from attention import demo_text, load
+from gallery.attention import attend
+from gallery.config import AttentionSettings
+
+classifier = load(sys.argv[1])
+encoded = demo_text(classifier, int(sys.argv[2]))
+classifier.predict([encoded])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+attend(classifier, [encoded], AttentionSettings())
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+def explain_mb(folder: Path, tokens: int) -> float:
+    """Return the megabytes that taking a passage's attention needs above the model that has just read it, in a process of its own."""
+    command = [sys.executable, "-c", EXPLAIN, str(folder), str(tokens)]
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout.split()[-1])
 
 
 def fidelity(passage: Passage) -> tuple[float, float]:
@@ -300,11 +337,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=ROOT / "gallery" / "demo" / "classifier", help="folder of a classifier and its tokenizer")
     parser.add_argument("--json", type=Path, help="file that the figures are written to")
     options = parser.parse_args()
-    folder = options.model.resolve()
-    source = (folder.name, folder.parent)
-    classifier = load_classifier(resolve_model(*source), resolve_tokenizer(*source), Settings(model=folder.name))
+    classifier = load(options.model)
     console = Console()
     figures, table = measure(classifier, console)
+    if sys.platform == "linux":  # elsewhere ru_maxrss has another unit
+        figures["explain_mb_510"] = explain_mb(options.model.resolve(), LENGTHS[-1])
     console.print(table)
     report = Table("figure", "value", title=f"{classifier.card.layers} layers, {classifier.card.heads} heads, hidden {classifier.card.hidden}")
     for name, value in figures.items():

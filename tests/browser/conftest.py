@@ -35,12 +35,18 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="session")
-def site_folder(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build a Russian gallery of three passages and give its site's folder."""
+def gallery(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a Russian gallery of three passages and give its mkdocs.yml."""
     config = make_gallery(tmp_path_factory.mktemp("site"), tiny("bert"))
     result = run(config)
     assert result.exit_code == 0, result.output
-    return config.parent / "site"
+    return config
+
+
+@pytest.fixture(scope="session")
+def site_folder(gallery: Path) -> Path:
+    """Give the folder of that gallery's site."""
+    return gallery.parent / "site"
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ from gallery.sources import resolve_model, resolve_tokenizer
 pytestmark = pytest.mark.browser
 GALLERY = Path(__file__).parents[2] / "gallery"
 TEXT = "Свой человек пришёл домой поздно: ёлка, 🎄 и Йорик. «Что же это?» — спросила она."
-PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src 'self' data: blob:">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/attention.js"></script></head>
 <body data-md-color-scheme="default">{}</body></html>"""
@@ -273,6 +273,7 @@ def test_the_grid_opens_a_head_from_the_keyboard_and_sorts_by_what_heads_do(page
     page.keyboard.press("Enter")
     assert "head-1.2" in page.url
     page.locator(".sort select").select_option("previous")
+    page.wait_for_selector("gallery-attention:not([aria-busy])")
     shares = shown.record.summary[..., shown.record.summary_names.index("previous")]
     first = [int(n) for n in str(page.locator(".cell").first.get_attribute("data-head")).split(".")]
     assert shares[first[0], first[1]] == shares.max()
@@ -422,3 +423,21 @@ def test_an_excerpt_lights_up_as_in_the_whole_passage(page: Any, tiny: Callable[
         assert page.eval_on_selector(".passage", "e => e.textContent").endswith("спросила она.")
         assert "first" in page.locator(".left-out").inner_text()
     assert page.problems == []
+
+
+def test_a_finger_chooses_several_heads_and_holds_a_word(chromium: Any, shown: Shown) -> None:
+    context = chromium.new_context(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    visit(page, shown, "of-head_head-1.2_unit-tokens_special-shown")
+    page.locator(".several").tap()
+    page.locator('[data-head="2.3"]').tap()
+    page.wait_for_selector('[data-head="2.3"][aria-pressed]')
+    assert "head-1.2,3.4" in page.url
+    page.locator(".passage .unit").nth(2).tap()
+    wanted = (shown.weights[0, 1] + shown.weights[2, 3]) / 2
+    assert np.abs(lit(page) - shades(wanted[2], np.ones(len(wanted), bool))).max() < 0.015
+    page.locator('[data-head="0.1"]').tap()
+    page.wait_for_selector('[data-head="0.1"]:not([aria-pressed])')
+    assert "head-3.4_word-2" in page.url
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()

@@ -28,13 +28,27 @@ from gallery.references import Texts
 CORPUS = Path(__file__).parent / "corpus"
 _TOKENS = [
     b"---\n", b"\n", b"\r\n", b"\r", b": ", b"- ", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!!", b"!!python/name:os.system", b"!!binary ", b"!!timestamp ",
-    b"!!set ", b"!!int ", b"!!float ", b"!!bool ", b"!!null ", b"<<: ", b"? ", b"|\n", b">\n", b'"', b"'", b"#", b"%YAML 1.1\n", b"@", b"`", b"\\", b"\\x", b"\\ud800",
-    b"\0", b"\x1b", b"\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", b"0x", b"0b_", b"0o", b"1_0", b"1:60", b".inf",
-    b".nan", b"-.5e+9999", b"9" * 40, b"2024-99-99", b"2001-12-14t21:59:43.10-25:00", b"0000-00-00", b"true", b"~", b"=", b"id", b"true_class", b"title", b"text", b"source",
+    b"!!set ", b"!!int ", b"!!float ", b"!!bool ", b"!!null ", b"<<: ", b"? ", b"|\n", b">\n", b'"', b"'", b"#",
+    b"%YAML 1.1\n", b"@", b"`", b"\\", b"\\x", b"\\ud800",
+    b"\0", b"\x1b", b"\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xff", b"\xc3", b"\xed\xa0\x80",
+    b"\xf0\x9f\x98\x80", b"0x", b"0b_", b"0o", b"1_0", b"1:60", b".inf",
+    b".nan", b"-.5e+9999", b"9" * 40, b"2024-99-99", b"2001-12-14t21:59:43.10-25:00", b"0000-00-00", b"true", b"~", b"=",
+    b"id", b"true_class", b"title", b"text", b"source",
     b"url", b"sha256", b"start", b"length", b"encoding", b",", b";", b"\t", b'""', b'",', b"null", b"NaN", b"1e999", b"-0", b"\\u0000", b"../", b"con",
     b"javascript:", b"data:text/html,",
 ]  # fmt: skip
-_FRONT = "---\nid: one\ntrue_class: Чехов\ntitle: 'Заглавие: первое'\nwork: Ёлка\nsource: https://example.org/\nnote: |\n  Два\n  слова\n---\nТекст с ёлкой.\n".encode()
+_FRONT = """---
+id: one
+true_class: Чехов
+title: 'Заглавие: первое'
+work: Ёлка
+source: https://example.org/
+note: |
+  Два
+  слова
+---
+Текст с ёлкой.
+""".encode()
 _CSV = 'id,true_class,title,text\none,2,"Заглавие, с запятой","Первая строка.\nВторая ""в кавычках""."\ntwo,Чехов,,Текст\n'.encode()
 _JSONL = (
     '{"id": "one", "true_class": 2, "title": "Заглавие \\u00e9", "text": "Первая.\\nВторая."}\n{"id": "two", "true_class": "Чехов", "text": "😀"}\n'.encode()

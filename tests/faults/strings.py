@@ -24,6 +24,14 @@ FILE = Path(__file__).with_name("strings.txt")
 TOKENS = 512
 
 _PER_PASSAGE = 60
+_STRANGE = """() => {
+  const made = ['SCRIPT', 'OBJECT', 'EMBED', 'MARQUEE', 'VIDEO', 'AUDIO', 'BASE', 'LINK', 'META', 'STYLE', 'MATH'];
+  const runs = (attribute) => attribute.name.startsWith('on') || /^\\s*(javascript|data):/i.test(attribute.value);
+  const found = [...document.querySelectorAll('article *')].filter((e) => made.includes(e.tagName) || [...e.attributes].some(runs));
+  return found.map((e) => e.outerHTML.slice(0, 200));
+}"""
+_PASSAGE = """() => { const text = document.querySelector('.g-text').cloneNode(true);
+text.querySelectorAll('.g-unread > strong').forEach((note) => note.remove()); return text.textContent; }"""
 
 
 def strings() -> list[str]:
@@ -125,15 +133,12 @@ def look(address: str, gallery: Path, browser: Any) -> tuple[list[str], list[str
     page.on("pageerror", lambda error: ran.append(f"exception: {error}"))
     for row in rows:
         page.goto(f"{address}passages/{row['id']}/?attention=of-head_head-1.1", wait_until="load")
-        shown = page.evaluate("document.querySelector('.g-text').textContent")
+        shown = page.evaluate(_PASSAGE)
         hidden += [f"{row['id']}: text: {part!r}" for part in row["text"].split("\n\n") if _seen(part) not in _seen(shown)]
         for where, selector in (("title", "h1"), ("work", ".g-byline"), ("note", ".g-note"), ("true_class", ".g-byline"), ("source", ".g-provenance")):
             found = page.evaluate("s => [...document.querySelectorAll(s)].map(e => e.textContent).join(' ')", selector)
             hidden += [f"{row['id']}: {where}: {row[where]!r}"] if _seen(row[where]) not in _seen(found) else []
-        strange = page.evaluate(
-            "[...document.querySelectorAll('article *')].filter(e => [...e.attributes].some(a => a.name.startsWith('on') || /^\\s*(javascript|data):/i.test(a.value))"
-            " || ['SCRIPT', 'OBJECT', 'EMBED', 'MARQUEE', 'VIDEO', 'AUDIO', 'BASE', 'LINK', 'META', 'STYLE', 'MATH'].includes(e.tagName)).map(e => e.outerHTML.slice(0, 200))"
-        )
+        strange = page.evaluate(_STRANGE)
         ran += [f"{row['id']}: an element of its own: {element}" for element in strange]
         page.hover(".g-text .w >> nth=0")
         for summary in page.query_selector_all(".g-bertviz summary"):

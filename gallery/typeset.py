@@ -1,0 +1,116 @@
+"""Where every word stands when a passage is drawn: lines broken by widths that are measured in a font.
+
+The font is PT Serif, which the pages ask for too; it comes as a package, so that a picture looks alike wherever it is drawn.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import fontpkg
+from PIL import ImageFont
+
+from gallery.fragments import Piece
+
+_MEASURED = 1000  # pixels to the em at which advances are taken, so that hinting does not round them
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A stretch of text on its line."""
+
+    x: float
+    width: float
+    text: str
+    number: int | None
+    """Which word of the passage it belongs to; None for what is no word."""
+    css: str
+    """Its shade, as on the page."""
+
+
+@cache
+def face(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """Return the font in pixels to the em; laid out by Pillow itself, whatever libraries stand by."""
+    return ImageFont.truetype(str(fontpkg.path("PT Serif", weight=700 if bold else 400)), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@cache
+def _advance(character: str, bold: bool) -> float:
+    return face(_MEASURED, bold).getlength(character) / _MEASURED
+
+
+def width_of(text: str, size: float, bold: bool = False) -> float:
+    """Return how wide a text is, in pixels, at a size in pixels to the em."""
+    return size * sum(_advance(character, bold) for character in text)
+
+
+def set_lines(pieces: Iterable[Piece], width: float, size: float, bold: bool = False) -> list[list[Placed]]:
+    """Return one paragraph as lines no wider than `width`; broken at white space and, where a word is wider, within it."""
+    lines: list[list[Placed]] = [[]]
+    x = space = 0.0
+    for chunk in _chunks(pieces):
+        if not chunk[0].text.strip():
+            space = width_of(" ", size, bold)
+            continue
+        whole = sum(width_of(piece.text, size, bold) for piece in chunk)
+        if lines[-1] and x + space + whole > width:
+            lines.append([])
+            x = space = 0.0
+        x += space
+        space = 0.0
+        for piece in chunk:
+            for part in [piece.text] if whole <= width else _fitting(piece.text, width, size, bold):
+                wide = width_of(part, size, bold)
+                if lines[-1] and x + wide > width:
+                    lines.append([])
+                    x = 0.0
+                lines[-1].append(Placed(x, wide, part, piece.number, piece.css))
+                x += wide
+    return lines if lines[-1] else lines[:-1]
+
+
+def set_plain(text: str, width: float, size: float, most: int, bold: bool = False) -> list[str]:
+    """Return a plain text as no more than `most` lines; what is left out is told by an ellipsis."""
+    pieces = [Piece(part, None) for word in text.split() for part in (word, " ")]
+    lines = [line for line in set_lines(pieces, width, size, bold) if line]
+    shown = [_spelled(line, size, bold) for line in lines[:most]]
+    if len(lines) > most:
+        last = shown[-1]
+        while last and width_of(last + "…", size, bold) > width:
+            last = last[:-1].rstrip()
+        shown[-1] = last + "…"
+    return shown
+
+
+def _spelled(line: Sequence[Placed], size: float, bold: bool) -> str:
+    """Return a line as text, a space wherever there is room between two parts."""
+    text, end = "", 0.0
+    for placed in line:
+        text += " " * (placed.x - end > 0.5 * width_of(" ", size, bold)) + placed.text
+        end = placed.x + placed.width
+    return text
+
+
+def _chunks(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Yield stretches between which a line may end: words with the marks that touch them, and the white space between."""
+    chunk: list[Piece] = []
+    for piece in pieces:
+        if not piece.text.strip():
+            if chunk:
+                yield chunk
+            yield [piece]
+            chunk = []
+        else:
+            chunk.append(piece)
+    if chunk:
+        yield chunk
+
+
+def _fitting(text: str, width: float, size: float, bold: bool) -> list[str]:
+    """Return a word in parts that fit a line."""
+    parts = [""]
+    for character in text:
+        if parts[-1] and width_of(parts[-1] + character, size, bold) > width:
+            parts.append("")
+        parts[-1] += character
+    return parts
