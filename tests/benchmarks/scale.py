@@ -4,7 +4,7 @@
 
 Needs a built store, such as the one that `python build.py` leaves in store/. Its passages are drawn again and again
 under other names; their entries are shared by hard links, the site gets real files for each. Each size is rendered by
-`python build.py render` in a process of its own, the check of links included, as a user would. Memory is the sum of the
+`python build.py render --attention-fit` in a process of its own, the check of links included, as a user would. Memory is the sum of the
 resident sizes of that process and its children. Processor time stands beside the clock's, for machines that are busy.
 """
 
@@ -29,15 +29,11 @@ from paper import paper
 from rich.console import Console
 from rich.table import Table
 
-from gallery.config import AttentionSettings
-from gallery.manifest import Row, read_header, read_rows, write_manifest
-from gallery.records import Attention
+from gallery.manifest import read_header, read_rows, write_manifest
 from gallery.sizes import Sizes, measure, megabytes
 from gallery.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-FITS = "fit" in AttentionSettings.model_fields
-"""Whether the site can choose what it carries of attention; else the store is made with what would be chosen, the picture alone."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +52,6 @@ def make_gallery(store: Path, folder: Path, count: int) -> Path:
     """Write a gallery of `count` passages, drawn from a store; return its mkdocs.yml."""
     given, made = Store(store), Store(folder / "store")
     header, rows = read_header(given), list(read_rows(given))
-    if not FITS:
-        rows = [_without_layers(row, given, made) for row in rows]
     for kind, key in {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}:
         if not made.has(kind, key):
             _link(given.path(kind, key), made.path(kind, key))
@@ -70,17 +64,6 @@ def make_gallery(store: Path, folder: Path, count: int) -> Path:
     shutil.copytree(ROOT / "site_src", folder / "site_src", ignore=shutil.ignore_patterns("passages"))
     shutil.copyfile(ROOT / "mkdocs.yml", folder / "mkdocs.yml")
     return folder / "mkdocs.yml"
-
-
-def _without_layers(row: Row, given: Store, made: Store) -> Row:
-    """Return a row without bertviz's views, its attention being the picture of all heads alone."""
-    key = row.entries["attention"]
-    if not made.has("attention", key):
-        attention = given.read("attention", key)
-        assert isinstance(attention, Attention)
-        nothing = attention.mean[:0]
-        made.write(key, replace(attention, packed={}, mean=nothing, rollout=nothing))
-    return replace(row, entries={name: key for name, key in row.entries.items() if name != "bertviz"})
 
 
 def _link(source: Path, target: Path) -> None:
@@ -101,7 +84,7 @@ def change_one(store: Store) -> None:
 
 def render(config: Path) -> Run:
     """Render a gallery as a user would, and watch."""
-    command = [sys.executable, str(ROOT / "build.py"), "render", "--config-file", str(config), *(["--attention-fit"] if FITS else [])]
+    command = [sys.executable, str(ROOT / "build.py"), "render", "--config-file", str(config), "--attention-fit"]
     before, started = os.times(), time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     peaks = [0]
@@ -189,16 +172,13 @@ def keys(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
-def throughput(console: Console) -> dict[str, Any]:
-    """Return the explain half's figures, where that benchmark and what it needs are there."""
-    path = Path(__file__).with_name("throughput.py")
-    spec = importlib.util.spec_from_file_location("throughput", path)
-    if not path.exists() or spec is None or spec.loader is None or importlib.util.find_spec("torch") is None:
+def throughput(folder: Path) -> dict[str, Any]:
+    """Return the explain half's figures, where torch is there."""
+    if importlib.util.find_spec("torch") is None:
         return {}
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["throughput"] = module
-    spec.loader.exec_module(module)
-    figures: dict[str, Any] = module.measure(console)
+    file = folder / "throughput.json"
+    subprocess.run([sys.executable, str(Path(__file__).with_name("throughput.py")), "--json", str(file)], check=True)
+    figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return figures
 
 
@@ -221,8 +201,8 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = pages(options.store, Path(folder), options.sizes, console, save)
-    if not options.pages_only:
-        figures |= throughput(console)
+        if not options.pages_only:
+            figures |= throughput(Path(folder))
     save(figures)
     console.print({key: value for key, value in figures.items() if key != "pages"})
 
