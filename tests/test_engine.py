@@ -143,7 +143,7 @@ def test_attention_that_is_no_number_is_an_error(tiny: Tiny, tmp_path: Path) -> 
     outcome = explaining.explain([job(planner, "broken", "Никто не ответил.")])
     explaining.finish()
     assert len(outcome.problems) == 1
-    assert "attention of layer 2 is no finite number" in outcome.problems[0]
+    assert "list.csv: broken: broken could not be explained: " in outcome.problems[0]
     assert sum(kind == "attention" for kind, _ in Store(tmp_path).entries()) == 1
 
 
