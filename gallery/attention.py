@@ -100,17 +100,13 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
     own eager attention, and FloatingPointError where it is no finite number.
     """
-    products = _check(classifier, batch[0])
-    taken = []
-    for group in classifier.together(batch):
-        takers = [_Taker(encoded, classifier, settings) for encoded in group]
-        if not products:
-            for encoded, taker in zip(group, takers, strict=True):
-                watch(classifier, encoded.ids, taker)
-        elif not catch(classifier, [encoded.ids for encoded in group], takers):
-            raise ArithmeticError("queries and keys were caught of a passage's beginning, but not of passages")
-        taken += [taker.attention() for taker in takers]
-    return taken
+    takers = [_Taker(encoded, classifier, settings) for encoded in batch]
+    if not _check(classifier, batch[0]):
+        for encoded, taker in zip(batch, takers, strict=True):
+            watch(classifier, encoded.ids, taker)
+    elif not catch(classifier, [encoded.ids for encoded in batch], takers):
+        raise ArithmeticError("queries and keys were caught of a passage's beginning, but not of passages")
+    return [taker.attention() for taker in takers]
 
 
 def catch(classifier: Classifier, rows: Sequence[Sequence[int]], takers: Sequence[Layers]) -> bool:

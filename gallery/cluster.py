@@ -167,17 +167,16 @@ def _cluster(settings: Settings) -> Iterator[None]:
     context = DataContext.get_current()
     before = context.target_max_block_size, context.enable_progress_bars
     try:
-        if joined:
-            pass
-        elif settings.ray_address:
-            ray.init(address=settings.ray_address, **quiet)
-        else:
-            ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
+        try:
+            if settings.ray_address and not joined:
+                ray.init(address=settings.ray_address, **quiet)
+            elif not joined:
+                ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
+        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            raise GalleryError(f"Ray: {_last_line(error)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context.target_max_block_size, context.enable_progress_bars = 1, False
         yield
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise GalleryError(f"Ray: {_last_line(error)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
     finally:
         context.target_max_block_size, context.enable_progress_bars = before
         if not joined:

@@ -1,5 +1,6 @@
 """Records -> HTML fragments, through Jinja2 with autoescape; pure."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -302,6 +303,7 @@ def passage_fragment(
     """Return everything below the heading of a passage's page."""
     ways = views(row, prediction.ranking[0], attributions, header.methods)
     first = ways[0]
+    scale = max((abs(v) for v in first.words), default=0.0)
     return _render(
         code,
         "passage.html",
@@ -315,7 +317,8 @@ def passage_fragment(
         predicted=prediction.ranking[0],
         views=ways,
         view=first,
-        scale=max((abs(v) for v in first.words), default=0.0),
+        scale=scale,
+        decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
         paragraphs=paragraphs(prediction, first.words),
         unread=prediction.text[prediction.cut :].strip(),
         word_rows=word_rows(prediction, first),
@@ -464,22 +467,18 @@ def index_fragment(
     code: str, cards: Sequence[Card], labels: Sequence[str], slugs: Sequence[str], matrix: Sequence[Sequence[int]], paging: Paging = ONLY
 ) -> Markup:
     """Return the index: headline figures, the first page of cards, the confusion matrix [true][predicted] of the gallery."""
-    values = {
-        "labels": labels,
-        "slugs": slugs,
-        "matrix": matrix,
-        "shown": classes_shown(cards, labels),
-        "lengths": length_ranges(cards),
-        "paging": paging,
-        "root": "",
-    }
+    values = {"labels": labels, "slugs": slugs, "matrix": matrix, **choices(cards, labels), "paging": paging, "root": ""}
     return _render(code, "index.html", every=cards, cards=cut(cards)[0], **values)
 
 
-def list_fragment(code: str, every: Sequence[Card], cards: Sequence[Card], labels: Sequence[str], paging: Paging) -> Markup:
-    """Return a further page of the index: its cards, and the same filters over all of them."""
-    values = {"labels": labels, "shown": classes_shown(every, labels), "lengths": length_ranges(every), "paging": paging, "root": paging.first}
-    return _render(code, "list.html", cards=cards, **values)
+def list_fragment(code: str, cards: Sequence[Card], labels: Sequence[str], offered: Mapping[str, Any], paging: Paging) -> Markup:
+    """Return a further page of the index: its cards, and the same filters, which offer the `choices` among all passages."""
+    return _render(code, "list.html", cards=cards, labels=labels, **offered, paging=paging, root=paging.first)
+
+
+def choices(cards: Sequence[Card], labels: Sequence[str]) -> dict[str, Any]:
+    """Return what the index's filters offer."""
+    return {"shown": classes_shown(cards, labels), "lengths": length_ranges(cards)}
 
 
 def author_list_fragment(code: str, author: int, labels: Sequence[str], cards: Sequence[Card], kind: str, paging: Paging) -> Markup:

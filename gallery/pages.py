@@ -225,8 +225,9 @@ def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: 
         matrix[card.true_class][card.predicted] += 1
     count = len(cut(cards))
     yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
+    offered = fragments.choices(cards, labels)
     for number, shown in enumerate(cut(cards)[1:], 2):
-        fragment = fragments.list_fragment(code, cards, shown, labels, behind(number, count, "../../../"))
+        fragment = fragments.list_fragment(code, shown, labels, offered, behind(number, count, "../../../"))
         title = fragments.page_title(code, "", number, count)
         yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
 

@@ -131,12 +131,14 @@ def _rendered(bench: Bench, stale: Sequence[Work]) -> Iterator[tuple[Summary, Wr
         pool.shutdown(cancel_futures=True)
 
 
-def stamp(page: Page, shells: Path, out: Path) -> None:
-    """Write a page; one whose shell people have left out, such as how-to-read.md, there is not."""
-    if (shells / page.shell / "index.html").exists():
-        path = out / page.address / "index.html"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(filled(page, shells), "utf-8")
+def stamp(page: Page, shells: Path, out: Path) -> bool:
+    """Write a page, and tell whether there is one: people may leave out a shell of their own, such as how-to-read.md."""
+    if not (shells / page.shell / "index.html").exists():
+        return False
+    path = out / page.address / "index.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(filled(page, shells), "utf-8")
+    return True
 
 
 def filled(page: Page, shells: Path) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,23 +23,22 @@ _SHELL = Path("passages", "shell", "index.html")
 _PASSAGE = re.compile(r"/passages/([^/]+)/(?:index\.html)?")
 
 
-def serve_site(settings: Settings, config_file: Path, port: int, explain: Callable[[], object]) -> None:
-    """Show the site on this machine until Ctrl-C; `explain` is called when passages have changed.
+def serve_site(settings: Settings, config_file: Path, port: int, explain: Callable[[], Sequence[str]]) -> None:
+    """Show the site on this machine until Ctrl-C; `explain` is called when passages have changed, and returns what went wrong with some.
 
     Raises what `build_site` raises at the first build; later ones say what is wrong and wait for the next change.
     """
+    server = _Server(settings, config_file, port, explain)
     root = config_file.parent
-    with alone(root / "build"):
-        server = _Server(settings, config_file, port, explain)
-        places = [root / place for place in places_of(settings)]
-        for place in dict.fromkeys([root / "site_src", *places, config_file, _HERE / "static", _HERE / "templates"]):
-            if place.exists():
-                server.watch(str(place))
-        click.echo(f"Serving on {server.url}")
-        try:
-            server.serve()
-        finally:
-            server.shutdown()
+    places = [root / place for place in places_of(settings)]
+    for place in dict.fromkeys([root / "site_src", *places, config_file, _HERE / "static", _HERE / "templates"]):
+        if place.exists():
+            server.watch(str(place))
+    click.echo(f"Serving on {server.url}")
+    try:
+        server.serve()
+    finally:
+        server.shutdown()
 
 
 class _Server(LiveReloadServer):
@@ -48,7 +47,7 @@ class _Server(LiveReloadServer):
     A build that the next change overtakes is given up.
     """
 
-    def __init__(self, settings: Settings, config_file: Path, port: int, explain: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, config_file: Path, port: int, explain: Callable[[], Sequence[str]]) -> None:
         root = config_file.parent
         super().__init__(self.rebuild, host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
         self._settings, self._config_file, self._explain = settings, config_file, explain
@@ -65,7 +64,8 @@ class _Server(LiveReloadServer):
             passages = self._passages()
             if passages != self._seen:
                 self._seen = passages
-                self._explain()
+                for problem in self._explain():
+                    click.echo(f"Error: {problem}", err=True)
             bench = bench_of(self._settings, self._config_file)
             self._works = {work.row.id: work for work in works_of(bench)}
             self._shown = replace(bench, shells=self._shells, carried=self._built.carried)
@@ -79,7 +79,8 @@ class _Server(LiveReloadServer):
             error.show()
 
     def _build(self) -> None:
-        self._built = build_site(self._settings, self._config_file, lambda: self._want_rebuild)
+        with alone(self._config_file.parent / "build"):
+            self._built = build_site(self._settings, self._config_file, lambda: self._want_rebuild)
         # MkDocs empties its folder at every build, so the shell of passages is put aside.
         self._shells = self._built.shells.with_name("shown")
         (self._shells / _SHELL).parent.mkdir(parents=True, exist_ok=True)

@@ -39,6 +39,7 @@ from gallery.places import place_of
 from gallery.policy import protect
 from gallery.reliability import reliability_page
 from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
+from gallery.scale_page import scale_pages
 from gallery.store import Store
 from gallery.swap import put_in_place
 
@@ -157,7 +158,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
             docs_dir=str(docs.absolute()),
             site_dir=str((root / "build" / "shells").absolute()),
             nav=nav,
-            not_in_nav="shell.md",
+            not_in_nav="shell.md\nscale.md",
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
@@ -204,9 +205,15 @@ def _write_docs(code: str, root: Path) -> None:
 def _finish(bench: Bench, gathered: Gathered, source: Path, site_url: str) -> None:
     """Write what speaks of all passages: the lists, their index, the search, the sitemap."""
     found = [Found(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
-    for page in (*list_pages(bench.code, bench.header, gathered, Store(bench.store)), reliability_page(bench.code, source)):
-        stamp(page, bench.shells, bench.out)
-        found.append(Found(page.address, page.title, page.search))
+    found += [
+        Found(page.address, page.title, page.search)
+        for page in (
+            *list_pages(bench.code, bench.header, gathered, Store(bench.store)),
+            *scale_pages(bench.code, source),
+            reliability_page(bench.code, source),
+        )
+        if stamp(page, bench.shells, bench.out)
+    ]
     if len(cut(gathered.cards)) > 1:
         (bench.out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
     write_shared(gathered, bench.header, bench.out)

@@ -28,6 +28,8 @@ def make_gallery(folder: Path, model: Path, language: str = "ru", settings: str 
     config.write_text(
         f"site_name: Проверка\nsite_url: https://example.org/gallery/\n"
         f"theme:\n  name: material\n  language: {language}\n  font: false\n  features: [navigation.instant]\n"
+        f"  palette:\n    - {{media: '(prefers-color-scheme: light)', scheme: default, primary: custom}}\n"
+        f"    - {{media: '(prefers-color-scheme: dark)', scheme: slate, primary: custom}}\n"
         f"markdown_extensions: [attr_list]\n"
         f"extra:\n  gallery:\n    model: {model}\n    n_steps: 8\n{settings}",
         "utf-8",

@@ -159,7 +159,7 @@ def test_gradients_that_are_no_numbers_are_an_error(tiny: Tiny, tmp_path: Path) 
 
     explaining.classifier.model.bert.encoder.layer[0].register_forward_hook(spoil)
     outcome = explaining.explain([job(planner, "broken", "Никто не ответил.")])
-    assert [line.split(": not ")[1] for line in outcome.problems] == ["all numbers of gradient_norm, class 0 are finite (tokens)."]
+    assert [line.split(": not ")[1] for line in outcome.problems] == ["all numbers of heads are finite (effects)."]
 
 
 def test_batches_are_alike_in_length_and_hold_every_passage_once(tiny: Tiny, tmp_path: Path) -> None:
@@ -167,8 +167,10 @@ def test_batches_are_alike_in_length_and_hold_every_passage_once(tiny: Tiny, tmp
     many = [job(planner, f"p{n}", "а" * (1 + 997 * n % 800)) for n in range(200)]
     found = list(batches(many))
     assert sorted(one.passage.id for batch in found for one in batch) == sorted(one.passage.id for one in many)
-    for batch in found:
-        assert len(batch) == 1 or sum(len(one.passage.text) for one in batch) <= 1200
+    for first in range(0, 200, 64):  # within a window, by length
+        lengths = [len(one.passage.text) for batch in found[first : first + 64] for one in batch]
+        assert lengths == sorted(lengths)
+    assert [len(batch) for batch in cut(many[:4], 10_000)] == [4]
     assert [one.passage.id for batch in found for one in batch] == [one.passage.id for batch in batches(iter(many)) for one in batch]
     assert [len(batch) for batch in cut(many[:5], 0)] == [1] * 5
 
@@ -197,7 +199,7 @@ def test_passages_are_let_go_as_they_are_explained(tiny: Tiny, tmp_path: Path) -
                 yield one
 
         held = [len(alive) for _ in run_local(explaining, many())]
-        assert len(held) > count // 20
+        assert len(held) == count
         assert 0 < max(held) < 64 + 64
 
 

@@ -154,7 +154,11 @@ def test_the_search_takes_texts_whole_until_they_are_too_many() -> None:
 
 def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
     settings = load_settings(own)
-    server = _Server(settings, own, 0, lambda: run(own, "explain"))
+
+    def explain() -> list[str]:
+        return [] if run(own, "explain").exit_code == 0 else ["failed"]
+
+    server = _Server(settings, own, 0, explain)
     server.watch(str(own.parent / "site_src"))
     loop = threading.Thread(target=server.serve, daemon=True)
     loop.start()

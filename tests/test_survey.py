@@ -69,11 +69,11 @@ def test_a_new_passage_and_an_edited_one_are_told_apart(own: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "why", "parts"),
     [
-        (("--n-steps", "9"), "n_steps: 8 → 9", {"attribution/integrated_gradients", "faithfulness"}),
-        (("--random-orders", "3"), "random_orders: 10 → 3", {"faithfulness"}),
+        (("--n-steps", "9"), "n_steps: 8 → 9", {"attribution/integrated_gradients", "faithfulness/integrated_gradients"}),
+        (("--random-orders", "3"), "random_orders: 10 → 3", {"chance"}),
         (("--attention-precision", "exact"), "precision: int8 → exact", {"attention"}),
         (("--bertviz-tokens", "16"), "bertviz_tokens: 32 → 16", {"bertviz"}),
-        (("--methods", "integrated_gradients", "--methods", "occlusion"), "new method: occlusion", {"attribution/occlusion"}),
+        (("--methods", "integrated_gradients", "--methods", "occlusion"), "new method: occlusion", {"attribution/occlusion", "faithfulness/occlusion"}),
         (("--dtype", "bfloat16"), "dtype: float32 → bfloat16", None),
     ],
 )
@@ -161,7 +161,7 @@ def test_stats_tell_what_the_store_holds(own: Path) -> None:
     assert sum(kind["entries"] for kind in found["kinds"].values()) == len(files)
     assert sum(kind["bytes"] for kind in found["kinds"].values()) == sum(path.stat().st_size for path in files)
     assert found["unused"] == 0
-    assert found["parts"]["faithfulness"]["entries"] == 3
+    assert found["parts"]["faithfulness/integrated_gradients"]["entries"] == 3
     converged = found["methods"]["integrated_gradients"]
     assert converged["yes"] + converged["no"] == len([path for path in files if path.parts[-3] == "attribution"]) // 4
     assert run(own, "explain", "--n-steps", "2").exit_code == 0

@@ -1,5 +1,5 @@
 // <gallery-compare>: two passages, classes or methods side by side, with linked words and scales; the choice stays in the address.
-import { className, largest, load, percent, rank, remember, shade, signed, spell } from "./shading.js";
+import { className, decimals, largest, load, percent, rank, remember, shade, signed, spell } from "./shading.js";
 
 const ROWS = 20;
 const STRONGEST = 10;
@@ -91,7 +91,8 @@ export class GalleryCompare extends HTMLElement {
     this.tools.addEventListener("submit", (event) => event.preventDefault());
     /** @type {HTMLElement} */ (this.tools.querySelector("[name=swap]")).addEventListener("click", () => this.swap());
     /** @type {HTMLElement} */ (this.failure.querySelector("button")).addEventListener("click", () => this.fromAddress());
-    this.follow = () => this.fromAddress();
+    const here = location.pathname; // on the way back the address is the other page's before that page is there
+    this.follow = () => location.pathname === here && this.fromAddress();
     addEventListener("popstate", this.follow);
     this.fromAddress();
   }
@@ -233,8 +234,8 @@ export class GalleryCompare extends HTMLElement {
     methods?.replaceChildren(...new Set(passage.views.map((one) => one.method)).values().map((name) => new Option(strings.methods[name] ?? name, name)));
     if (methods) methods.value = view.method;
     side.spans.forEach((span, word) => (span.className = shade(view.values[word], scale, strings.levels)));
-    side.part("[data-end=for]").textContent = signed(scale, strings.locale, 2);
-    side.part("[data-end=against]").textContent = signed(-scale, strings.locale, 2);
+    side.part("[data-end=for]").textContent = signed(scale, strings.locale, decimals(scale));
+    side.part("[data-end=against]").textContent = signed(-scale, strings.locale, decimals(scale));
   }
 
   /** The words on which the sides differ most, or which both passages have; in shares of each side's total, so that units do not matter. */

@@ -51,7 +51,8 @@ export class GalleryFilter extends HTMLElement {
     if (more) more.onclick = () => this.show(this.limit + STEP);
     const again = /** @type {HTMLButtonElement?} */ (this.querySelector(".g-failed button"));
     if (again) again.onclick = () => this.apply(false);
-    this.read = () => this.fromAddress();
+    const here = location.pathname; // on the way back the address is the other page's before that page is there
+    this.read = () => location.pathname === here && this.fromAddress();
     addEventListener("popstate", this.read);
     this.fromAddress();
   }

@@ -17,3 +17,7 @@ for (const [name, element] of /** @type {[string, CustomElementConstructor][]} *
 ])) {
   if (!customElements.get(name)) customElements.define(name, element);
 }
+
+// The theme's search calls itself a dialog without a name.
+const search = document.querySelector(".md-search[role=dialog]");
+if (search) search.ariaLabel = search.querySelector("input")?.ariaLabel ?? null;

@@ -17,6 +17,11 @@ export function signed(value, locale, digits) {
   return /[1-9]/.test(size) ? (value > 0 ? "+" : MINUS) + size : size;
 }
 
+/** How many decimals the ends of a scale need to be told from nothing. @param {number} scale */
+export function decimals(scale) {
+  return Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(scale))));
+}
+
 /** A share of one in per cent. @param {number} share @param {string} locale @param {number} digits */
 export function percent(share, locale, digits = 0) {
   return new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(share);

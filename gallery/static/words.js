@@ -1,5 +1,5 @@
 // <gallery-words>: the passage, shaded by what each word adds to the score of a class.
-import { className, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
+import { className, decimals, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
 
 /**
  * @typedef {import("./shading.js").View} View
@@ -34,7 +34,8 @@ export class GalleryWords extends HTMLElement {
     this.text.addEventListener("click", (event) => this.pointed(event));
     this.text.addEventListener("pointerleave", () => this.select(-1));
     this.text.addEventListener("keydown", (event) => this.key(event));
-    this.follow = () => this.fromAddress();
+    const here = location.pathname; // on the way back the address is the other page's before that page is there
+    this.follow = () => location.pathname === here && this.fromAddress();
     addEventListener("popstate", this.follow);
     this.fromAddress();
   }
@@ -148,7 +149,7 @@ export class GalleryWords extends HTMLElement {
     const values = views[index].values ?? [];
     this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
     for (const end of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-end]"))) {
-      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, 2);
+      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, decimals(scale));
     }
     this.select(this.word);
     this.remember();

@@ -4,7 +4,7 @@
 
 Needs a built store, such as the one that `python build.py` leaves in store/. Its passages are drawn again and again
 under other names; their entries are shared by hard links, the site gets real files for each. Each size is rendered by
-`python build.py render` in a process of its own, the check of links included, as a user would. Memory is the sum of the
+`python build.py render --attention-fit` in a process of its own, the check of links included, as a user would. Memory is the sum of the
 resident sizes of that process and its children. Processor time stands beside the clock's, for machines that are busy.
 """
 
@@ -19,24 +19,21 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import psutil
+from paper import paper
 from rich.console import Console
 from rich.table import Table
 
-from gallery.config import AttentionSettings
-from gallery.manifest import Row, read_header, read_rows, write_manifest
-from gallery.records import Attention
+from gallery.manifest import read_header, read_rows, write_manifest
 from gallery.sizes import Sizes, measure, megabytes
 from gallery.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]
-FITS = "fit" in AttentionSettings.model_fields
-"""Whether the site can choose what it carries of attention; else the store is made with what would be chosen, the picture alone."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +52,6 @@ def make_gallery(store: Path, folder: Path, count: int) -> Path:
     """Write a gallery of `count` passages, drawn from a store; return its mkdocs.yml."""
     given, made = Store(store), Store(folder / "store")
     header, rows = read_header(given), list(read_rows(given))
-    if not FITS:
-        rows = [_without_layers(row, given, made) for row in rows]
     for kind, key in {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}:
         if not made.has(kind, key):
             _link(given.path(kind, key), made.path(kind, key))
@@ -69,17 +64,6 @@ def make_gallery(store: Path, folder: Path, count: int) -> Path:
     shutil.copytree(ROOT / "site_src", folder / "site_src", ignore=shutil.ignore_patterns("passages"))
     shutil.copyfile(ROOT / "mkdocs.yml", folder / "mkdocs.yml")
     return folder / "mkdocs.yml"
-
-
-def _without_layers(row: Row, given: Store, made: Store) -> Row:
-    """Return a row without bertviz's views, its attention being the picture of all heads alone."""
-    key = row.entries["attention"]
-    if not made.has("attention", key):
-        attention = given.read("attention", key)
-        assert isinstance(attention, Attention)
-        nothing = attention.mean[:0]
-        made.write(key, replace(attention, packed={}, mean=nothing, rollout=nothing))
-    return replace(row, entries={name: key for name, key in row.entries.items() if name != "bertviz"})
 
 
 def _link(source: Path, target: Path) -> None:
@@ -100,7 +84,7 @@ def change_one(store: Store) -> None:
 
 def render(config: Path) -> Run:
     """Render a gallery as a user would, and watch."""
-    command = [sys.executable, str(ROOT / "build.py"), "render", "--config-file", str(config), *(["--attention-fit"] if FITS else [])]
+    command = [sys.executable, str(ROOT / "build.py"), "render", "--config-file", str(config), "--attention-fit"]
     before, started = os.times(), time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
     peaks = [0]
@@ -134,12 +118,13 @@ def sizes_of(site: Path) -> Sizes:
     return measure(site, (path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()))
 
 
-def pages(store: Path, folder: Path, counts: Sequence[int], console: Console) -> dict[str, Any]:
-    """Render galleries of each size, and each again with one passage changed."""
+def pages(store: Path, folder: Path, counts: Sequence[int], console: Console, save: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Render galleries of each size, and each again with one passage changed; `save` is given what is known after each."""
     table = Table(title=f"python build.py render, {len(os.sched_getaffinity(0))} of {os.cpu_count()} cores")
     for column in ("passages", "seconds", "processor s", "ms a passage", "peak", "site", "KB a passage", "second build, s", "its processor s"):
         table.add_column(column, justify="right")
-    rows = []
+    rows: list[dict[str, Any]] = []
+    figures: dict[str, Any] = {}
     for count in counts:
         place = folder / str(count)
         shutil.rmtree(place, ignore_errors=True)
@@ -165,11 +150,14 @@ def pages(store: Path, folder: Path, counts: Sequence[int], console: Console) ->
         figures = [first.seconds, first.processor, mean, first.peak / 1e6, sizes.bytes / 1e6, sizes.bytes / 1e3 / count, second.seconds, second.processor]
         table.add_row(f"{count:,}", *(f"{value:,.1f}" for value in figures))
         console.print(f"{count:,}: {first.said}\n{second.said}")
+        console.print({key: value for key, value in rows[-1].items() if key != "kinds"})
         kinds = sorted(((size.bytes, kind) for kind, size in sizes.kinds.items() if size.files), reverse=True)
         console.print(", ".join(f"{kind} {megabytes(size)}" for size, kind in kinds))
         shutil.rmtree(place)
+        figures = {"pages": rows, "cores": len(os.sched_getaffinity(0)), **keys(rows)}
+        save(figures)
     console.print(table)
-    return {"pages": rows, "cores": len(os.sched_getaffinity(0)), **keys(rows)}
+    return figures
 
 
 def keys(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -184,16 +172,13 @@ def keys(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
-def throughput(console: Console) -> dict[str, Any]:
-    """Return the explain half's figures, where that benchmark and what it needs are there."""
-    path = Path(__file__).with_name("throughput.py")
-    spec = importlib.util.spec_from_file_location("throughput", path)
-    if not path.exists() or spec is None or spec.loader is None or importlib.util.find_spec("torch") is None:
+def throughput(folder: Path) -> dict[str, Any]:
+    """Return the explain half's figures, where torch is there."""
+    if importlib.util.find_spec("torch") is None:
         return {}
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["throughput"] = module
-    spec.loader.exec_module(module)
-    figures: dict[str, Any] = module.measure(console)
+    file = folder / "throughput.json"
+    subprocess.run([sys.executable, str(Path(__file__).with_name("throughput.py")), "--json", str(file)], check=True)
+    figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return figures
 
 
@@ -207,13 +192,19 @@ def main() -> None:
     parser.add_argument("--pages-only", action="store_true", help="leave the explain half out")
     options = parser.parse_args()
     console = Console(soft_wrap=True)
+    store = Store(options.store)
+    reckoned = paper(store, read_header(store), list(read_rows(store)))
+
+    def save(figures: dict[str, Any]) -> None:
+        if options.json:
+            options.json.write_text(json.dumps({**figures, "paper": reckoned}, indent=1) + "\n", "utf-8")
+
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        figures = pages(options.store, Path(folder), options.sizes, console)
-    if not options.pages_only:
-        figures |= throughput(console)
+        figures = pages(options.store, Path(folder), options.sizes, console, save)
+        if not options.pages_only:
+            figures |= throughput(Path(folder))
+    save(figures)
     console.print({key: value for key, value in figures.items() if key != "pages"})
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

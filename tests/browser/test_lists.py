@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Watched
 
 pytestmark = pytest.mark.browser
+expect.set_options(timeout=20_000)  # a busy machine may take its time
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +30,12 @@ def test_without_javascript_plain_links_lead_to_every_page(home: str, chromium: 
     assert page.locator(".g-card").count() == 100
     page.click(".g-pager a[rel=next]")
     page.click(".g-pager a >> text='3'")
+    page.wait_for_load_state()
     assert page.url == home + "passages/page/3/"
     assert page.locator(".g-card").count() == 50
     assert "3 из 3" in page.locator("h1").inner_text()
     page.click(".g-pager a >> text='1'")
+    page.wait_for_url(home)
     assert page.url == home
     context.close()
 
@@ -41,17 +45,17 @@ def test_a_choice_is_made_among_all_passages_and_stays_in_the_address(home: str,
     page.goto(home, wait_until="networkidle")
     assert not [url for url in page.evaluate("performance.getEntriesByType('resource').map(e => e.name)") if "list.json" in url]
     page.select_option("select[name=author]", label="Чехов")
-    page.wait_for_function("document.querySelector('.g-count').textContent.includes('84')")
-    page.wait_for_function("document.querySelectorAll('.g-card').length === 24")
+    expect(page.locator(".g-count")).to_contain_text("84")
+    expect(page.locator(".g-card")).to_have_count(24)
     assert _author(page) == {"Чехов"}
     assert not page.locator(".g-pager").is_visible()
     page.click(".g-more button")
-    page.wait_for_function("document.querySelectorAll('.g-card').length === 48")
+    expect(page.locator(".g-card")).to_have_count(48)
     assert _author(page) == {"Чехов"}
     page.reload()
-    page.wait_for_function("document.querySelectorAll('.g-card').length === 24")
+    expect(page.locator(".g-card")).to_have_count(24)
     page.select_option("select[name=author]", value="")
-    page.wait_for_function("document.querySelectorAll('.g-card').length === 100")
+    expect(page.locator(".g-card")).to_have_count(100)
     assert page.url == home
     assert page.locator(".g-pager").is_visible()
     assert watched.faults == []
@@ -60,11 +64,11 @@ def test_a_choice_is_made_among_all_passages_and_stays_in_the_address(home: str,
 def test_a_card_from_another_page_leads_to_its_passage(home: str, watched: Watched) -> None:
     page = watched.page
     page.goto(home + "passages/page/3/?order=long")
-    page.wait_for_function("document.querySelectorAll('.g-card').length === 24")
+    expect(page.locator(".g-card")).to_have_count(24)
     title = page.locator(".g-card h3").first.inner_text()
     page.locator(".g-card h3 a").first.click()
     page.wait_for_url("**/passages/*-*/")
-    page.wait_for_function("title => document.querySelector('h1').textContent.includes(title)", arg=title)
+    expect(page.locator("h1")).to_contain_text(title)
     assert watched.faults == []
 
 
@@ -77,4 +81,4 @@ def test_a_list_that_cannot_be_fetched_says_so_and_tries_again(home: str, watche
     page.context.set_offline(False)
     page.click(".g-failed button")
     page.wait_for_selector(".g-failed", state="hidden")
-    page.wait_for_function("document.querySelector('.g-count').textContent.includes('250')")
+    expect(page.locator(".g-count")).to_contain_text("250")
