@@ -265,6 +265,7 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
     """Write what elements of several pages load: all passages to choose from, and the gallery's scales."""
     labels = header.model.labels
     passages = [{"id": card.id, "title": card.title, "author": labels[card.true_class]} for card in gathered.cards]
+    (out / "data").mkdir(exist_ok=True)
     for name, content in (("passages", passages), ("scales", {method: float(f"{value:.4g}") for method, value in gathered.largest.items()})):
         (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
