@@ -22,7 +22,7 @@ from gallery.encoder import Encoder, encoder_of, rounds_fast
 from gallery.errors import SourceError
 from gallery.labels import label_names
 from gallery.records import Array, Model, Prediction
-from gallery.sources import Source
+from gallery.sources.resolve import Source
 from gallery.words import group_tokens
 
 # Padded positions of these begin behind the padding index, so two positions fewer than configured can be used.

@@ -172,7 +172,7 @@ def render(settings: Settings, config_file: Path) -> None:
 @_configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.serving import serve_site
+    from gallery.site.serving import serve_site
 
     _explain(settings, config_file)
     serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
@@ -186,9 +186,9 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 
     With --store: read every file of the store and hold it against its checksum; nothing is changed.
     """
-    from gallery.audit import audit
-    from gallery.check import check_gallery
-    from gallery.sizes import table
+    from gallery.site.audit import audit
+    from gallery.site.check import check_gallery
+    from gallery.site.sizes import table
 
     if store_folder is not None:
         folder = place_of(store_folder or settings.store, config_file.parent)
@@ -213,7 +213,7 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 @_configured
 def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
     """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
-    from gallery.export import export_page
+    from gallery.site.export import export_page
     from gallery.store import Store
 
     done = export_page(Store(place_of(settings.store, config_file.parent)), config_file, passage, file, layers)
@@ -250,8 +250,8 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 @_configured
 def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:
     """Push the site to the branch that GitHub Pages serves, if the check passes."""
-    from gallery.check import check_gallery
     from gallery.publish import publish as push
+    from gallery.site.check import check_gallery
 
     report = check_gallery(settings, config_file)
     push(config_file.parent / "site", report, config_file.parent, click.echo, remote, branch, history, dry_run)
@@ -267,10 +267,10 @@ def convert(source: str, folder: Path, tokenizer: str | None) -> None:
     SOURCE is a directory, a hub id (org/name@revision), or wandb:entity/project/name:version.
     """
     try:
-        from gallery.convert import convert as write
+        from gallery.sources.convert import convert as write
     except ImportError as error:
         raise _lacking(error, "converting") from error
-    from gallery.sources import resolve_model, resolve_tokenizer
+    from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
     model = resolve_model(source, Path())
     write(model, resolve_tokenizer(tokenizer or source, Path()), folder)
@@ -349,8 +349,8 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
 
 def _render(settings: Settings, config_file: Path) -> list[str]:
     """Write the site; return what the check finds wrong with it."""
-    from gallery.check import check_built
-    from gallery.site import build_site
+    from gallery.site.build import build_site
+    from gallery.site.check import check_built
 
     with alone(config_file.parent / "build"):
         build_site(settings, config_file)

@@ -30,7 +30,7 @@ from gallery.labels import class_number
 from gallery.passages import places_of, read_passages
 from gallery.places import place_of
 from gallery.plan import Job, Planner, jobs, mending
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store import Store
 from gallery.timings import Timings
 

@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from gallery.attention import attend
+from gallery.attention.capture import attend
+from gallery.attention.excerpt import bertviz_excerpt
+from gallery.attention.heads import head_effects
 from gallery.attribution import METHODS
 from gallery.classifier import Classifier, Encoded
 from gallery.config import Settings, method_parameters
-from gallery.excerpt import bertviz_excerpt
 from gallery.faithfulness import chance, faithfulness
-from gallery.heads import head_effects
 from gallery.plan import Job, Need, Planner, targets_of
 from gallery.precision import precision
 from gallery.records import Attribution, Prediction, Record

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from gallery import references
 from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError
 from gallery.lookup import Lookup
-from gallery.references import Texts
+from gallery.sources import references
+from gallery.sources.references import Texts
 from gallery.tables import TABLES, Row, is_dataset, read_dataset
 
 CLASSICS = "site_src/passages/classics.csv"

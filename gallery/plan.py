@@ -6,13 +6,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from gallery.attention.encoding import VERSION
 from gallery.config import Settings, method_parameters
-from gallery.encoding import VERSION
 from gallery.errors import PassageError
 from gallery.labels import class_number
 from gallery.passages import Passage
 from gallery.records import Prediction, entry_key
-from gallery.sources import Source
+from gallery.sources.resolve import Source
 from gallery.store import Store
 from gallery.timings import settings_digest
 

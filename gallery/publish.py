@@ -7,9 +7,9 @@ from pathlib import Path
 
 import ghp_import
 
-from gallery.check import Report
 from gallery.errors import SiteError
-from gallery.sizes import megabytes
+from gallery.site.check import Report
+from gallery.site.sizes import megabytes
 
 
 def publish(

@@ -174,7 +174,7 @@ class Attention:
     """How `packed` is to be read: `kind` (products or weights), `precision`, whether `sums` are with it, and by layer
     `scaling` and `windows` (how far to either side a local layer sees, null for a global one)."""
     packed: dict[str, Array]
-    """Layer number (two digits) -> uint8 bytes of one gzip file; gallery/encoding.py has the format."""
+    """Layer number (two digits) -> uint8 bytes of one gzip file; gallery/attention/encoding.py has the format."""
     mean: Array
     """uint8 bytes of a gzip file: the mean of all heads [T, T]; empty where the passage is too long to keep it."""
     rollout: Array

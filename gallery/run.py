@@ -15,14 +15,14 @@ import click
 from gallery.config import Settings
 from gallery.errors import PassageError, StoreError
 from gallery.labels import class_number, label_names
-from gallery.lineage import lineage_of, record_lineage
 from gallery.manifest import Header, Row, read_header, read_rows, write_manifest
 from gallery.passages import Passage, places_of, read_passages
 from gallery.places import place_of
 from gallery.plan import Job, Planner, entry_names, jobs, mending, targets_of
 from gallery.progress import Log, no_log, progress, slowest
 from gallery.records import Model, Prediction, entry_key
-from gallery.sources import Source, resolve_model, resolve_tokenizer
+from gallery.sources.lineage import lineage_of, record_lineage
+from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store import MANIFEST, Store
 from gallery.survey import Survey, describe, present, survey, untouched
 from gallery.timings import Timings, read_timings, write_timings
@@ -182,7 +182,7 @@ def _card(run: Run) -> Model | None:
 def _scripts(store: Store, settings: Settings) -> str | None:
     if not settings.bertviz_tokens:
         return None
-    from gallery.excerpt import bertviz_scripts
+    from gallery.attention.excerpt import bertviz_scripts
 
     scripts = bertviz_scripts()
     key = entry_key(kind="scripts", versions=scripts.versions)

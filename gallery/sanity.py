@@ -15,7 +15,7 @@ from gallery.places import place_of
 from gallery.plan import Need, Planner, entry_names, sanity_parameters
 from gallery.progress import progress
 from gallery.records import Array, Prediction, Sanity
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store import Store
 
 

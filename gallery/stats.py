@@ -6,7 +6,7 @@ from gallery.errors import StoreError
 from gallery.lookup import Lookup
 from gallery.manifest import read_header, read_rows
 from gallery.records import Attribution
-from gallery.sizes import megabytes
+from gallery.site.sizes import megabytes
 from gallery.store import Store
 from gallery.survey import duration
 from gallery.timings import read_timings

@@ -13,7 +13,7 @@ _PROGRAM = """
 import dataclasses, json, sys
 from pathlib import Path
 import click
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 try:
     source = {"model": resolve_model, "tokenizer": resolve_tokenizer}[sys.argv[1]](sys.argv[2], Path.cwd())
 except click.ClickException as error:

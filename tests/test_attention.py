@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from gallery import attention
-from gallery.attention import FULL, SUMMARY, attend
+from gallery.attention import capture as attention
+from gallery.attention.capture import FULL, SUMMARY, attend
+from gallery.attention.encoding import Reader, attention_files
 from gallery.classifier import Classifier, load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.encoding import Reader, attention_files
 from gallery.records import Array, decode, encode
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from tests.models import ARCHITECTURES, SENTENCES
 
 Folder = Callable[[str], Path]

@@ -14,11 +14,11 @@ PEAK = """
 import resource, sys
 from pathlib import Path
 import torch
-from gallery.attention import attend
+from gallery.attention.capture import attend
 from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.encoding import Reader, attention_files
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.attention.encoding import Reader, attention_files
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from tests.models import SENTENCES
 
 torch.set_num_threads(1)

@@ -14,7 +14,7 @@ from gallery.attribution.integrated_gradients import integrated_gradients
 from gallery.classifier import Classifier, load_classifier
 from gallery.config import METHODS as NAMES
 from gallery.config import Settings, method_parameters
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from tests.models import ARCHITECTURES
 
 TEXT = "Свой человек пришёл домой поздно вечером, и никто его не ждал."

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gallery.audit import audit
 from gallery.errors import StoreError
 from gallery.manifest import read_header, read_rows
+from gallery.site.audit import audit
 from gallery.store import Store
 from tests.galleries import contents, make_gallery, run
 

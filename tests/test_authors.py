@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gallery.authors import AuthorSums, heads_seen, spoken, stretches
 from gallery.records import Attribution, Heads, Prediction
+from gallery.site.authors import AuthorSums, heads_seen, spoken, stretches
 
 NONE = np.zeros(0)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gallery.card import passage_card, site_card
-from gallery.citation import Publication, bibtex, program
-from gallery.fragments import Piece, paragraphs
 from gallery.manifest import Header, Row
 from gallery.records import Attribution, Model, Prediction
-from gallery.typeset import set_lines, set_plain, width_of
+from gallery.site.card import passage_card, site_card
+from gallery.site.citation import Publication, bibtex, program
+from gallery.site.fragments import Piece, paragraphs
+from gallery.site.typeset import set_lines, set_plain, width_of
 
 TEXT = "Свой человек пришёл домой поздно, и никто его не ждал. " * 12
 MODEL = Model("m", "org/name@abc", "d" * 64, "t" * 64, "bert", ("Чехов", "Толстой"), 1, 1, 4, 64)

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gallery import fitting
-from gallery.attention import attend
-from gallery.carried import Carried, carried_files
+from gallery.attention.capture import attend
+from gallery.attention.encoding import Reader, attention_files
+from gallery.attention.picture import CELL, draw_heads, halved
 from gallery.config import AttentionSettings, load_settings
-from gallery.encoding import Reader, attention_files
-from gallery.fitting import fit
-from gallery.picture import CELL, draw_heads, halved
-from gallery.site import bench_of, works_of
+from gallery.site import fitting
+from gallery.site.build import bench_of, works_of
+from gallery.site.carried import Carried, carried_files
+from gallery.site.fitting import fit
 from gallery.store import Store
 from tests.galleries import make_gallery, run
 from tests.models import SENTENCES
@@ -27,7 +27,7 @@ Tiny = Callable[[str], Path]
 @pytest.mark.parametrize("architecture", ["bert", "modernbert", "deberta-v2"])
 @pytest.mark.parametrize("full", [1024, 10])
 def test_an_excerpt_has_the_weights_of_the_whole_passage(architecture: str, full: int, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallery.attention.FULL", full)
+    monkeypatch.setattr("gallery.attention.capture.FULL", full)
     classifier = load(tiny(architecture))
     encoded = classifier.encode(" ".join(SENTENCES))
     (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
@@ -77,7 +77,7 @@ def test_half_of_a_picture_shows_the_same_heads() -> None:
 
 
 def draw_small(png: bytes, layer: int, head: int) -> Any:
-    from gallery.picture import _shades
+    from gallery.attention.picture import _shades
 
     side = CELL // 2
     start = layer * (side + 1), head * (side + 1)

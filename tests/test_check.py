@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gallery import check, sizes
-from gallery.check import check_site
 from gallery.errors import SiteError
-from gallery.links import read_page
+from gallery.site import check, sizes
+from gallery.site.check import check_site
+from gallery.site.links import read_page
 from tests.galleries import make_gallery, run
 
 URL = "https://ann.github.io/novels/"

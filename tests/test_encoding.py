@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from gallery.encoding import (
+from gallery.attention.encoding import (
     Reader,
     attention_files,
     decode_products,

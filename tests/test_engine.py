@@ -19,7 +19,7 @@ from gallery.engine import Explainer, ahead, run_local
 from gallery.lookup import Lookup
 from gallery.passages import Passage, read_passages
 from gallery.plan import Job, Planner
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store import Store
 from gallery.timings import Timings
 from tests.galleries import TEXTS, contents, make_gallery, run

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from gallery.attention.encoding import decode_products, decode_weights, encode_products, encode_weights, product_weights
 from gallery.config import Settings, load_settings
-from gallery.encoding import decode_products, decode_weights, encode_products, encode_weights, product_weights
 from gallery.errors import ConfigError
 from gallery.passages import Passage, read_passages
 from gallery.records import Prediction, Scripts, decode, encode

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from gallery.attention.heads import head_effects
 from gallery.classifier import Classifier, load_classifier
 from gallery.config import Settings
-from gallery.heads import head_effects
-from gallery.sources import resolve_model
+from gallery.sources.resolve import resolve_model
 from tests.models import SENTENCES
 
 Tiny = Callable[[str], Path]

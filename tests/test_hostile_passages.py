@@ -7,8 +7,8 @@ import pytest
 
 from gallery.errors import PassageError, SourceError
 from gallery.labels import label_names
-from gallery.pages import author_slugs
 from gallery.passages import RESERVED, Passage, read_passages
+from gallery.site.pages import author_slugs
 
 NAMES = [
     "../etc/passwd", "..", ".", "/etc/passwd", "a/b", "a\\b", "C:\\boot", "c:", "a:b", "a.", "a..", ".hidden",

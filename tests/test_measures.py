@@ -9,8 +9,8 @@ import pytest
 from gallery import measures as m  # pytest would take its `tested` for a test
 from gallery.comparison import aopc, area
 from gallery.faithfulness import SHARES
-from gallery.methods_page import measures_fragment, sanity_fragment
 from gallery.records import Attribution, Chance, Faithfulness, Record, Sanity
+from gallery.site.methods_page import measures_fragment, sanity_fragment
 
 METHODS = ("integrated_gradients", "gradient_norm")
 FALL = np.array([0.9, 0.8, 0.5, 0.3, 0.2, 0.1, 0.1])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gallery.check import check_site
 from gallery.errors import SiteError
 from gallery.publish import pages_address, publish
+from gallery.site.check import check_site
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from gallery import downloads
 from gallery.errors import ConfigError, PassageError
 from gallery.passages import CLASSICS, Passage, read_passages
-from gallery.references import hard_wrap, set_white_space
+from gallery.sources import downloads
+from gallery.sources.references import hard_wrap, set_white_space
 from tests.loopback import Loopback, Request
 
 ROOT = Path(__file__).parent.parent

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gallery.errors import SiteError
-from gallery.reliability import FIGURES, KEYS, reliability_page
+from gallery.site.reliability import FIGURES, KEYS, reliability_page
 
 ROOT = Path(__file__).parents[1]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gallery.manifest import read_header, read_rows
-from gallery.scale_page import size, time
+from gallery.site.scale_page import size, time
 from gallery.store import Store
 from tests.benchmarks.paper import forward_flops, paper
 from tests.galleries import make_gallery, run

@@ -14,9 +14,9 @@ import pytest
 
 from gallery.config import load_settings
 from gallery.manifest import read_header, read_rows, write_manifest
-from gallery.rendering import render
-from gallery.serving import _Server
-from gallery.site import SEARCH_LETTERS, bench_of, cut_texts, works_of
+from gallery.site.build import SEARCH_LETTERS, bench_of, cut_texts, works_of
+from gallery.site.rendering import render
+from gallery.site.serving import _Server
 from gallery.store import Store
 from tests.galleries import MANY, contents, make_gallery, multiply, run
 

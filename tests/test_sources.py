@@ -11,9 +11,9 @@ import torch
 
 from gallery.classifier import load_classifier
 from gallery.config import Settings
-from gallery.convert import convert
 from gallery.errors import SourceError
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.convert import convert
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 Tiny = Callable[[str], Path]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gallery import swap
+from gallery.site import swap
 
 
 def _write(folder: Path, content: str) -> Path:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from gallery import vocabulary
-from gallery.vocabulary import lemma, text_language, word_kinds
+from gallery.site import vocabulary
+from gallery.site.vocabulary import lemma, text_language, word_kinds
 
 TEXT = "— Кто там? — спросил Иван. Дорога была пуста: «Здравствуй, Йорик!» В Москве А. П. Чехов жил 5 лет."
 

@@ -1,4 +1,4 @@
-// The published files of one passage's attention, read and multiplied back. gallery/encoding.py writes them, and its
+// The published files of one passage's attention, read and multiplied back. gallery/attention/encoding.py writes them, and its
 // Reader does the same in Python.
 
 /**
@@ -88,7 +88,7 @@ export function served(folder) {
   };
 }
 
-/** How `src` begins where the page itself holds the files, as base64 in scripts: gallery/export.py writes such pages. */
+/** How `src` begins where the page itself holds the files, as base64 in scripts: gallery/site/export.py writes such pages. */
 export const HELD = "held:";
 
 /** The source that reads what the page holds. @param {string} folder as the scripts name it @returns {Source} */

@@ -5,7 +5,7 @@ import { make } from "./attention-reading.js";
 /** @typedef {import("./attention-data.js").Index} Index */
 /** @typedef {(key: string, values?: Record<string, string | number>) => string} Text */
 
-/** Pixels of a head in the picture, and of the gap; gallery/picture.py draws it so. */
+/** Pixels of a head in the picture, and of the gap; gallery/attention/picture.py draws it so. */
 const [CELL, GAP] = [48, 2];
 
 /** @param {Index} index @param {number} layer @param {number} head @param {string} name */

@@ -32,12 +32,12 @@ from rich.console import Console
 from rich.table import Table
 
 import gallery
-from gallery.attention import attend
+from gallery.attention.capture import attend
+from gallery.attention.encoding import Reader, attention_files
 from gallery.classifier import Classifier, Encoded, load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.encoding import Reader, attention_files
-from gallery.fragments import environment
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.site.fragments import environment
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 ROOT = Path(gallery.__file__).parents[1]
 TEXT = ROOT / "site_src" / "passages" / "saltykov-diary-sisters.md"
@@ -117,7 +117,7 @@ EXPLAIN = """
 import resource, sys
 sys.path.insert(0, "tests/benchmarks")
 from attention import demo_text, load
-from gallery.attention import attend
+from gallery.attention.capture import attend
 from gallery.config import AttentionSettings
 
 classifier = load(sys.argv[1])

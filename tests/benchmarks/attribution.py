@@ -28,7 +28,7 @@ from gallery.config import Settings, method_parameters
 from gallery.labels import class_number
 from gallery.passages import Passage, read_passages
 from gallery.records import Attribution, Model
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTIVE = method_parameters(Settings(), "integrated_gradients")

@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gallery.manifest import read_header, read_rows, write_manifest
-from gallery.sizes import Sizes, measure, megabytes
+from gallery.site.sizes import Sizes, measure, megabytes
 from gallery.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -32,7 +32,7 @@ from gallery.faithfulness import faithfulness
 from gallery.passages import Passage, read_passages
 from gallery.plan import Job, targets_of
 from gallery.run import explain_all
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store import Store
 
 ROOT = Path(__file__).resolve().parents[2]

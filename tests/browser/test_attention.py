@@ -15,14 +15,14 @@ import numpy as np
 import pytest
 import torch
 
-from gallery.attention import attend
-from gallery.carried import Carried, carried_files
+from gallery.attention.capture import attend
+from gallery.attention.encoding import word_weights
 from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.encoding import word_weights
-from gallery.fragments import environment
 from gallery.records import Array, Attention, Prediction
-from gallery.sources import resolve_model, resolve_tokenizer
+from gallery.site.carried import Carried, carried_files
+from gallery.site.fragments import environment
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 pytestmark = pytest.mark.browser
 GALLERY = Path(__file__).parents[2] / "gallery"
@@ -350,7 +350,7 @@ def test_numbers_and_pictures_can_be_saved(page: Any, shown: Shown) -> None:
 def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
     page: Any, tiny: Callable[[str], Path], served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gallery.attention.FULL", 10)
+    monkeypatch.setattr("gallery.attention.capture.FULL", 10)
     folder, address = served
     shown = prepare(tiny("modernbert"), folder, address, "long")
     weights = shown.words(1, 2)

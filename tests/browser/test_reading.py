@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from gallery.vocabulary import lemma
+from gallery.site.vocabulary import lemma
 from tests.browser.conftest import Watched
 from tests.galleries import make_gallery, run
 from tests.models import save_tiny_classifier

@@ -19,11 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from gallery import passages, tables
-from gallery.encoding import decode_products, decode_weights, encode_products, encode_weights
+from gallery.attention.encoding import decode_products, decode_weights, encode_products, encode_weights
 from gallery.errors import PassageError
 from gallery.passages import Passage
 from gallery.records import Scripts, decode, encode
-from gallery.references import Texts
+from gallery.sources.references import Texts
 
 CORPUS = Path(__file__).parent / "corpus"
 _TOKENS = [

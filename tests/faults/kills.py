@@ -28,11 +28,11 @@ from tests.galleries import contents
 
 PHASES = {
     "explain": ["gallery.explain:explain"],
-    "encode": ["gallery.encoding:encode_products"],
+    "encode": ["gallery.attention.encoding:encode_products"],
     "store": ["gallery.places:write_chunks"],
-    "render": ["gallery.fragments:passage_fragment"],
+    "render": ["gallery.site.fragments:passage_fragment"],
     "MkDocs": ["mkdocs.commands.build:build"],
-    "swap": ["gallery.swap:put_in_place"],
+    "swap": ["gallery.site.swap:put_in_place"],
     "publish": ["gallery.publish:publish"],
 }
 """Phase -> the functions whose calls say that a build is in it."""

@@ -166,9 +166,9 @@ def look(address: str, gallery: Path, browser: Any) -> tuple[list[str], list[str
 
 def taken_for_names(room: Path, tried: Sequence[str]) -> list[str]:
     """Return the strings that were accepted as an id, an address to fetch, or the name of a model to fetch."""
-    from gallery.artifacts import fetch_artifact
     from gallery.errors import PassageError, SourceError
     from gallery.passages import read_passages
+    from gallery.sources.artifacts import fetch_artifact
 
     rows: list[dict[str, str]] = []
     for string in tried:

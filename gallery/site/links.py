@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from gallery.remembered import open_base, written
+from gallery.site.remembered import open_base, written
 
 # One pass over comments, scripts, styles and tags, in the order of the page. Possessive, no < outside quotes, and what is
 # not closed runs to the end, as in a browser: so that no page can make it slow.

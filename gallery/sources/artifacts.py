@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from gallery.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 from gallery.errors import SourceError
+from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 
 PREFIX = "wandb:"
 _NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")

@@ -12,15 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import PlainSerializer, PlainValidator
 
-from gallery.authors import AuthorSums, stretches
-from gallery.carried import Carried
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
-from gallery.multiples import Multiple
-from gallery.paging import ONLY, Paging, cut
 from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction
-from gallery.vocabulary import has_dictionary, lemma, text_language
+from gallery.site.authors import AuthorSums, stretches
+from gallery.site.carried import Carried
+from gallery.site.multiples import Multiple
+from gallery.site.paging import ONLY, Paging, cut
+from gallery.site.vocabulary import has_dictionary, lemma, text_language
 
 LEVELS = 8
 """Steps of the shading, each way."""

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gallery.cache import file_digest
-from gallery.downloads import download
 from gallery.errors import PassageError
+from gallery.sources.cache import file_digest
+from gallery.sources.downloads import download
 
 KEYS = ("url", "sha256", "start", "length", "encoding")
 

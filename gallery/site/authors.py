@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gallery.records import Attention, Attribution, Heads, Prediction
-from gallery.vocabulary import KINDS, lemma, word_kinds
+from gallery.site.vocabulary import KINDS, lemma, word_kinds
 
 WORDS = 12
 """Words that an author's page shows each way."""

@@ -10,12 +10,12 @@ from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 from yaml import YAMLError
 
-from gallery.artifacts import PREFIX
 from gallery.errors import ConfigError
-from gallery.fragments import Downloads, environment
 from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.records import Attribution
+from gallery.site.fragments import Downloads, environment
+from gallery.sources.artifacts import PREFIX
 
 _SPECIAL = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: "\\" + c for c in "&%$#_"}}
 

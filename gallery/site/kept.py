@@ -13,8 +13,8 @@ from types import TracebackType
 
 from pydantic import TypeAdapter
 
-from gallery.pages import Summary
-from gallery.remembered import open_base, written
+from gallery.site.pages import Summary
+from gallery.site.remembered import open_base, written
 
 Written = dict[str, tuple[int, int]]
 """Path within the site -> size in bytes, time of writing in nanoseconds."""

@@ -11,20 +11,20 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from gallery import fragments
-from gallery.card import described
-from gallery.carried import Carried, carried_files
-from gallery.citation import Publication, downloads, read_publication
 from gallery.errors import GalleryError, PassageError
-from gallery.fragments import Addresses
 from gallery.manifest import Row, read_header, read_rows
-from gallery.pages import author_slugs
 from gallery.records import Attention, Attribution, Chance, Faithfulness, Prediction
-from gallery.shaded import shaded_passage
+from gallery.site import fragments
+from gallery.site.card import described
+from gallery.site.carried import Carried, carried_files
+from gallery.site.citation import Publication, downloads, read_publication
+from gallery.site.fragments import Addresses
+from gallery.site.pages import author_slugs
+from gallery.site.shaded import shaded_passage
+from gallery.site.vocabulary import text_language
 from gallery.store import Store, write_whole
-from gallery.vocabulary import text_language
 
-_STATIC = Path(__file__).parent / "static"
+_STATIC = Path(__file__).parents[1] / "static"
 _HELD = "held:attention/"
 _FITS = 5_000_000
 """Bytes up to which a file takes all layers without being asked to."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gallery.attention.encoding import attention_files, decode_products, decode_sums, decode_weights, encode_products, encode_weights
+from gallery.attention.picture import halved
 from gallery.config import AttentionSettings, Settings
-from gallery.encoding import attention_files, decode_products, decode_sums, decode_weights, encode_products, encode_weights
 from gallery.errors import ConfigError
-from gallery.picture import halved
 from gallery.records import Array, Attention, Prediction
 
 

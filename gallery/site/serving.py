@@ -13,12 +13,12 @@ from mkdocs.livereload import LiveReloadServer
 from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.passages import places_of
-from gallery.policy import without_policy
-from gallery.rendering import Bench, Work, filled, page_of
-from gallery.site import OvertakenError, bench_of, build_site, works_of
+from gallery.site.build import OvertakenError, bench_of, build_site, works_of
+from gallery.site.policy import without_policy
+from gallery.site.rendering import Bench, Work, filled, page_of
 from gallery.store import alone
 
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 _SHELL = Path("passages", "shell", "index.html")
 _PASSAGE = re.compile(r"/passages/([^/]+)/(?:index\.html)?")
 

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gallery.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 from gallery.errors import SourceError
+from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 SETTINGS = ["config.json", "figures.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "spiece.model", "sentence*"]

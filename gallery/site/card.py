@@ -12,11 +12,11 @@ from itertools import islice
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
-from gallery.fragments import LEVELS, Piece
 from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.records import Attribution, Prediction
-from gallery.typeset import face, set_lines, set_plain, width_of
+from gallery.site.fragments import LEVELS, Piece
+from gallery.site.typeset import face, set_lines, set_plain, width_of
 
 WIDTH, HEIGHT = 1200, 630
 """What social networks and messengers ask for."""

@@ -11,11 +11,11 @@ from mkdocs.utils.yaml import yaml_load
 
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.links import Found, Memory, other_host
 from gallery.manifest import read_header, read_rows
 from gallery.passages import passage_ids, places_of
 from gallery.places import place_of
-from gallery.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure, megabytes
+from gallery.site.links import Found, Memory, other_host
+from gallery.site.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure, megabytes
 from gallery.store import Store
 
 _HERE = "http://site.invalid"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urljoin, urlsplit
 
-from gallery.cache import cache_folder
 from gallery.errors import PassageError
+from gallery.sources.cache import cache_folder
 
 MAX_BYTES = 64 << 20
 """No text is longer; a server that sends more is cut off."""

@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface
 
+from gallery.attention.encoding import encode_products, encode_weights
+from gallery.attention.picture import CELL, draw_heads
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.config import AttentionSettings
-from gallery.encoding import encode_products, encode_weights
-from gallery.picture import CELL, draw_heads
 from gallery.records import Array, Attention
 
 FULL = 1024

@@ -10,7 +10,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from gallery.attention import implementation
+from gallery.attention.capture import implementation
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.records import Heads
 

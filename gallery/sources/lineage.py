@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gallery.artifacts import PREFIX, RETRIES
 from gallery.config import Settings
 from gallery.errors import ConfigError, SourceError
 from gallery.manifest import read_header, read_rows
 from gallery.packing import pack
 from gallery.records import Prediction
-from gallery.sources import Source
+from gallery.sources.artifacts import PREFIX, RETRIES
+from gallery.sources.resolve import Source
 from gallery.store import Store
 
 ARTIFACT = "explanations"

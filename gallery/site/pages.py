@@ -11,23 +11,23 @@ from pathlib import Path
 from markupsafe import Markup
 from slugify import slugify
 
-from gallery import fragments
-from gallery.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
-from gallery.card import beginning, described, passage_card, site_card
-from gallery.carried import Carried, carried_files
-from gallery.citation import Publication, downloads
-from gallery.fragments import Card, Neighbour
 from gallery.manifest import Header, Row
-from gallery.measures import Tested, tested
-from gallery.methods_page import methods_slots
-from gallery.multiples import multiples
-from gallery.paging import behind, cut, front
 from gallery.passages import RESERVED
-from gallery.policy import frame_policy, with_policy
 from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
-from gallery.shaded import shaded_passage
+from gallery.site import fragments
+from gallery.site.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
+from gallery.site.card import beginning, described, passage_card, site_card
+from gallery.site.carried import Carried, carried_files
+from gallery.site.citation import Publication, downloads
+from gallery.site.fragments import Card, Neighbour
+from gallery.site.measures import Tested, tested
+from gallery.site.methods_page import methods_slots
+from gallery.site.multiples import multiples
+from gallery.site.paging import behind, cut, front
+from gallery.site.policy import frame_policy, with_policy
+from gallery.site.shaded import shaded_passage
+from gallery.site.vocabulary import text_language
 from gallery.store import Store
-from gallery.vocabulary import text_language
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gallery.carried import Carried
-from gallery.pages import Gathered, list_pages
-from gallery.rendering import Bench, Work, render
-from gallery.sizes import evenly
+from gallery.site.carried import Carried
+from gallery.site.pages import Gathered, list_pages
+from gallery.site.rendering import Bench, Work, render
+from gallery.site.sizes import evenly
 from gallery.store import Store
 
 _TRIED = 48

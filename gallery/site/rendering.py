@@ -14,22 +14,22 @@ from pathlib import Path
 
 from jinja2 import meta
 
-from gallery.carried import Carried
-from gallery.citation import Publication
-from gallery.fragments import Neighbour, environment
-from gallery.kept import Kept, Written
 from gallery.manifest import Header, Row
-from gallery.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
 from gallery.places import Place
 from gallery.records import Record, canonical
-from gallery.remembered import written
+from gallery.site.carried import Carried
+from gallery.site.citation import Publication
+from gallery.site.fragments import Neighbour, environment
+from gallery.site.kept import Kept, Written
+from gallery.site.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
+from gallery.site.remembered import written
+from gallery.site.vocabulary import dictionary_version
 from gallery.store import Store
-from gallery.vocabulary import dictionary_version
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"
 _SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 _TEMPLATES = ("passage.html", "reproduce.txt", "shaded.svg", "strip.html", "bertviz.html")
 _FEW = 64
 """So few passages are rendered before further processes have started."""

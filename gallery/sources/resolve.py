@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gallery.artifacts import PREFIX, fetch_artifact
 from gallery.errors import SourceError
-from gallery.hub import NAME, fetch_snapshot
+from gallery.sources.artifacts import PREFIX, fetch_artifact
+from gallery.sources.hub import NAME, fetch_snapshot
 
 # Names and bookkeeping in config.json that no number depends on.
 _NAMES_ONLY = {"id2label", "label2id", "_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"}

@@ -1,14 +1,14 @@
-"""The measured parts of the page on methods -> HTML fragments; pure, as in gallery/fragments.py."""
+"""The measured parts of the page on methods -> HTML fragments; pure, as in gallery/site/fragments.py."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
 
-from gallery.fragments import environment
 from gallery.manifest import Header
-from gallery.measures import MEASURES, Forgetting, Overview, Spread, Tested, forgetting, overview
 from gallery.records import Array
+from gallery.site.fragments import environment
+from gallery.site.measures import MEASURES, Forgetting, Overview, Spread, Tested, forgetting, overview
 
 WIDTH, HEIGHT = 100, 40
 """Of a picture, in units of its SVG."""

@@ -8,7 +8,7 @@ from transformers import AutoTokenizer
 
 from gallery.classifier import load_network
 from gallery.errors import SourceError
-from gallery.sources import Source
+from gallery.sources.resolve import Source
 
 
 def convert(model: Source, tokenizer: Source, folder: Path) -> None:

@@ -25,26 +25,26 @@ from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
 from mkdocs.utils.yaml import yaml_load
 
-from gallery.carried import carried_by
-from gallery.citation import read_publication
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.fitting import fit
-from gallery.fragments import Neighbour, speech
-from gallery.kept import Kept
 from gallery.manifest import read_header, read_rows
-from gallery.pages import Gathered, gallery_card, list_index, list_pages, write_scripts, write_shared
-from gallery.paging import cut
 from gallery.places import place_of
-from gallery.policy import protect
-from gallery.reliability import reliability_page
-from gallery.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
-from gallery.scale_page import scale_pages
+from gallery.site.carried import carried_by
+from gallery.site.citation import read_publication
+from gallery.site.fitting import fit
+from gallery.site.fragments import Neighbour, speech
+from gallery.site.kept import Kept
+from gallery.site.pages import Gathered, gallery_card, list_index, list_pages, write_scripts, write_shared
+from gallery.site.paging import cut
+from gallery.site.policy import protect
+from gallery.site.reliability import reliability_page
+from gallery.site.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
+from gallery.site.scale_page import scale_pages
+from gallery.site.swap import put_in_place
 from gallery.store import Store
-from gallery.swap import put_in_place
 
-_STATIC = Path(__file__).parent / "static"
-_THEME = Path(__file__).parent / "theme"
+_STATIC = Path(__file__).parents[1] / "static"
+_THEME = Path(__file__).parents[1] / "theme"
 _SHELLS = ("passages/shell/", "passages/page/", "authors/shell/")
 """Where the shells of pages lie that are stamped under other addresses."""
 _KEPT = "kept.sqlite"

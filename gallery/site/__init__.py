@@ -1,0 +1,1 @@
+"""Records -> fragments -> pages -> the site, and what is checked of it."""
