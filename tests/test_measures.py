@@ -6,10 +6,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from gallery import measures as m  # pytest would take its `tested` for a test
 from gallery.comparison import aopc, area
 from gallery.faithfulness import SHARES
 from gallery.records import Attribution, Chance, Faithfulness, Record, Sanity
+from gallery.site import measures as m  # pytest would take its `tested` for a test
 from gallery.site.methods_page import measures_fragment, sanity_fragment
 
 METHODS = ("integrated_gradients", "gradient_norm")
