@@ -14,8 +14,10 @@ _FIRST = 9
 """Nodes to begin with: eight equal intervals, both ends included."""
 _SHORTEST = 2.0**-12
 """Intervals below this are not split: float32 cannot tell their ends' outputs apart."""
-_TOKEN_TOLERANCE = 0.045
+_TOKEN_TOLERANCE = 0.03
 """Estimated error of a single attribution, as a share of the largest, that ends refinement."""
+_WORST = 0.3
+"""Intervals that need as much of the worst one's refinement are halved with it; fewer rounds above, fewer nodes below."""
 _OWN_TOLERANCE = 5.5
 """Sum of the intervals' own errors, in units of the tolerated delta, that ends refinement.
 
@@ -55,8 +57,8 @@ def estimate(nodes: Array, values: Array, outputs: Array, tolerance: float) -> E
 
     Each interval is integrated by the polynomial of degree 5 through its six nearest nodes. Two errors are known
     without further passes: the interval's own, |sum of its attributions - (F(b) - F(a))|, which the
-    forward passes give for nothing; and, per token, the difference from the polynomial of degree 3. Intervals with
-    more than their equal share of what is tolerated are halved, so that every node found is kept.
+    forward passes give for nothing; and, per token, the difference from the polynomial of degree 3. The worst
+    interval is halved, and those nearly as bad, so that every node found is kept.
     All is well when |delta| is within `tolerance` of its scale (see `delta_scale`), the own errors add
     up to no more than a few times that, and no token's error estimate passes its share of the largest attribution:
     errors that merely cancel in the sum do not pass.
@@ -74,7 +76,7 @@ def estimate(nodes: Array, values: Array, outputs: Array, tolerance: float) -> E
     converged = abs(delta) <= allowed and own.sum() <= 1 and error <= _TOKEN_TOLERANCE
     need = np.maximum(own, rough.max(-1) / _TOKEN_TOLERANCE)
     need[np.diff(nodes) <= _SHORTEST] = 0
-    pick = (need > 0) & (need >= min(1 / len(need), need.max()))
+    pick = (need > 0) & (need >= _WORST * need.max())
     middles = (nodes[:-1] + nodes[1:]) / 2
     return Estimate(totals, delta, error, bool(converged), middles[:0] if converged else middles[pick])
 
