@@ -141,12 +141,17 @@ def test_no_space_left_is_one_message_and_leaves_no_half_file(tiny: Tiny, tmp_pa
     assert not list((tmp_path / "store").rglob(".writing-*"))
 
 
+def _answer_interrupts() -> None:
+    """A shell lets what it starts in the background ignore SIGINT; whoever presses Ctrl-C sits in front."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(tiny: Tiny, tmp_path: Path) -> None:
     config = make_gallery(tmp_path, tiny("bert"))
     table = tmp_path / "many.jsonl"
     table.write_text("".join(json.dumps({"id": f"p{n}", "true_class": "0", "text": f"Дорога {n}. " * 20}) + "\n" for n in range(60)), "utf-8")
     command = [sys.executable, str(ROOT / "build.py"), "explain", "-f", str(config), "--passages", "many.jsonl", "--n-steps", "100"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=_answer_interrupts)
     assert process.stderr is not None
     while "explaining" not in (line := process.stderr.readline()):
         assert line, "ended before anything was explained"
@@ -175,7 +180,7 @@ def test_the_live_preview_answers(tiny: Tiny, tmp_path: Path) -> None:
 
     config = make_gallery(tmp_path, tiny("bert"))
     command = [sys.executable, str(ROOT / "build.py"), "serve", "-f", str(config), "--port", "8765"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=_answer_interrupts)
     assert process.stdout is not None
     try:
         while "Serving" not in (line := process.stdout.readline()):
