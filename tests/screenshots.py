@@ -43,7 +43,7 @@ def main() -> None:
 
         def shoot(name: str, address: str) -> None:
             page.goto(home + address)
-            page.wait_for_function("!!customElements.get('gallery-words')")
+            page.evaluate("customElements.whenDefined('gallery-words').then(() => true)")
             page.wait_for_load_state("networkidle")
             page.screenshot(path=options.out / f"{name}.png")
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -179,7 +180,9 @@ def test_the_live_preview_answers(tiny: Tiny, tmp_path: Path) -> None:
     import urllib.request
 
     config = make_gallery(tmp_path, tiny("bert"))
-    command = [sys.executable, str(ROOT / "build.py"), "serve", "-f", str(config), "--port", "8765"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, str(ROOT / "build.py"), "serve", "-f", str(config), "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, preexec_fn=_answer_interrupts)
     assert process.stdout is not None
     try:
@@ -188,7 +191,7 @@ def test_the_live_preview_answers(tiny: Tiny, tmp_path: Path) -> None:
         deadline = time.monotonic() + 30
         while True:
             try:
-                page = urllib.request.urlopen("http://127.0.0.1:8765/passages/white-wall/").read().decode()
+                page = urllib.request.urlopen(f"http://127.0.0.1:{port}/passages/white-wall/").read().decode()
                 break
             except OSError:
                 assert time.monotonic() < deadline

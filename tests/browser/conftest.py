@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,14 @@ def site_folder(gallery: Path) -> Path:
 def site(site_folder: Path, serve: Callable[[Path], str]) -> str:
     """Give the address of that gallery's site."""
     return serve(site_folder)
+
+
+def wait_until(page: Any, expression: str, seconds: float = 30) -> None:
+    """Ask the page until an expression holds; playwright's own waiting evaluates strings in it, which its policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"not so within {seconds} s: {expression}"
+        page.wait_for_timeout(50)
 
 
 @dataclass

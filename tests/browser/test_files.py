@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, wait_until
 from tests.galleries import run
 
 pytestmark = pytest.mark.browser
@@ -53,7 +53,7 @@ def test_the_picture_is_shaded_as_the_passage_is_now(site: str, watched: Watched
     page.goto(site + PASSAGE)
     for view in (0, 1):
         page.check(f".g-switch input >> nth={view}")
-        page.wait_for_function(f"location.search.includes('class=') === {'true' if view else 'false'}")
+        wait_until(page, f"location.search.includes('class=') === {'true' if view else 'false'}")
         seen = page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className.replace(/^w ?/, ''))")
         with page.expect_download() as saved:
             page.click("a[data-picture=svg]")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, wait_until
 from tests.galleries import TEXTS
 
 pytestmark = pytest.mark.browser
@@ -64,10 +64,10 @@ def test_instant_navigation_between_pages_of_every_depth_breaks_no_policy(site_f
         page.evaluate("url => { const a = document.createElement('a'); a.href = url; document.querySelector('article').append(a); a.click(); }", home + address)
         page.wait_for_url(home + address)
         page.wait_for_load_state("networkidle")
-        page.wait_for_function(f"__md_scope.href === {home!r}")
+        wait_until(page, f"__md_scope.href === {home!r}")
         if address.startswith("passages"):
             page.hover(".g-text .w >> nth=1")
-            page.wait_for_function("document.querySelector('.g-focus strong')?.textContent === 'человек'")
+            wait_until(page, "document.querySelector('.g-focus strong')?.textContent === 'человек'")
     assert page.evaluate("window.stayed"), "a page was loaded anew"
     assert page.evaluate("broken") == []
     assert page.locator("meta[http-equiv=Content-Security-Policy]").count() == 1

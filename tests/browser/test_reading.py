@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from gallery.site.vocabulary import lemma
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, wait_until
 from tests.galleries import make_gallery, run
 from tests.models import save_tiny_classifier
 
@@ -201,7 +201,7 @@ def test_axe_finds_no_violations(scheme: str, site: str, chromium: Any) -> None:
     axe, found = Axe(), []
     for address in PAGES:
         page.goto(site + address, wait_until="networkidle")
-        page.wait_for_function("!!customElements.get('gallery-words')")
+        wait_until(page, "!!customElements.get('gallery-words')")
         for violation in axe.run(page).response["violations"]:
             found += [f"{address}: {violation['id']}: {node['html'][:160]}" for node in violation["nodes"]]
     context.close()

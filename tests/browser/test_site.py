@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched
+from tests.browser.conftest import Watched, wait_until
 from tests.galleries import TEXTS
 
 pytestmark = pytest.mark.browser
@@ -90,7 +90,7 @@ def test_instant_navigation_brings_the_elements_to_life(site: str, watched: Watc
     page.click("text=Белая стена")
     page.wait_for_url("**/passages/white-wall/")
     page.hover(".g-text .w >> nth=1")
-    page.wait_for_function("document.querySelector('.g-focus strong')?.textContent === 'человек'")
+    wait_until(page, "document.querySelector('.g-focus strong')?.textContent === 'человек'")
 
 
 def test_a_phone_shows_the_page_without_sideways_scrolling(site: str, chromium: Any) -> None:
