@@ -5,7 +5,7 @@ gradient of any weight; of the last layer only the first row, which is all that 
 float32 through oneDNN where the processor is not Intel's, on which MKL is slower.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -22,7 +22,13 @@ TOLERANCE = 1e-4
 @cache
 def _onednn() -> bool:
     """Whether oneDNN multiplies float32 faster here than the default library."""
-    return torch.backends.mkldnn.is_available() and "Intel" not in torch.cpu.get_capabilities().get("cpu_name", "")
+    return torch.backends.mkldnn.is_available() and "Intel" not in _processor().get("cpu_name", "")
+
+
+def _processor() -> Mapping[str, Any]:
+    """Return what torch knows of the processor; nothing before it learned to tell."""
+    found: Mapping[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return found
 
 
 class _Product(torch.autograd.Function):
@@ -150,8 +156,7 @@ class Encoder:
 def rounds_fast(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 in hardware, several times faster than float32."""
     if device.type == "cpu":
-        known = torch.cpu.get_capabilities()
-        return bool(known.get("amx_bf16") or known.get("avx512_bf16"))
+        return bool(_processor().get("amx_bf16") or _processor().get("avx512_bf16"))
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 

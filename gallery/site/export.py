@@ -8,18 +8,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from gallery.errors import GalleryError, PassageError
 from gallery.manifest import Row, read_header, read_rows
-from gallery.records import Attention, Attribution, Chance, Faithfulness, Prediction
+from gallery.records import Attention, Record
 from gallery.site import fragments
 from gallery.site.card import described
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads, read_publication
 from gallery.site.fragments import Addresses
-from gallery.site.pages import author_slugs
+from gallery.site.pages import author_slugs, read_records
 from gallery.site.shaded import shaded_passage
 from gallery.site.vocabulary import text_language
 from gallery.store import Store, write_whole
@@ -63,9 +62,8 @@ def export_page(store: Store, config_file: Path, ident: str, out: Path, layers: 
     if ident not in rows:
         near = ", ".join(difflib.get_close_matches(ident, rows, 3, 0.5))
         raise PassageError(f"{ident}: no such passage in the store. {f'Did you mean {near}?' if near else 'Its id is the end of its page’s address.'}")
-    records = {name: store.read(name.split("/")[0], key) for name, key in rows[ident].entries.items()}
-    attention, prediction = records.get("attention"), records["prediction"]
-    assert isinstance(prediction, Prediction)
+    records = {name: record for name, record in read_records(store, rows[ident]).items() if name != "bertviz"}
+    attention = records.get("attention")
     every = tuple(range(1, header.model.layers + 1)) if isinstance(attention, Attention) else ()
     wanted = every if layers is None or (asked := parse_layers(layers)) is None else asked
     if unknown := [number for number in wanted if number not in every]:
@@ -79,10 +77,9 @@ def export_page(store: Store, config_file: Path, ident: str, out: Path, layers: 
     return Exported(len(page), wanted, whole)
 
 
-def _page(store: Store, publication: Publication, row: Row, records: Mapping[str, Any], layers: tuple[int, ...]) -> bytes:
-    code, header, prediction = publication.language, read_header(store), records["prediction"]
-    attributions = {name: record for name, record in records.items() if isinstance(record, Attribution)}
-    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
+def _page(store: Store, publication: Publication, row: Row, records: Mapping[str, Record], layers: tuple[int, ...]) -> bytes:
+    code, header = publication.language, read_header(store)
+    prediction, attributions = fragments.explained(records)
     attention = records.get("attention")
     carried = Carried(tuple(number - 1 for number in layers), header.model.layers, means=bool(layers), bertviz=False)
     files = carried_files(prediction, attention, carried) if isinstance(attention, Attention) else {}
@@ -103,14 +100,8 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
         code,
         header,
         row,
-        prediction,
-        attributions,
-        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
-        attention,
-        None,
-        (None, None),
+        records,
         author_slugs(header.model.labels),
-        (),
         carried,
         addresses,
         downloads(code, publication, header, row, attributions),

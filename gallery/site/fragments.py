@@ -15,7 +15,7 @@ from pydantic import PlainSerializer, PlainValidator
 from gallery.comparison import kendall_tau, top_overlap
 from gallery.language import Language, language
 from gallery.manifest import Header, Row
-from gallery.records import Array, Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction
+from gallery.records import Array, Attribution, Chance, Faithfulness, Precision, Prediction, Record
 from gallery.site.authors import AuthorSums, stretches
 from gallery.site.carried import Carried
 from gallery.site.multiples import Multiple
@@ -283,24 +283,28 @@ class Downloads:
     """Whether its numbers are the same to rounding."""
 
 
+def explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
+    """Return a passage's prediction, and its attributions by entry name."""
+    prediction = records["prediction"]
+    assert isinstance(prediction, Prediction)
+    return prediction, {name: record for name, record in records.items() if isinstance(record, Attribution)}
+
+
 def passage_fragment(
     code: str,
     header: Header,
     row: Row,
-    prediction: Prediction,
-    attributions: Mapping[str, Attribution],
-    tested: tuple[Faithfulness, Chance] | None,
-    attention: Attention | None,
-    bertviz: Bertviz | None,
-    neighbours: tuple[Neighbour | None, Neighbour | None],
+    records: Mapping[str, Record],
     author_slugs: Sequence[str],
-    side_by_side: Sequence[Multiple],
     carried: Carried,
     addresses: Addresses,
     downloads: Downloads,
-    precision: Precision | None = None,
+    neighbours: tuple[Neighbour | None, Neighbour | None] = (None, None),
+    side_by_side: Sequence[Multiple] = (),
 ) -> Markup:
-    """Return everything below the heading of a passage's page."""
+    """Return everything below the heading of a passage's page, from its records by entry name; what is not among them is left out."""
+    prediction, attributions = explained(records)
+    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
     ways = views(row, prediction.ranking[0], attributions, header.methods)
     first = ways[0]
     scale = max((abs(v) for v in first.words), default=0.0)
@@ -325,17 +329,17 @@ def passage_fragment(
         strongest=STRONGEST,
         baseline=next(iter(attributions.values())),
         empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
-        precision=precision,
+        precision=next((record for record in records.values() if isinstance(record, Precision)), None),
         data=words_on_page(code, ways),
         text_lang=text_language(prediction.text, code),
-        trial=trial(*tested, len(prediction.words)) if tested else None,
+        trial=trial(tried, control, len(prediction.words)) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
         agreements=agreements(ways),
         methods=list(dict.fromkeys(view.method for view in ways)),
         multiples=side_by_side,
         levels=LEVELS,
-        attention=attention,
+        attention=records.get("attention"),
         carried=carried,
-        bertviz=bertviz,
+        bertviz=records.get("bertviz"),
         previous=neighbours[0],
         following=neighbours[1],
         addresses=addresses,

@@ -13,13 +13,13 @@ from slugify import slugify
 
 from gallery.manifest import Header, Row
 from gallery.passages import RESERVED
-from gallery.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Precision, Prediction, Record, Scripts
+from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Record, Scripts
 from gallery.site import fragments
 from gallery.site.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
 from gallery.site.card import beginning, described, passage_card, site_card
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads
-from gallery.site.fragments import Card, Neighbour
+from gallery.site.fragments import Card, Neighbour, explained
 from gallery.site.measures import Tested, tested
 from gallery.site.methods_page import methods_slots
 from gallery.site.multiples import multiples
@@ -127,25 +127,19 @@ def passage_page(
     carried: Carried,
 ) -> Page:
     """Return a passage's page; `near` are the passages before and behind it."""
-    prediction, attributions = _explained(records)
-    attention, bertviz = records.get("attention"), records.get("bertviz")
-    tried, control = records.get(f"faithfulness/{header.methods[0]}/{prediction.ranking[0]}"), records.get("chance")
+    prediction, attributions = explained(records)
+    tried = {name: record for name, record in records.items() if isinstance(record, Faithfulness)}
     fragment = fragments.passage_fragment(
         code,
         header,
         row,
-        prediction,
-        attributions,
-        (tried, control) if isinstance(tried, Faithfulness) and isinstance(control, Chance) else None,
-        attention if isinstance(attention, Attention) else None,
-        bertviz if isinstance(bertviz, Bertviz) else None,
-        near,
+        records,
         slugs,
-        multiples(prediction, attributions, {name: record for name, record in records.items() if isinstance(record, Faithfulness)}, header.methods),
         carried,
         fragments.addresses_within(row.id),
         downloads(code, publication, header, row, attributions),
-        next((record for record in records.values() if isinstance(record, Precision)), None),
+        near,
+        multiples(prediction, attributions, tried, header.methods),
     )
     return Page(
         shell="passages/shell/",
@@ -158,7 +152,7 @@ def passage_page(
 
 def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]) -> Summary:
     """Return what is shown of a passage elsewhere."""
-    prediction, attributions = _explained(records)
+    prediction, attributions = explained(records)
     method = header.methods[0]
     predicted = prediction.ranking[0]
     shown = attributions[f"attribution/{method}/{row.targets[0]}"]
@@ -190,12 +184,6 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     )
 
 
-def _explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
-    prediction = records["prediction"]
-    assert isinstance(prediction, Prediction)
-    return prediction, {name: record for name, record in records.items() if isinstance(record, Attribution)}
-
-
 def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> Iterator[Page]:
     """Yield the pages that speak of many passages: the index, the authors, the model."""
     labels = header.model.labels
@@ -207,7 +195,7 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
         card, row = gathered.surest
-        prediction, attributions = _explained(read_records(store, row))
+        prediction, attributions = explained(read_records(store, row))
         shown = attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]
         yield Page("how-to-read/", "how-to-read/", fragments.examples(code, header, card, prediction, shown))
     own, taken = defaultdict(list), defaultdict(list)
@@ -272,7 +260,7 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
 
 def write_pictures(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
     """Write the card beside a passage's page, and the shaded passage beside its numbers."""
-    prediction, attributions = _explained(records)
+    prediction, attributions = explained(records)
     view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
     shaded = fragments.paragraphs(prediction, view.words)
     for path, content in (
@@ -288,7 +276,7 @@ def gallery_card(code: str, publication: Publication, header: Header, gathered: 
     shaded: list[list[fragments.Piece]] = []
     if gathered.surest is not None:
         _, row = gathered.surest
-        prediction, attributions = _explained(read_records(store, row))
+        prediction, attributions = explained(read_records(store, row))
         shaded = fragments.paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
     count, language = len(gathered.cards), fragments.speech(code)
     right = sum(card.right for card in gathered.cards) / (count or 1)
@@ -299,7 +287,7 @@ def gallery_card(code: str, publication: Publication, header: Header, gathered: 
 def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
-    prediction, named = _explained(records)
+    prediction, named = explained(records)
     attributions = [record for record in records.values() if isinstance(record, Attribution)]
     labels = header.model.labels
     (folder / "explanation.json").write_text(
