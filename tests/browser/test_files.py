@@ -136,6 +136,7 @@ def test_an_exported_page_works_from_a_disk_with_the_network_cut(gallery: Path, 
     assert "attention of 3 layers" in result.output
     page = opened(offline, file)
     before = page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)")
+    assert page.locator("[name=scale]").is_hidden()  # a page by itself does not know the gallery's scale
     page.check(".g-switch input >> nth=1")
     page.wait_for_url(re.compile("class="))
     assert page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)") != before
