@@ -58,7 +58,7 @@ class Classifier:
     def with_batch_tokens(self, tokens: int) -> "Classifier":
         """Return the same classifier, nothing copied, through which so many tokens go at once."""
         other = replace(self, batch_tokens=tokens)
-        other.__dict__.update({name: self.__dict__[name] for name in ("encoder", "exact", "rounded_encoder") if name in self.__dict__})
+        other.__dict__.update({name: self.__dict__[name] for name in ("encoder", "exact", "rounded_encoder", "gradient_encoder") if name in self.__dict__})
         return other
 
     @cached_property
@@ -72,6 +72,11 @@ class Classifier:
         if self.encoder is None or self.dtype != torch.float32 or not rounds_fast(self.device):
             return None
         return self.encoder.rounded()
+
+    @cached_property
+    def gradient_encoder(self) -> Encoder | None:
+        """The encoder with the products of its backward pass in bfloat16; None where `rounded_encoder` is."""
+        return None if self.rounded_encoder is None or self.encoder is None else self.encoder.rounded_backward()
 
     def encode(self, text: str) -> Encoded:
         """Return the passage as tokens and words; cut, or in windows, where it is longer than the model takes."""
@@ -143,12 +148,13 @@ class Classifier:
         return caught[0]
 
     @contextmanager
-    def from_embeddings(self, inputs: Mapping[str, Tensor]) -> Iterator[Callable[[Tensor], Tensor]]:
+    def from_embeddings(self, inputs: Mapping[str, Tensor], rounded: bool = False) -> Iterator[Callable[[Tensor], Tensor]]:
         """Give a function [B, T, H] -> [B, C] logits that runs the model from the layer's output on.
 
-        `inputs` are those of one passage or a batch of like shape; they are repeated to fit B.
+        `inputs` are those of one passage or a batch of like shape; they are repeated to fit B. rounded lets products of the
+        backward pass be in bfloat16 where that is faster.
         """
-        encoder = self.encoder
+        encoder = (self.gradient_encoder if rounded else None) or self.encoder
         if encoder is not None:
             mask = inputs["attention_mask"]
             padded = None if bool(mask.all()) else mask

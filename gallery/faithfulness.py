@@ -21,13 +21,13 @@ def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequenc
     (what the probability loses without the first words) and sufficiency (what it loses with them alone) as in
     ERASER (DeYoung et al. 2020, arXiv:1911.03429); the area over the perturbation curve (AOPC) is their mean over the
     shares. The AOPC of the reversed order is kept for `gallery.comparison.normalised_aopc`.
-    parameters: erase `mask` | `pad`. Products are in bfloat16 where that is faster; measures["rounding"] is the largest
-    difference of a probability that this makes at the two ends, known in float32 as well.
+    parameters: erase `mask` | `pad`; products `auto`, in bfloat16 where that is faster, or `float32`. measures["rounding"] is
+    the largest difference of a probability that this makes at the two ends, known in float32 as well.
     Cost: 15 forward passes an attribution, and 4 for the ends.
     """
     ranked = [np.argsort(-attribution.words, kind="stable") for attribution in attributions]
-    probabilities = _probabilities(classifier, encoded, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters["erase"])
-    rounding = _rounding(classifier, encoded, probabilities[0], parameters["erase"]) if ranked else 0.0
+    probabilities = _probabilities(classifier, encoded, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters)
+    rounding = _rounding(classifier, encoded, probabilities[0], parameters) if ranked else 0.0
     results = []
     for index, attribution in enumerate(attributions):
         deletion, reverse, insertion = (probabilities[index + part * len(ranked), :, attribution.target] for part in range(3))
@@ -49,29 +49,29 @@ def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequenc
 def chance(classifier: Classifier, encoded: Encoded, parameters: Mapping[str, Any]) -> Chance:
     """Return what the model says when the words are taken in random orders, which serve all methods and classes alike.
 
-    parameters: erase `mask` | `pad`; random_orders. Cost: 10 forward passes an order, and 2 for the ends.
+    parameters: erase `mask` | `pad`; products as in `faithfulness`; random_orders. Cost: 10 forward passes an order, and 2 for the ends.
     """
     generator = generator_of(encoded)
     orders = [generator.permutation(len(encoded.words)) for _ in range(parameters["random_orders"])]
-    probabilities = _probabilities(classifier, encoded, orders, orders, parameters["erase"])
+    probabilities = _probabilities(classifier, encoded, orders, orders, parameters)
     return Chance(dict(parameters), np.array(SHARES), probabilities[: len(orders)], probabilities[len(orders) :], versions())
 
 
-def _probabilities(classifier: Classifier, encoded: Encoded, without: Sequence[Array], alone: Sequence[Array], erase: str) -> Array:
+def _probabilities(classifier: Classifier, encoded: Encoded, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Return [orders, S, C]: probabilities without the first words of some orders, then with the first words of others alone."""
     count = len(encoded.words)
     taken = [_taken(count, share) for share in SHARES]
     kept = np.concatenate([_masks(without, taken, count), ~_masks(alone, taken, count)])
-    logits = erased_logits(classifier, encoded, kept.reshape(-1, count), erase, rounded=True)
+    logits = erased_logits(classifier, encoded, kept.reshape(-1, count), parameters["erase"], parameters["products"] == "auto")
     return _softmax(logits).reshape(-1, len(SHARES), logits.shape[-1])
 
 
-def _rounding(classifier: Classifier, encoded: Encoded, deletion: Array, erase: str) -> float:
+def _rounding(classifier: Classifier, encoded: Encoded, deletion: Array, parameters: Mapping[str, Any]) -> float:
     """Return how far [S, C] probabilities are, at their two ends, from those in the model's own number format."""
-    if classifier.rounded_encoder is None:
+    if classifier.rounded_encoder is None or parameters["products"] != "auto":
         return 0.0
     ends = np.array([[True], [False]]).repeat(len(encoded.words), 1)
-    return float(np.abs(_softmax(erased_logits(classifier, encoded, ends, erase)) - deletion[[0, -1]]).max())
+    return float(np.abs(_softmax(erased_logits(classifier, encoded, ends, parameters["erase"])) - deletion[[0, -1]]).max())
 
 
 def _softmax(logits: Array) -> Array:

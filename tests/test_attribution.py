@@ -132,6 +132,23 @@ def test_log_odds_of_two_classes_is_the_difference_of_logits(bert: Classifier) -
     assert class_outputs(logits, "log-odds").tolist() == [[3.0, -3.0]]
 
 
+def test_rounded_backward_passes_change_little_and_say_how_much(tiny: Callable[[str], Path]) -> None:
+    classifier = load(tiny("bert"))
+    assert classifier.encoder is not None
+    vars(classifier)["gradient_encoder"] = classifier.encoder.rounded_backward()  # as on a machine where bfloat16 is faster
+    encoded = classifier.encode(TEXT)
+    (rough, exact), (fixed,) = (
+        [integrated_gradients(classifier, [encoded], [[1]], parameters(**settings))[0][0] for settings in several]
+        for several in (({"products": "auto"}, {"products": "float32"}), ({"products": "auto", "n_steps": 50},))
+    )
+    largest = np.abs(exact.tokens).max()
+    assert 0 < np.abs(rough.tokens - exact.tokens).max() < 0.01 * largest
+    assert (rough.output_value, rough.baseline_value) == (exact.output_value, exact.baseline_value), "what the model says is not rounded"
+    assert 0 < rough.extra["rounding"] < 0.02
+    assert exact.extra["rounding"] is None
+    np.testing.assert_allclose(fixed.tokens, captum(classifier, TEXT, 1, 50), rtol=0, atol=1e-5 * np.abs(fixed.tokens).max())
+
+
 def test_too_few_steps_are_not_called_converged(bert: Classifier) -> None:
     encoded = bert.encode(TEXT)
     tight = {**parameters(), "delta_tolerance": 1e-9, "max_steps": 30}

@@ -6,7 +6,6 @@ import json
 import re
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import torch
 from bertviz import head_view, model_view
@@ -49,11 +48,11 @@ def _end(encoded: Encoded, tokens: int) -> int:
 
 @torch.no_grad()
 def _eager_attentions(classifier: Classifier, encoded: Encoded) -> list[torch.Tensor]:
-    """Return one [1, heads, T, T] tensor a layer; sdpa, the default, would return none."""
+    """Return one [1, heads, T, T] tensor a layer, to four digits; sdpa, the default, would return none."""
     before = classifier.model.config._attn_implementation
     classifier.model.set_attn_implementation("eager")
     try:
-        return [layer.float().cpu() for layer in classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions]
+        return [layer.cpu().double().round(decimals=4) for layer in classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions]
     finally:
         classifier.model.set_attn_implementation(before)
 
@@ -75,18 +74,8 @@ def _published(html: str) -> str:
     rest = rest[rest.index("\n") :] if rest.startswith("; // HACK") else rest
     own_id = "bertviz-" + hashlib.sha256(json.dumps(params["attention"]).encode()).hexdigest()[:32]
     params["root_div_id"] = own_id
-    data = json.dumps(_rounded(params), ensure_ascii=False, separators=(",", ":"))
+    data = json.dumps(params, ensure_ascii=False, separators=(",", ":"))
     return _ID.sub(own_id, html[:at]) + data.replace("/", r"\/").replace("<!--", r"<\u0021--") + rest
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4)
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return value
 
 
 def bertviz_scripts() -> Scripts:

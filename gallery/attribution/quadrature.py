@@ -14,7 +14,7 @@ _FIRST = 9
 """Nodes to begin with: eight equal intervals, both ends included."""
 _SHORTEST = 2.0**-12
 """Intervals below this are not split: float32 cannot tell their ends' outputs apart."""
-_TOKEN_TOLERANCE = 0.03
+_TOKEN_TOLERANCE = 0.04
 """Estimated error of a single attribution, as a share of the largest, that ends refinement."""
 _WORST = 0.3
 """Intervals that need as much of the worst one's refinement are halved with it; fewer rounds above, fewer nodes below."""
@@ -55,23 +55,23 @@ class Estimate:
 def estimate(nodes: Array, values: Array, outputs: Array, tolerance: float) -> Estimate:
     """Integrate values [N, T] known at nodes [N] with outputs F [N], and say where to refine.
 
-    Each interval is integrated by the polynomial of degree 5 through its six nearest nodes. Two errors are known
+    Each interval is integrated by the polynomial of degree 3 through its four nearest nodes. Two errors are known
     without further passes: the interval's own, |sum of its attributions - (F(b) - F(a))|, which the
-    forward passes give for nothing; and, per token, the difference from the polynomial of degree 3. The worst
+    forward passes give for nothing; and, per token, the difference from the trapezoid. The worst
     interval is halved, and those nearly as bad, so that every node found is kept.
     All is well when |delta| is within `tolerance` of its scale (see `delta_scale`), the own errors add
     up to no more than a few times that, and no token's error estimate passes its share of the largest attribution:
     errors that merely cancel in the sum do not pass.
     """
-    sixth, fourth = _interval_weights(nodes, 6), _interval_weights(nodes, 4)
-    parts = sixth @ values
+    fourth, second = _interval_weights(nodes, 4), _interval_weights(nodes, 2)
+    parts = fourth @ values
     totals = parts.sum(0)
     change = float(outputs[-1] - outputs[0])
     delta = float(totals.sum() - change)
     allowed = tolerance * delta_scale(totals, change)
     largest = max(float(np.abs(totals).max()), float(np.finfo(np.float32).tiny))
     own = np.abs(parts.sum(-1) - np.diff(outputs)) / allowed / _OWN_TOLERANCE
-    rough = np.abs((sixth - fourth) @ values) / largest
+    rough = np.abs((fourth - second) @ values) / largest
     error = float(rough.sum(0).max())
     converged = abs(delta) <= allowed and own.sum() <= 1 and error <= _TOKEN_TOLERANCE
     need = np.maximum(own, rough.max(-1) / _TOKEN_TOLERANCE)
