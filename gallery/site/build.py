@@ -27,12 +27,13 @@ from mkdocs.utils.yaml import yaml_load
 
 from gallery.config import Settings
 from gallery.errors import SiteError
+from gallery.language import language
 from gallery.manifest import read_header, read_rows
 from gallery.places import place_of
 from gallery.site.carried import carried_by
 from gallery.site.citation import read_publication
 from gallery.site.fitting import fit
-from gallery.site.fragments import Neighbour, speech
+from gallery.site.fragments import Neighbour
 from gallery.site.kept import Kept
 from gallery.site.pages import Gathered, gallery_card, list_index, list_pages, write_scripts, write_shared
 from gallery.site.paging import cut
@@ -141,7 +142,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
-    _ = speech(code).gettext
+    _ = language(code).gettext
     docs = root / "build" / "docs"
     nav = _own(config_file).get("nav") or [
         {_("Passages"): "index.md"},
@@ -182,7 +183,7 @@ def _write_docs(code: str, root: Path) -> None:
         translated = source / f"{name}.{code}.md"
         if not other:
             shutil.copyfile(translated if translated.exists() else path, docs / path.name)
-    _ = speech(code).gettext
+    _ = language(code).gettext
     front = f"---\ntitle: {TITLE}\ndescription: {DESCRIPTION}\nhide: [navigation, toc]\n---\n"
     generated = {
         "passages/shell.md": f"{front}<!-- gallery:passage -->\n",

@@ -11,21 +11,26 @@ from pathlib import Path
 from markupsafe import Markup
 from slugify import slugify
 
+from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.passages import RESERVED
 from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Record, Scripts
-from gallery.site import fragments
+from gallery.site import fragments, lists
 from gallery.site.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
 from gallery.site.card import beginning, described, passage_card, site_card
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads
-from gallery.site.fragments import Card, Neighbour, explained
+from gallery.site.fragments import Neighbour
+from gallery.site.lists import Card
 from gallery.site.measures import Tested, tested
 from gallery.site.methods_page import methods_slots
 from gallery.site.multiples import multiples
+from gallery.site.numbers import words_file
 from gallery.site.paging import behind, cut, front
 from gallery.site.policy import frame_policy, with_policy
 from gallery.site.shaded import shaded_passage
+from gallery.site.templates import environment
+from gallery.site.views import Piece, explained, paragraphs, views
 from gallery.site.vocabulary import text_language
 from gallery.store import Store
 
@@ -156,7 +161,7 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     method = header.methods[0]
     predicted = prediction.ranking[0]
     shown = attributions[f"attribution/{method}/{row.targets[0]}"]
-    language = text_language(prediction.text, code)
+    own = text_language(prediction.text, code)
     card = Card(
         id=row.id,
         title=row.title,
@@ -166,9 +171,9 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
         predicted=predicted,
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
-        strip=fragments.strip(code, prediction, shown),
-        language=language,
-        bar=fragments.bar(shown),
+        strip=lists.strip(code, prediction, shown),
+        language=own,
+        bar=lists.bar(shown),
     )
     heads, attention = records.get("heads"), records.get("attention")
     largest: dict[str, float] = defaultdict(float)
@@ -177,7 +182,7 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     return Summary(
         card=card,
         search=f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}",
-        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], language) for target in row.targets},
+        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], own) for target in row.targets},
         heads=heads_seen(heads, attention if isinstance(attention, Attention) else None, row.true_class) if isinstance(heads, Heads) else None,
         largest=dict(largest),
         tested=tested(header.methods, predicted, records),
@@ -189,7 +194,7 @@ def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> I
     labels = header.model.labels
     slugs = author_slugs(labels)
     yield from _index_pages(code, labels, slugs, gathered.cards)
-    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
+    yield Page("authors/", "authors/", {"authors": lists.authors_fragment(code, labels, slugs, gathered.cards)})
     yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
     yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
@@ -212,11 +217,11 @@ def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: 
     for card in cards:
         matrix[card.true_class][card.predicted] += 1
     count = len(cut(cards))
-    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
-    offered = fragments.choices(cards, labels)
+    yield Page("", "", {"index": lists.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
+    offered = lists.choices(cards, labels)
     for number, shown in enumerate(cut(cards)[1:], 2):
-        fragment = fragments.list_fragment(code, shown, labels, offered, behind(number, count, "../../../"))
-        title = fragments.page_title(code, "", number, count)
+        fragment = lists.list_fragment(code, shown, labels, offered, behind(number, count, "../../../"))
+        title = lists.page_title(code, "", number, count)
         yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
 
 
@@ -225,16 +230,16 @@ def _author_pages(
 ) -> Iterator[Page]:
     """Yield an author's page, and those on which its two lists go on."""
     name, address = labels[author], f"authors/{slug}/"
-    lists = [(own, "page"), (taken, "taken")]
-    counts = [len(cut(cards)) for cards, _ in lists]
+    both = [(own, "page"), (taken, "taken")]
+    counts = [len(cut(cards)) for cards, _ in both]
     pagings = (front(counts[0], "page/"), front(counts[1], "taken/"))
     answers = [sum(card.predicted == number for card in own) for number in range(len(labels))]
-    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
+    fragment = lists.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
     yield Page("authors/shell/", address, {"author": fragment}, title=name, description=name, search=name)
-    for (cards, folder), count, anchor in zip(lists, counts, ("passages", "taken"), strict=True):
+    for (cards, folder), count, anchor in zip(both, counts, ("passages", "taken"), strict=True):
         for number, shown in enumerate(cut(cards)[1:], 2):
-            more = fragments.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
-            title = fragments.page_title(code, name, number, count)
+            more = lists.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
+            title = lists.page_title(code, name, number, count)
             yield Page("authors/shell/page/shell/", f"{address}{folder}/{number}/", {"list": more}, title=title, description=title)
 
 
@@ -261,8 +266,8 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
 def write_pictures(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
     """Write the card beside a passage's page, and the shaded passage beside its numbers."""
     prediction, attributions = explained(records)
-    view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
-    shaded = fragments.paragraphs(prediction, view.words)
+    view = views(row, prediction.ranking[0], attributions, header.methods)[0]
+    shaded = paragraphs(prediction, view.words)
     for path, content in (
         (out / "passages" / row.id / "card.png", passage_card(code, header, row, prediction, shaded, publication.name)),
         (out / "data" / row.id / "shaded.svg", shaded_passage(code, header, row, prediction, view, shaded, publication.address(row.id)).encode()),
@@ -273,14 +278,14 @@ def write_pictures(code: str, publication: Publication, out: Path, header: Heade
 
 def gallery_card(code: str, publication: Publication, header: Header, gathered: Gathered, store: Store) -> bytes:
     """Return the card of the pages that are about no one passage, with the beginning of the one that was recognised most surely."""
-    shaded: list[list[fragments.Piece]] = []
+    shaded: list[list[Piece]] = []
     if gathered.surest is not None:
         _, row = gathered.surest
         prediction, attributions = explained(read_records(store, row))
-        shaded = fragments.paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
-    count, language = len(gathered.cards), fragments.speech(code)
+        shaded = paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
+    count, speech = len(gathered.cards), language(code)
     right = sum(card.right for card in gathered.cards) / (count or 1)
-    figures = f"{count} {language.ngettext('passage', 'passages', count)} · {language.gettext('%(share)s recognised') % {'share': language.percent(right)}}"
+    figures = f"{count} {speech.ngettext('passage', 'passages', count)} · {speech.gettext('%(share)s recognised') % {'share': speech.percent(right)}}"
     return site_card(publication.name, publication.description, figures, beginning(shaded))
 
 
@@ -328,7 +333,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
         ),
         "utf-8",
     )
-    words = fragments.words_file(header, row, prediction, named, text_language(prediction.text, code))
+    words = words_file(header, row, prediction, named, text_language(prediction.text, code))
     (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -344,7 +349,7 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
-            html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
+            html = environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
             (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
 
 

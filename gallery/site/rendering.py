@@ -19,10 +19,11 @@ from gallery.places import Place
 from gallery.records import Record, canonical
 from gallery.site.carried import Carried
 from gallery.site.citation import Publication
-from gallery.site.fragments import Neighbour, environment
+from gallery.site.fragments import Neighbour
 from gallery.site.kept import Kept, Written
 from gallery.site.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
 from gallery.site.remembered import written
+from gallery.site.templates import environment
 from gallery.site.vocabulary import dictionary_version
 from gallery.store import Store
 

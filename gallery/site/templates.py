@@ -1,0 +1,28 @@
+"""The templates that hold all HTML, in one interface language."""
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gallery.language import language
+
+
+@cache
+def environment(code: str) -> Environment:
+    """Return the templates in one interface language."""
+    speech = language(code)
+    env = Environment(
+        loader=PackageLoader("gallery"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.i18n"]
+    )
+    env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
+    env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
+    env.globals["lang"] = speech.code
+    env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+    return env
+
+
+def rendered(code: str, template: str, **values: Any) -> Markup:
+    """Return a template as a fragment, filled."""
+    return Markup(environment(code).get_template(template).render(**values))
