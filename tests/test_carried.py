@@ -10,7 +10,7 @@ import pytest
 
 from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
-from gallery.attention.picture import CELL, draw_heads, halved
+from gallery.attention.picture import CELL, draw_heads, reduced
 from gallery.config import AttentionSettings, load_settings
 from gallery.site import fitting
 from gallery.site.build import bench_of, works_of
@@ -70,7 +70,7 @@ def test_without_layers_and_means_a_small_picture_is_left(tiny: Tiny) -> None:
 def test_half_of_a_picture_shows_the_same_heads() -> None:
     pooled = np.zeros((2, 3, 4, 4), np.float32)
     pooled[1, 2, 3, 0] = 1
-    small = halved(draw_heads(pooled))
+    small = reduced(draw_heads(pooled), 2)
     assert draw_small(small, 1, 2)[-1, 0] == 15
     assert draw_small(small, 0, 0).max() == 0
     assert int.from_bytes(small[16:20], "big") == 3 * (CELL // 2 + 1) - 1

@@ -41,6 +41,7 @@ from gallery.site.policy import protect
 from gallery.site.reliability import reliability_page
 from gallery.site.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.site.scale_page import scale_pages
+from gallery.site.squeeze import squeeze
 from gallery.site.swap import put_in_place
 from gallery.store import Store
 
@@ -81,6 +82,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
+    squeeze(bench.shells)
     protect(bench.shells)
 
     site = root / "site"

@@ -18,7 +18,7 @@ from gallery.site.card import described
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads, read_publication
 from gallery.site.fragments import Addresses
-from gallery.site.numbers import words_file
+from gallery.site.numbers import explanation, json_bytes, packed, words_file
 from gallery.site.pages import author_slugs, read_records
 from gallery.site.shaded import shaded_passage
 from gallery.site.templates import environment
@@ -92,10 +92,11 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
     picture = shaded_passage(code, header, row, prediction, view, paragraphs(prediction, view.words), publication.address(row.id))
     addresses = Addresses(
         site=publication.url,
-        data=f"{publication.url}data/{row.id}/" if publication.url else "",
         attention=_HELD if layers else "",
         heads=_data_url("image/png", heads) if heads else "",
-        words=_data_url("application/json", json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()),
+        words=_data_url("application/gzip", packed(json_bytes(words))),
+        numbers=_data_url("application/gzip", packed(json_bytes(explanation(header, row, prediction, records)))),
+        table="",
         scales="",
         shaded=_data_url("image/svg+xml", picture.encode()),
     )

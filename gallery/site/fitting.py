@@ -35,9 +35,15 @@ def fit(budget_mb: float, bench: Bench, works: Sequence[Work], scratch: Path) ->
 
 
 def _choices(most: Carried) -> list[Carried]:
-    """Return what can be carried, the most first: bertviz goes first, then layers, then means, and the picture alone is left."""
+    """Return what can be carried, the most first.
+
+    bertviz goes first, then layers, then means; of the pages without attention, downloads are packed, the picture of the heads
+    made smaller, and the cards given up.
+    """
     fewer = [replace(most, layers=evenly(most.layers, count), bertviz=False) for count in range(len(most.layers), -1, -1)]
-    return [most, *(carried for carried in fewer if carried.layers or carried.means), replace(most, layers=(), means=False, bertviz=False)]
+    bare = replace(most, layers=(), means=False, bertviz=False)
+    leaner = [replace(bare, packed=True), replace(bare, packed=True, small=True), replace(bare, packed=True, small=True, cards=False)]
+    return [most, *(carried for carried in fewer if carried.layers or carried.means), bare, *leaner]
 
 
 def _spread(store: Store, found: Sequence[Work]) -> list[Work]:

@@ -18,7 +18,7 @@ from gallery.site.views import LEVELS, View, agreements, explained, paragraphs, 
 from gallery.site.vocabulary import text_language
 
 STRONGEST = 20
-"""Rows of a word table that are shown before the rest is asked for."""
+"""Rows of a word table that come with the page; table.js makes the rest when it is asked for."""
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,35 @@ class Addresses:
 
     site: str
     """The front page, with a slash at the end."""
-    data: str
-    """The passage's folder of numbers, with a slash at the end."""
     attention: str
     """The folder of its attention, with a slash at the end."""
     heads: str
     """The picture of all heads."""
     words: str
     """The numbers of all views."""
+    numbers: str
+    """Everything as JSON, for programs."""
+    table: str
+    """The table of words; empty where the page makes it from the numbers."""
     scales: str
     """The scales of the whole gallery."""
     shaded: str
     """The picture of the shaded passage."""
 
 
-def addresses_within(ident: str) -> Addresses:
+def addresses_within(ident: str, carried: Carried) -> Addresses:
     """Return the addresses for a page of the site."""
     data = f"../../data/{ident}/"
-    return Addresses("../../", data, f"{data}attention/", f"{data}attention/heads.png", f"{data}words.json", "../../data/scales.json", f"{data}shaded.svg")
+    return Addresses(
+        site="../../",
+        attention=f"{data}attention/",
+        heads=f"{data}attention/heads.png",
+        words=f"{data}words.json.gz",
+        numbers=f"{data}explanation.json{'.gz' if carried.packed else ''}",
+        table="" if carried.packed else f"{data}words.csv",
+        scales="../../data/scales.json",
+        shaded=f"{data}shaded.svg{'z' if carried.packed else ''}",
+    )
 
 
 @dataclass(frozen=True)
@@ -101,8 +112,8 @@ def passage_fragment(
         decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
         paragraphs=paragraphs(prediction, first.words),
         unread=prediction.text[prediction.cut :].strip(),
-        word_rows=word_rows(prediction, first),
-        strongest=STRONGEST,
+        word_rows=word_rows(prediction, first)[:STRONGEST],
+        words=len(prediction.words),
         baseline=next(iter(attributions.values())),
         empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
         precision=next((record for record in records.values() if isinstance(record, Precision)), None),

@@ -1,7 +1,5 @@
 """Records and fragments -> pages to be stamped, and the files that lie beside them."""
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +12,7 @@ from slugify import slugify
 from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.passages import RESERVED
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Record, Scripts
+from gallery.records import Attention, Bertviz, Faithfulness, Heads, Record, Scripts
 from gallery.site import fragments, lists
 from gallery.site.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
 from gallery.site.card import beginning, described, passage_card, site_card
@@ -25,7 +23,7 @@ from gallery.site.lists import Card
 from gallery.site.measures import Tested, tested
 from gallery.site.methods_page import methods_slots
 from gallery.site.multiples import multiples
-from gallery.site.numbers import words_file
+from gallery.site.numbers import explanation, json_bytes, packed, word_table, words_file
 from gallery.site.paging import behind, cut, front
 from gallery.site.policy import frame_policy, with_policy
 from gallery.site.shaded import shaded_passage
@@ -47,6 +45,8 @@ class Page:
     """Slot name -> fragment."""
     title: str = ""
     description: str = ""
+    card: bool = True
+    """Whether a page of a passage has a card of its own."""
     search: str = ""
     """Plain text by which the reader's search finds the page; empty leaves what MkDocs has indexed."""
 
@@ -141,7 +141,7 @@ def passage_page(
         records,
         slugs,
         carried,
-        fragments.addresses_within(row.id),
+        fragments.addresses_within(row.id, carried),
         downloads(code, publication, header, row, attributions),
         near,
         multiples(prediction, attributions, tried, header.methods),
@@ -152,6 +152,7 @@ def passage_page(
         slots={"passage": fragment},
         title=row.title,
         description=described(code, header, row, prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]),
+        card=carried.cards,
     )
 
 
@@ -263,19 +264,6 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
         (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def write_pictures(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
-    """Write the card beside a passage's page, and the shaded passage beside its numbers."""
-    prediction, attributions = explained(records)
-    view = views(row, prediction.ranking[0], attributions, header.methods)[0]
-    shaded = paragraphs(prediction, view.words)
-    for path, content in (
-        (out / "passages" / row.id / "card.png", passage_card(code, header, row, prediction, shaded, publication.name)),
-        (out / "data" / row.id / "shaded.svg", shaded_passage(code, header, row, prediction, view, shaded, publication.address(row.id)).encode()),
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
 def gallery_card(code: str, publication: Publication, header: Header, gathered: Gathered, store: Store) -> bytes:
     """Return the card of the pages that are about no one passage, with the beginning of the one that was recognised most surely."""
     shaded: list[list[Piece]] = []
@@ -289,59 +277,23 @@ def gallery_card(code: str, publication: Publication, header: Header, gathered: 
     return site_card(publication.name, publication.description, figures, beginning(shaded))
 
 
-def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
+def write_card(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+    """Write the card beside a passage's page."""
+    prediction, attributions = explained(records)
+    shaded = paragraphs(prediction, views(row, prediction.ranking[0], attributions, header.methods)[0].words)
+    path = out / "passages" / row.id / "card.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(passage_card(code, header, row, prediction, shaded, publication.name))
+
+
+def write_data(code: str, publication: Publication, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
-    prediction, named = explained(records)
-    attributions = [record for record in records.values() if isinstance(record, Attribution)]
-    labels = header.model.labels
-    (folder / "explanation.json").write_text(
-        json.dumps(
-            {
-                "id": row.id,
-                "title": row.title,
-                "work": row.work,
-                "source": row.source,
-                "note": row.note,
-                "text": prediction.text,
-                "true_class": labels[row.true_class],
-                "predicted_class": labels[prediction.ranking[0]],
-                "probabilities": dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
-                "words": prediction.word_texts(),
-                "tokens": prediction.tokens,
-                "attributions": [
-                    {
-                        "method": a.method,
-                        "class": labels[a.target],
-                        "target": a.target,
-                        "output": a.output,
-                        "output_value": a.output_value,
-                        "baseline_value": a.baseline_value,
-                        "convergence_delta": a.delta,
-                        "converged": a.converged,
-                        "steps": a.steps,
-                        "parameters": a.parameters,
-                        "words": a.words.tolist(),
-                        "tokens": a.tokens.tolist(),
-                    }
-                    for a in attributions
-                ],
-                "weights_sha256": header.model.weights_digest,
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ),
-        "utf-8",
-    )
-    words = words_file(header, row, prediction, named, text_language(prediction.text, code))
-    (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["word", "start", "end", *(f"{a.method}: {labels[a.target]}" for a in attributions)])
-    for index, (word, (start, end)) in enumerate(zip(prediction.word_texts(), prediction.words.tolist(), strict=True)):
-        # A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
-        writer.writerow(["'" + word if word[0] in "=+-@\t" else word, start, end, *(f"{a.words[index]:.6g}" for a in attributions)])
-    (folder / "words.csv").write_text(table.getvalue(), "utf-8")
+    prediction, attributions = explained(records)
+    for name, content in _taken_away(code, publication, header, row, records, carried).items():
+        (folder / name).write_bytes(content)
+    words = words_file(header, row, prediction, attributions, text_language(prediction.text, code))
+    (folder / "words.json.gz").write_bytes(packed(json_bytes(words)))
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
@@ -351,6 +303,17 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
         for view in ("model_view", "head_view"):
             html = environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
             (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
+
+
+def _taken_away(code: str, publication: Publication, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> dict[str, bytes]:
+    """Return the files that a reader may take away, by name."""
+    prediction, attributions = explained(records)
+    view = views(row, prediction.ranking[0], attributions, header.methods)[0]
+    picture = shaded_passage(code, header, row, prediction, view, paragraphs(prediction, view.words), publication.address(row.id)).encode()
+    everything = json_bytes(explanation(header, row, prediction, records))
+    if carried.packed:
+        return {"shaded.svgz": packed(picture), "explanation.json.gz": packed(everything)}
+    return {"shaded.svg": picture, "explanation.json": everything, "words.csv": word_table(header, prediction, records).encode()}
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

@@ -124,7 +124,7 @@ export class GalleryCompare extends HTMLElement {
 
   /** @param {string} id @returns {Promise<Passage>} */
   fetchPassage(id) {
-    return load(`${this.getAttribute("data")}${id}/words.json`);
+    return load(`${this.getAttribute("data")}${id}/words.json.gz`);
   }
 
   /** Do what needs the network, and say so where it fails. @param {() => Promise<void>} work */

@@ -15,7 +15,7 @@ export class GalleryWords extends HTMLElement {
     /** @type {Data} */
     this.data = JSON.parse(given);
     /** @type {HTMLElement[]} */
-    this.spans = [...this.querySelectorAll(".g-text [data-w]")].map((span) => /** @type {HTMLElement} */ (span));
+    this.spans = [...this.querySelectorAll(".g-text .w")].map((span) => /** @type {HTMLElement} */ (span));
     this.text = /** @type {HTMLElement} */ (this.querySelector(".g-text"));
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
     this.current = 0;
@@ -80,8 +80,8 @@ export class GalleryWords extends HTMLElement {
 
   /** @param {Event} event */
   pointed(event) {
-    const span = /** @type {Element} */ (event.target).closest("[data-w]");
-    if (span) this.select(Number(/** @type {HTMLElement} */ (span).dataset.w));
+    const span = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".w"));
+    if (span) this.select(this.spans.indexOf(span));
   }
 
   /** @param {KeyboardEvent} event */
