@@ -211,7 +211,7 @@ def _finish(bench: Bench, gathered: Gathered, source: Path, site_url: str) -> No
     found += [
         Found(page.address, page.title, page.search)
         for page in (
-            *list_pages(bench.code, bench.header, gathered, Store(bench.store)),
+            *list_pages(bench.code, bench.header, gathered, Store(bench.store), bench.carried),
             *scale_pages(bench.code, source),
             reliability_page(bench.code, source),
         )

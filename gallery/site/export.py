@@ -18,7 +18,7 @@ from gallery.site.card import described
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads, read_publication
 from gallery.site.fragments import Addresses
-from gallery.site.numbers import explanation, json_bytes, packed, words_file
+from gallery.site.numbers import explanation, json_bytes, packed
 from gallery.site.pages import author_slugs, read_records
 from gallery.site.shaded import shaded_passage
 from gallery.site.templates import environment
@@ -87,15 +87,14 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
     carried = Carried(tuple(number - 1 for number in layers), header.model.layers, means=bool(layers), bertviz=False)
     files = carried_files(prediction, attention, carried) if isinstance(attention, Attention) else {}
     heads = files.pop("heads.png", None)
-    words = words_file(header, row, prediction, attributions, text_language(prediction.text, code))
+    everything = explanation(header, row, prediction, attributions, text_language(prediction.text, code))
     view = views(row, prediction.ranking[0], attributions, header.methods)[0]
     picture = shaded_passage(code, header, row, prediction, view, paragraphs(prediction, view.words), publication.address(row.id))
     addresses = Addresses(
         site=publication.url,
         attention=_HELD if layers else "",
         heads=_data_url("image/png", heads) if heads else "",
-        words=_data_url("application/gzip", packed(json_bytes(words))),
-        numbers=_data_url("application/gzip", packed(json_bytes(explanation(header, row, prediction, records)))),
+        numbers=_data_url("application/gzip", packed(json_bytes(everything))),
         table="",
         scales="",
         shaded=_data_url("image/svg+xml", picture.encode()),

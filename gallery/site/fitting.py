@@ -61,5 +61,5 @@ def _bytes(bench: Bench, some: Sequence[Work]) -> int:
         shutil.rmtree(bench.out)
         gathered.add(one.row, summary)
         total += sum(size for size, _ in files.values())
-    lists = list_pages(bench.code, bench.header, gathered, Store(bench.store))
+    lists = list_pages(bench.code, bench.header, gathered, Store(bench.store), bench.carried)
     return total + sum(len(str(slot).encode()) for page in lists for slot in page.slots.values())

@@ -39,16 +39,19 @@ class Addresses:
     """The folder of its attention, with a slash at the end."""
     heads: str
     """The picture of all heads."""
-    words: str
-    """The numbers of all views."""
     numbers: str
-    """Everything as JSON, for programs."""
+    """Everything as JSON: for the page's other views, and for programs."""
     table: str
     """The table of words; empty where the page makes it from the numbers."""
     scales: str
     """The scales of the whole gallery."""
     shaded: str
     """The picture of the shaded passage."""
+
+
+def numbers_name(carried: Carried) -> str:
+    """Return the name of the file that holds a passage's numbers."""
+    return "explanation.json.gz" if carried.packed else "explanation.json"
 
 
 def addresses_within(ident: str, carried: Carried) -> Addresses:
@@ -58,8 +61,7 @@ def addresses_within(ident: str, carried: Carried) -> Addresses:
         site="../../",
         attention=f"{data}attention/",
         heads=f"{data}attention/heads.png",
-        words=f"{data}words.json.gz",
-        numbers=f"{data}explanation.json{'.gz' if carried.packed else ''}",
+        numbers=f"{data}{numbers_name(carried)}",
         table="" if carried.packed else f"{data}words.csv",
         scales="../../data/scales.json",
         shaded=f"{data}shaded.svg{'z' if carried.packed else ''}",
@@ -170,9 +172,9 @@ def examples(code: str, header: Header, card: Card, prediction: Prediction, attr
     return {f"example {kind}": rendered(code, "example.html", kind=kind, **values) for kind in EXAMPLES}
 
 
-def compare_fragment(code: str, header: Header) -> Markup:
+def compare_fragment(code: str, header: Header, carried: Carried) -> Markup:
     """Return the page on which two ways to shade a passage, or two passages, stand side by side."""
-    return rendered(code, "compare.html", labels=header.model.labels, methods=header.methods, levels=LEVELS)
+    return rendered(code, "compare.html", labels=header.model.labels, methods=header.methods, levels=LEVELS, numbers=numbers_name(carried))
 
 
 def model_fragment(code: str, header: Header) -> Markup:

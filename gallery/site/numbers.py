@@ -9,64 +9,43 @@ from typing import Any
 
 from gallery.language import language
 from gallery.manifest import Header, Row
-from gallery.records import Array, Attribution, Prediction, Record
-from gallery.site.views import LEVELS, Piece, View, paragraphs, views
+from gallery.records import Array, Attribution, Prediction
+from gallery.site.views import LEVELS, View
 from gallery.site.vocabulary import lemma
 
 
 def words_on_page(code: str, ways: Sequence[View]) -> dict[str, Any]:
-    """Return what `<gallery-words>` needs at once: the numbers of the first view; those of the others lie in the passage's words.json.gz."""
+    """Return what `<gallery-words>` needs at once: the numbers of the first view; passage.js takes the others from the passage's explanation.json."""
     return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is ways[0]) for view in ways]}
 
 
-def words_file(header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution], language: str) -> dict[str, Any]:
-    """Return what stands in a passage's words.json.gz: what other views of the page and the comparison of passages are drawn from.
-
-    `text` holds paragraphs; in each, what stands before a word and the word take turns. `forms` are the words' dictionary forms.
-    """
-    predicted = prediction.ranking[0]
-    shown = paragraphs(prediction, [0.0] * len(prediction.words))
-    return {
-        "id": row.id,
-        "title": row.title,
-        "language": language,
-        "true": row.true_class,
-        "predicted": predicted,
-        "probabilities": [float(f"{p:.4g}") for p in prediction.probabilities],
-        "text": [_turns(pieces) for pieces in shown],
-        "forms": [lemma(word, language) for word in prediction.word_texts()],
-        "views": [_view_data(view) for view in views(row, predicted, attributions, header.methods)],
-    }
-
-
-def _turns(pieces: Sequence[Piece]) -> list[str]:
-    turns: list[str] = []
-    for piece in pieces:
-        if piece.number is not None and len(turns) % 2 == 0:
-            turns.append("")
-        turns.append(piece.text)
-    return turns
-
-
-def _view_data(view: View, values: bool = True) -> dict[str, Any]:
+def _view_data(view: View, values: bool) -> dict[str, Any]:
     data = {"method": view.method, "target": view.target, "against": view.against, "error": view.error}
     return data | {"values": [float(f"{value:.4g}") for value in view.words]} if values else data
 
 
-def explanation(header: Header, row: Row, prediction: Prediction, records: Mapping[str, Record]) -> dict[str, Any]:
-    """Return what stands in a passage's explanation.json: everything, for programs."""
+def explanation(header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution], language: str) -> dict[str, Any]:
+    """Return what stands in a passage's explanation.json: everything, for programs and for other views of the page.
+
+    `language` is the passage's, `forms` are the words' dictionary forms; attributions come in the order of the page's switches.
+    """
     labels = header.model.labels
+    names = (f"attribution/{method}/{target}" for method in header.methods for target in row.targets)
     return {
         "id": row.id,
         "title": row.title,
         "work": row.work,
         "source": row.source,
         "note": row.note,
+        "language": language,
         "text": prediction.text,
         "true_class": labels[row.true_class],
         "predicted_class": labels[prediction.ranking[0]],
+        "true_target": row.true_class,
+        "predicted_target": prediction.ranking[0],
         "probabilities": dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
         "words": prediction.word_texts(),
+        "forms": [lemma(word, language) for word in prediction.word_texts()],
         "tokens": prediction.tokens,
         "attributions": [
             {
@@ -77,14 +56,14 @@ def explanation(header: Header, row: Row, prediction: Prediction, records: Mappi
                 "output_value": a.output_value,
                 "baseline_value": a.baseline_value,
                 "convergence_delta": a.delta,
+                "error": a.delta_share,
                 "converged": a.converged,
                 "steps": a.steps,
                 "parameters": a.parameters,
                 "words": _single(a.words),
                 "tokens": _single(a.tokens),
             }
-            for a in records.values()
-            if isinstance(a, Attribution)
+            for a in (attributions[name] for name in names if name in attributions)
         ],
         "weights_sha256": header.model.weights_digest,
     }
@@ -95,14 +74,14 @@ def _single(values: Array) -> list[float]:
     return [float(f"{value:.7g}") for value in values.tolist()]
 
 
-def word_table(header: Header, prediction: Prediction, records: Mapping[str, Record]) -> str:
-    """Return a passage's words.csv; downloads.js makes the same from explanation.json."""
-    attributions = [record for record in records.values() if isinstance(record, Attribution)]
+def word_table(everything: Mapping[str, Any], prediction: Prediction) -> str:
+    """Return a passage's words.csv from its explanation.json; downloads.js makes the same."""
+    attributions = everything["attributions"]
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["word", "start", "end", *(f"{a.method}: {header.model.labels[a.target]}" for a in attributions)])
-    columns = [[f"{value:.6g}" for value in a.words.tolist()] for a in attributions]
-    for word, (start, end), *values in zip(prediction.word_texts(), prediction.words.tolist(), *columns, strict=True):
+    writer.writerow(["word", "start", "end", *(f"{a['method']}: {a['class']}" for a in attributions)])
+    columns = [[f"{value:.6g}" for value in a["words"]] for a in attributions]
+    for word, (start, end), *values in zip(everything["words"], prediction.words.tolist(), *columns, strict=True):
         # A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
         writer.writerow(["'" + word if word[0] in "=+-@\t" else word, start, end, *values])
     return file.getvalue()

@@ -23,7 +23,7 @@ from gallery.site.lists import Card
 from gallery.site.measures import Tested, tested
 from gallery.site.methods_page import methods_slots
 from gallery.site.multiples import multiples
-from gallery.site.numbers import explanation, json_bytes, packed, word_table, words_file
+from gallery.site.numbers import explanation, json_bytes, packed, word_table
 from gallery.site.paging import behind, cut, front
 from gallery.site.policy import frame_policy, with_policy
 from gallery.site.shaded import shaded_passage
@@ -190,13 +190,13 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     )
 
 
-def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> Iterator[Page]:
+def list_pages(code: str, header: Header, gathered: Gathered, store: Store, carried: Carried) -> Iterator[Page]:
     """Yield the pages that speak of many passages: the index, the authors, the model."""
     labels = header.model.labels
     slugs = author_slugs(labels)
     yield from _index_pages(code, labels, slugs, gathered.cards)
     yield Page("authors/", "authors/", {"authors": lists.authors_fragment(code, labels, slugs, gathered.cards)})
-    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
+    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header, carried)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
     yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
@@ -289,11 +289,9 @@ def write_card(code: str, publication: Publication, out: Path, header: Header, r
 def write_data(code: str, publication: Publication, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
-    prediction, attributions = explained(records)
+    prediction, _ = explained(records)
     for name, content in _taken_away(code, publication, header, row, records, carried).items():
         (folder / name).write_bytes(content)
-    words = words_file(header, row, prediction, attributions, text_language(prediction.text, code))
-    (folder / "words.json.gz").write_bytes(packed(json_bytes(words)))
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
@@ -306,14 +304,14 @@ def write_data(code: str, publication: Publication, folder: Path, header: Header
 
 
 def _taken_away(code: str, publication: Publication, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> dict[str, bytes]:
-    """Return the files that a reader may take away, by name."""
+    """Return the files that a reader may take away, by name; the page itself reads the numbers too."""
     prediction, attributions = explained(records)
     view = views(row, prediction.ranking[0], attributions, header.methods)[0]
     picture = shaded_passage(code, header, row, prediction, view, paragraphs(prediction, view.words), publication.address(row.id)).encode()
-    everything = json_bytes(explanation(header, row, prediction, records))
+    everything = explanation(header, row, prediction, attributions, text_language(prediction.text, code))
     if carried.packed:
-        return {"shaded.svgz": packed(picture), "explanation.json.gz": packed(everything)}
-    return {"shaded.svg": picture, "explanation.json": everything, "words.csv": word_table(header, prediction, records).encode()}
+        return {"shaded.svgz": packed(picture), "explanation.json.gz": packed(json_bytes(everything))}
+    return {"shaded.svg": picture, "explanation.json": json_bytes(everything), "words.csv": word_table(everything, prediction).encode()}
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

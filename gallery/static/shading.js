@@ -3,7 +3,7 @@ import { textOf } from "./packed.js";
 
 /**
  * @typedef {{method: string, target: number, against: number|null, error: number|null, values?: number[]}} View
- * @typedef {{id: string, title: string, language: string, true: number, predicted: number, probabilities: number[],
+ * @typedef {{id: string, title: string, language: string, true: number, predicted: number, confidence: number,
  *   text: string[][], forms: string[], views: Required<View>[]}} Passage
  */
 

@@ -1,4 +1,5 @@
 // <gallery-words>: the passage, shaded by what each word adds to the score of a class.
+import { loadPassage } from "./passage.js";
 import { className, decimals, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
 
 /**
@@ -124,7 +125,7 @@ export class GalleryWords extends HTMLElement {
   async fetchViews() {
     const { views } = this.data;
     if (views.every((view) => view.values)) return;
-    const passage = /** @type {import("./shading.js").Passage} */ (await load(this.getAttribute("src") ?? ""));
+    const passage = await loadPassage(this.getAttribute("src") ?? "");
     for (const view of views) {
       view.values ??= passage.views.find((other) => other.method === view.method && className(other) === className(view))?.values;
     }
