@@ -93,7 +93,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
         shutil.rmtree(bench.out / shell)
     works = works_of(bench)
     if settings.attention.fit:
-        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build" / "fitting"))
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build"))
         click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
     if bench.carried.bertviz:
         write_scripts(Store(bench.store), bench.header, bench.out / "assets" / "gallery")
