@@ -1,6 +1,6 @@
 // The published files of one passage's attention, read and multiplied back. gallery/attention/encoding.py writes them, and its
 // Reader does the same in Python.
-import { unpacked } from "./packed.js";
+import { gunzipped } from "./packed.js";
 
 /**
  * @typedef {object} Index
@@ -105,7 +105,7 @@ export function held(folder) {
 async function unpacked(source, name) {
   try {
     const bytes = await source(name);
-    return await unpacked(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
+    return await gunzipped(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
   } catch (error) {
     throw new FetchError(error instanceof Error ? error.message : String(error));
   }

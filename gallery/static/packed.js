@@ -1,7 +1,7 @@
 // Files that lie packed on the site.
 
 /** What a file holds, unpacked if it is gzip; whoever serves it may have unpacked it already. @param {Uint8Array<ArrayBuffer>} bytes */
-export async function unpacked(bytes) {
+export async function gunzipped(bytes) {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -11,5 +11,5 @@ export async function unpacked(bytes) {
 export async function textOf(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${response.status}`);
-  return new TextDecoder().decode(await unpacked(new Uint8Array(await response.arrayBuffer())));
+  return new TextDecoder().decode(await gunzipped(new Uint8Array(await response.arrayBuffer())));
 }
