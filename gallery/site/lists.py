@@ -19,7 +19,7 @@ from gallery.site.vocabulary import has_dictionary
 
 def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = 28) -> Markup:
     """Return the first words of a passage, shaded, for a card."""
-    shown = paragraphs(prediction, [float(v) for v in attribution.words])
+    shown = paragraphs(prediction, attribution.words.tolist(), words + 1)
     pieces: list[Piece] = []
     for paragraph in shown:
         pieces += [*paragraph, Piece(" ", None)]

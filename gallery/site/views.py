@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.comparison import kendall_tau, top_overlap
+from gallery.comparison import kendall_taus, top_overlap
 from gallery.manifest import Row
 from gallery.records import Attribution, Prediction, Record
 
@@ -38,8 +38,8 @@ class Piece:
     css: str = ""
 
 
-def paragraphs(prediction: Prediction, values: Sequence[float]) -> list[list[Piece]]:
-    """Return the passage as paragraphs of pieces, shaded relative to the largest |value|; white space kept."""
+def paragraphs(prediction: Prediction, values: Sequence[float], most: int | None = None) -> list[list[Piece]]:
+    """Return the passage, or its first words, as paragraphs of pieces, shaded relative to the largest |value|; white space kept."""
     scale = max((abs(v) for v in values), default=0.0)
     pieces: list[list[Piece]] = [[]]
 
@@ -51,11 +51,12 @@ def paragraphs(prediction: Prediction, values: Sequence[float]) -> list[list[Pie
                 pieces[-1].append(Piece(line, None))
 
     at = 0
-    for number, (start, end) in enumerate(prediction.words.tolist()):
+    for number, (start, end) in enumerate(prediction.words[:most].tolist()):
         between(prediction.text[at:start])
         pieces[-1].append(Piece(prediction.text[start:end], number, values[number], shade(level(values[number], scale))))
         at = end
-    between(prediction.text[at : prediction.cut])
+    if most is None:
+        between(prediction.text[at : prediction.cut])
     return [paragraph for paragraph in pieces if paragraph]
 
 
@@ -143,9 +144,10 @@ class Agreement:
 def agreements(ways: Sequence[View]) -> list[Agreement]:
     """Return how each other method orders the words of the first view."""
     first = ways[0]
-    own = np.array(first.words)
     others = [view for view in ways if view.method != first.method and view.target == first.target and view.against is None]
-    return [Agreement(v.method, kendall_tau(own, np.array(v.words)), top_overlap(own, np.array(v.words))) for v in others]
+    words = np.array([view.words for view in (first, *others)])
+    taus = kendall_taus(words)[0]
+    return [Agreement(view.method, float(taus[at]), top_overlap(words[0], words[at])) for at, view in enumerate(others, 1)]
 
 
 def explained(records: Mapping[str, Record]) -> tuple[Prediction, dict[str, Attribution]]:
