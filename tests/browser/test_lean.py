@@ -103,7 +103,7 @@ def test_without_javascript_the_files_come_packed_and_the_page_says_so(lean: str
     assert page.locator(".g-text .w[class*=for], .g-text .w[class*=against]").count() > 3
     assert page.locator("gallery-table tbody tr:visible").count() == 20
     assert page.locator(".g-rest").is_hidden()
-    assert page.locator("text=20 самых сильных").is_visible()
+    page.locator("text=20 самых сильных").wait_for()
     assert page.locator("a[data-numbers=csv]").is_hidden()
     assert "уложился в 1 МБ, эти файлы лежат сжатыми" in page.text_content(".g-files")
     name, content = taken(page, "a[data-numbers=json]")
