@@ -20,11 +20,6 @@ def kendall_taus(attributions: Array) -> Array:
     return result
 
 
-def kendall_tau(first: Array, second: Array) -> float:
-    """Return Kendall's tau-b between two attributions [W] of the same words."""
-    return float(kendall_taus(np.stack([first, second]))[0, 1])
-
-
 def rank_correlation(first: Array, second: Array) -> float:
     """Return Spearman's rho of two arrays, ties sharing their mean rank; 0 where one is constant."""
     a, b = _ranks(first), _ranks(second)

@@ -55,7 +55,7 @@ class AttentionSettings(Section):
     tokens: Annotated[int, Field(ge=8)] | None = None
     """Length of the excerpt, from the beginning, whose attention the site carries; null for whole passages."""
     fit: bool = False
-    """Choose for me how much of attention the site carries, so that it stays within site_budget_mb; the pages say what was left out."""
+    """Choose for me how much of attention the site carries, and pack downloads if need be, to stay within site_budget_mb; the pages say what was left out."""
 
 
 class Settings(Section):

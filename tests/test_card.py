@@ -10,8 +10,8 @@ from gallery.manifest import Header, Row
 from gallery.records import Attribution, Model, Prediction
 from gallery.site.card import passage_card, site_card
 from gallery.site.citation import Publication, bibtex, program
-from gallery.site.fragments import Piece, paragraphs
 from gallery.site.typeset import set_lines, set_plain, width_of
+from gallery.site.views import Piece, paragraphs
 
 TEXT = "Свой человек пришёл домой поздно, и никто его не ждал. " * 12
 MODEL = Model("m", "org/name@abc", "d" * 64, "t" * 64, "bert", ("Чехов", "Толстой"), 1, 1, 4, 64)

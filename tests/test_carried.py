@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ import pytest
 
 from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
-from gallery.attention.picture import CELL, draw_heads, halved
+from gallery.attention.picture import CELL, draw_heads, reduced
 from gallery.config import AttentionSettings, load_settings
-from gallery.site import fitting
+from gallery.site import fitting, rendering
 from gallery.site.build import bench_of, works_of
 from gallery.site.carried import Carried, carried_files
 from gallery.site.fitting import fit
@@ -70,7 +71,7 @@ def test_without_layers_and_means_a_small_picture_is_left(tiny: Tiny) -> None:
 def test_half_of_a_picture_shows_the_same_heads() -> None:
     pooled = np.zeros((2, 3, 4, 4), np.float32)
     pooled[1, 2, 3, 0] = 1
-    small = halved(draw_heads(pooled))
+    small = reduced(draw_heads(pooled), 2)
     assert draw_small(small, 1, 2)[-1, 0] == 15
     assert draw_small(small, 0, 0).max() == 0
     assert int.from_bytes(small[16:20], "big") == 3 * (CELL // 2 + 1) - 1
@@ -139,13 +140,35 @@ def test_fit_leaves_out_no_more_than_the_budget_asks_for(built: Path, tmp_path: 
     bench = bench_of(load_settings(built), built)
     works = works_of(bench)
     whole = sum(path.stat().st_size for path in (built.parent / "site").rglob("*") if path.is_file())
-    found = [fit(whole * share / 1e6, bench, works, tmp_path / "tried") for share in (1.05, 1.0, 0.97, 0.94, 0.92, 0.9, 0.5)]
-    carried = [(one.bertviz, one.means, len(one.layers)) for one in found]
-    assert carried[0] == (True, True, 3)
-    assert carried[-1] == (False, False, 0)
+    found = [fit(whole * share / 1e6, bench, works, tmp_path) for share in (1.05, 1.0, 0.97, 0.94, 0.92, 0.9, 0.5)]
+    carried = [(one.bertviz, one.means, len(one.layers), not one.packed, not one.small, one.cards) for one in found]
+    assert carried[0] == (True, True, 3, True, True, True)
+    assert carried[-1] == (False, False, 0, False, False, False)
     assert carried == sorted(carried, reverse=True)
     assert len(set(carried)) > 2
-    assert not (tmp_path / "tried").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["fitted.sqlite"]
+
+
+def test_what_was_chosen_is_remembered_until_something_it_depends_on_changes(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_of(load_settings(built), built)
+    works = works_of(bench)
+    tried = []
+
+    def counted(*arguments: Any) -> Any:
+        tried.append(arguments[1].row.id)
+        return rendering.render(*arguments)
+
+    monkeypatch.setattr(fitting, "render", counted)
+    first = fit(1.0, bench, works, tmp_path)
+    assert set(tried) == {work.row.id for work in works}
+    tried.clear()
+    assert fit(1.0, bench, works, tmp_path) == first
+    assert tried == []
+    other = replace(works[0], row=replace(works[0].row, title="Другое заглавие"))
+    for again in ((1.1, bench, works), (1.0, bench, works[:2]), (1.0, bench, [other, *works[1:]]), (1.0, replace(bench, code="en"), works)):
+        tried.clear()
+        fit(*again, tmp_path)
+        assert tried, again
 
 
 def test_what_was_chosen_is_said_on_the_pages(built: Path) -> None:

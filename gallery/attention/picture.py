@@ -31,17 +31,17 @@ def draw_heads(pooled: Array) -> bytes:
     return _png(image[: layers * side - GAP, : heads * side - GAP])
 
 
-def halved(png: bytes) -> bytes:
-    """Return a picture of `draw_heads` with cells of half the side: under a third of the bytes."""
+def reduced(png: bytes, times: int) -> bytes:
+    """Return a picture of `draw_heads` with cells of a side so many times smaller: at half, under a third of the bytes."""
     shades = _shades(png)
     layers, heads = (-(-size // (CELL + GAP)) for size in shades.shape)
     cells = np.pad(shades, ((0, GAP), (0, GAP))).reshape(layers, CELL + GAP, heads, CELL + GAP)[:, :CELL, :, :CELL]
-    fourths = cells.reshape(layers, CELL // 2, 2, heads, CELL // 2, 2).astype(np.float32)
-    smaller = np.sqrt((fourths**2).mean(axis=(2, 5))).round().astype(np.uint8)  # the shade is the root of the weight
-    side = (CELL + GAP) // 2
-    image = np.zeros((layers, side, heads, side), np.uint8)
-    image[:, : CELL // 2, :, : CELL // 2] = smaller
-    return _png(image.reshape(layers * side, heads * side)[: 1 - GAP, : 1 - GAP])
+    side = CELL // times
+    weights = (cells.astype(np.uint16) ** 2).reshape(layers, side, times, heads, side, times)  # the shade is the root of the weight
+    means = weights.sum(axis=(2, 5), dtype=np.uint32).astype(np.float32) / times**2
+    image = np.zeros((layers, side + 1, heads, side + 1), np.uint8)
+    image[:, :side, :, :side] = np.sqrt(means).round()
+    return _png(image.reshape(layers * (side + 1), heads * (side + 1))[:-1, :-1])
 
 
 def _shades(png: bytes) -> Array:

@@ -60,13 +60,14 @@ def heads_seen(heads: Heads, attention: Attention | None, target: int) -> HeadsS
     """Return what the heads of a passage do for a class; None where they cannot be told apart."""
     if target not in heads.targets or not heads.effects.size:
         return None
-    effects = [[_short(effect) for effect in row] for row in heads.effects[heads.targets.index(target)]]
+    effects = [[_short(effect) for effect in row] for row in heads.effects[heads.targets.index(target)].tolist()]
     if attention is None:
         return HeadsSeen(effects, [[("", 0.0) for _ in row] for row in effects])
     names = [name for name in attention.summary_names if name != "spread"]
     at = [attention.summary_names.index(name) for name in names]
-    goals = [[(names[int(head[at].argmax())], _short(head[at].max())) for head in layer] for layer in attention.summary]
-    return HeadsSeen(effects, goals)
+    shares = attention.summary[..., at]
+    found = zip(shares.argmax(axis=-1).tolist(), shares.max(axis=-1).tolist(), strict=True)
+    return HeadsSeen(effects, [[(names[goal], _short(share)) for goal, share in zip(*layer, strict=True)] for layer in found])
 
 
 def _short(value: float) -> float:

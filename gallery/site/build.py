@@ -27,12 +27,13 @@ from mkdocs.utils.yaml import yaml_load
 
 from gallery.config import Settings
 from gallery.errors import SiteError
+from gallery.language import language
 from gallery.manifest import read_header, read_rows
 from gallery.places import place_of
 from gallery.site.carried import carried_by
 from gallery.site.citation import read_publication
 from gallery.site.fitting import fit
-from gallery.site.fragments import Neighbour, speech
+from gallery.site.fragments import Neighbour
 from gallery.site.kept import Kept
 from gallery.site.pages import Gathered, gallery_card, list_index, list_pages, write_scripts, write_shared
 from gallery.site.paging import cut
@@ -40,6 +41,7 @@ from gallery.site.policy import protect
 from gallery.site.reliability import reliability_page
 from gallery.site.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
 from gallery.site.scale_page import scale_pages
+from gallery.site.squeeze import squeeze
 from gallery.site.swap import put_in_place
 from gallery.store import Store
 
@@ -80,6 +82,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
         mkdocs_build(config)
     except MkDocsException as error:
         raise SiteError(f"MkDocs: {error}") from error
+    squeeze(bench.shells)
     protect(bench.shells)
 
     site = root / "site"
@@ -90,7 +93,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
         shutil.rmtree(bench.out / shell)
     works = works_of(bench)
     if settings.attention.fit:
-        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build" / "fitting"))
+        bench = replace(bench, carried=fit(settings.site_budget_mb, bench, works, root / "build"))
         click.echo(f"attention.fit: {bench.carried.words()}, to stay within {settings.site_budget_mb} MB.")
     if bench.carried.bertviz:
         write_scripts(Store(bench.store), bench.header, bench.out / "assets" / "gallery")
@@ -141,7 +144,7 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
     os.environ["NO_MKDOCS_2_WARNING"] = "1"
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     logging.getLogger("mkdocs").setLevel(logging.WARNING)
-    _ = speech(code).gettext
+    _ = language(code).gettext
     docs = root / "build" / "docs"
     nav = _own(config_file).get("nav") or [
         {_("Passages"): "index.md"},
@@ -182,7 +185,7 @@ def _write_docs(code: str, root: Path) -> None:
         translated = source / f"{name}.{code}.md"
         if not other:
             shutil.copyfile(translated if translated.exists() else path, docs / path.name)
-    _ = speech(code).gettext
+    _ = language(code).gettext
     front = f"---\ntitle: {TITLE}\ndescription: {DESCRIPTION}\nhide: [navigation, toc]\n---\n"
     generated = {
         "passages/shell.md": f"{front}<!-- gallery:passage -->\n",
@@ -208,7 +211,7 @@ def _finish(bench: Bench, gathered: Gathered, source: Path, site_url: str) -> No
     found += [
         Found(page.address, page.title, page.search)
         for page in (
-            *list_pages(bench.code, bench.header, gathered, Store(bench.store)),
+            *list_pages(bench.code, bench.header, gathered, Store(bench.store), bench.carried),
             *scale_pages(bench.code, source),
             reliability_page(bench.code, source),
         )

@@ -15,8 +15,8 @@ from PIL import Image, ImageChops, ImageDraw
 from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.records import Attribution, Prediction
-from gallery.site.fragments import LEVELS, Piece
 from gallery.site.typeset import face, set_lines, set_plain, width_of
+from gallery.site.views import LEVELS, Piece
 
 WIDTH, HEIGHT = 1200, 630
 """What social networks and messengers ask for."""

@@ -1,12 +1,12 @@
-"""How much of a passage's attention the site carries. The store has all of it; what is left out of a site needs no new explaining."""
+"""How much of a passage the site carries: of its attention first. The store has all of it; what is left out of a site needs no new explaining."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gallery.attention.encoding import attention_files, decode_products, decode_sums, decode_weights, encode_products, encode_weights
-from gallery.attention.picture import halved
+from gallery.attention.picture import reduced
 from gallery.config import AttentionSettings, Settings
 from gallery.errors import ConfigError
 from gallery.records import Array, Attention, Prediction
@@ -14,7 +14,7 @@ from gallery.records import Array, Attention, Prediction
 
 @dataclass(frozen=True)
 class Carried:
-    """Which attention data the site carries, of every passage alike."""
+    """What the site carries, of every passage alike."""
 
     layers: tuple[int, ...]
     """Numbers of the layers whose heads can be opened, from 0, ascending."""
@@ -26,6 +26,12 @@ class Carried:
     """Length of the excerpt that is carried of longer passages; None for whole passages."""
     bertviz: bool = True
     """Whether bertviz's views are there, where they were made."""
+    packed: bool = False
+    """Whether what a reader may take away is packed (gzip), and the table of words is left for the page to make."""
+    small: bool = False
+    """Whether the picture of the heads is at a third of its size, and not at half."""
+    cards: bool = True
+    """Whether each passage has a picture of its own for where its link is shared; without, it is the gallery's."""
     fitted_mb: float | None = None
     """The budget for which `attention.fit` chose this; None where the settings did."""
 
@@ -37,7 +43,17 @@ class Carried:
     def words(self) -> str:
         """Return what is carried, as the settings would say it."""
         kept = f"layers: {'all' if len(self.layers) == self.of else self.layer_names}" if self.layers else "layers: mean" if self.means else "layers: none"
-        return kept + (f", tokens: {self.tokens}" if self.tokens else "") + ("" if self.bertviz else ", without bertviz")
+        return kept + (f", tokens: {self.tokens}" if self.tokens else "") + "".join(f", {said}" for said in self._further())
+
+    def _further(self) -> Iterator[str]:
+        if not self.bertviz:
+            yield "without bertviz"
+        if self.packed:
+            yield "downloads packed"
+        if self.small:
+            yield "small pictures of heads"
+        if not self.cards:
+            yield "one card for all passages"
 
     def opens(self, attention: Attention) -> bool:
         """Tell whether there is anything of this passage for the reader to open."""
@@ -67,7 +83,7 @@ def carried_by(settings: Settings, layers: int) -> Carried:
 def carried_files(prediction: Prediction, attention: Attention, carried: Carried) -> dict[str, bytes]:
     """Return what the site carries of a passage's attention, by file name."""
     if not carried.opens(attention):
-        return {"heads.png": halved(attention.picture.tobytes())}
+        return {"heads.png": reduced(attention.picture.tobytes(), 3 if carried.small else 2)}
     kept = replace(attention, packed={name: data for name, data in attention.packed.items() if int(name) in carried.layers})
     count = carried.excerpt(prediction)
     return attention_files(*(_cut(prediction, kept, count) if count else (prediction, kept)))

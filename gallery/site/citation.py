@@ -14,7 +14,8 @@ from gallery.errors import ConfigError
 from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.records import Attribution
-from gallery.site.fragments import Downloads, environment
+from gallery.site.fragments import Downloads
+from gallery.site.templates import environment
 from gallery.sources.artifacts import PREFIX
 
 _SPECIAL = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", **{c: "\\" + c for c in "&%$#_"}}

@@ -18,8 +18,11 @@ from gallery.site.card import described
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads, read_publication
 from gallery.site.fragments import Addresses
+from gallery.site.numbers import explanation, json_bytes, packed
 from gallery.site.pages import author_slugs, read_records
 from gallery.site.shaded import shaded_passage
+from gallery.site.templates import environment
+from gallery.site.views import explained, paragraphs, views
 from gallery.site.vocabulary import text_language
 from gallery.store import Store, write_whole
 
@@ -79,20 +82,20 @@ def export_page(store: Store, config_file: Path, ident: str, out: Path, layers: 
 
 def _page(store: Store, publication: Publication, row: Row, records: Mapping[str, Record], layers: tuple[int, ...]) -> bytes:
     code, header = publication.language, read_header(store)
-    prediction, attributions = fragments.explained(records)
+    prediction, attributions = explained(records)
     attention = records.get("attention")
     carried = Carried(tuple(number - 1 for number in layers), header.model.layers, means=bool(layers), bertviz=False)
     files = carried_files(prediction, attention, carried) if isinstance(attention, Attention) else {}
     heads = files.pop("heads.png", None)
-    words = fragments.words_file(header, row, prediction, attributions, text_language(prediction.text, code))
-    view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
-    picture = shaded_passage(code, header, row, prediction, view, fragments.paragraphs(prediction, view.words), publication.address(row.id))
+    everything = explanation(header, row, prediction, attributions, text_language(prediction.text, code))
+    view = views(row, prediction.ranking[0], attributions, header.methods)[0]
+    picture = shaded_passage(code, header, row, prediction, view, paragraphs(prediction, view.words), publication.address(row.id))
     addresses = Addresses(
         site=publication.url,
-        data=f"{publication.url}data/{row.id}/" if publication.url else "",
         attention=_HELD if layers else "",
         heads=_data_url("image/png", heads) if heads else "",
-        words=_data_url("application/json", json.dumps(words, ensure_ascii=False, separators=(",", ":")).encode()),
+        numbers=_data_url("application/gzip", packed(json_bytes(everything))),
+        table="",
         scales="",
         shaded=_data_url("image/svg+xml", picture.encode()),
     )
@@ -107,7 +110,7 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
         downloads(code, publication, header, row, attributions),
     )
     imports = json.dumps({"imports": _modules(bool(layers))}, sort_keys=True)
-    template = fragments.environment(code).get_template("export.html")
+    template = environment(code).get_template("export.html")
     page = template.render(
         row=row,
         author=header.model.labels[row.true_class],

@@ -7,8 +7,8 @@ from markupsafe import Markup
 
 from gallery.manifest import Header
 from gallery.records import Array
-from gallery.site.fragments import environment
 from gallery.site.measures import MEASURES, Forgetting, Overview, Spread, Tested, forgetting, overview
+from gallery.site.templates import environment
 
 WIDTH, HEIGHT = 100, 40
 """Of a picture, in units of its SVG."""

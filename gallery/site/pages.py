@@ -1,7 +1,5 @@
 """Records and fragments -> pages to be stamped, and the files that lie beside them."""
 
-import csv
-import io
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,21 +9,26 @@ from pathlib import Path
 from markupsafe import Markup
 from slugify import slugify
 
+from gallery.language import language
 from gallery.manifest import Header, Row
 from gallery.passages import RESERVED
-from gallery.records import Attention, Attribution, Bertviz, Faithfulness, Heads, Record, Scripts
-from gallery.site import fragments
+from gallery.records import Attention, Bertviz, Faithfulness, Heads, Record, Scripts
+from gallery.site import fragments, lists
 from gallery.site.authors import AuthorSums, HeadsSeen, Spoken, heads_seen, spoken
 from gallery.site.card import beginning, described, passage_card, site_card
 from gallery.site.carried import Carried, carried_files
 from gallery.site.citation import Publication, downloads
-from gallery.site.fragments import Card, Neighbour, explained
+from gallery.site.fragments import Neighbour
+from gallery.site.lists import Card
 from gallery.site.measures import Tested, tested
 from gallery.site.methods_page import methods_slots
 from gallery.site.multiples import multiples
+from gallery.site.numbers import explanation, json_bytes, packed, word_table
 from gallery.site.paging import behind, cut, front
 from gallery.site.policy import frame_policy, with_policy
 from gallery.site.shaded import shaded_passage
+from gallery.site.templates import environment
+from gallery.site.views import Piece, explained, paragraphs, views
 from gallery.site.vocabulary import text_language
 from gallery.store import Store
 
@@ -42,6 +45,8 @@ class Page:
     """Slot name -> fragment."""
     title: str = ""
     description: str = ""
+    card: bool = True
+    """Whether a page of a passage has a card of its own."""
     search: str = ""
     """Plain text by which the reader's search finds the page; empty leaves what MkDocs has indexed."""
 
@@ -136,7 +141,7 @@ def passage_page(
         records,
         slugs,
         carried,
-        fragments.addresses_within(row.id),
+        fragments.addresses_within(row.id, carried),
         downloads(code, publication, header, row, attributions),
         near,
         multiples(prediction, attributions, tried, header.methods),
@@ -147,6 +152,7 @@ def passage_page(
         slots={"passage": fragment},
         title=row.title,
         description=described(code, header, row, prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"]),
+        card=carried.cards,
     )
 
 
@@ -156,7 +162,7 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     method = header.methods[0]
     predicted = prediction.ranking[0]
     shown = attributions[f"attribution/{method}/{row.targets[0]}"]
-    language = text_language(prediction.text, code)
+    own = text_language(prediction.text, code)
     card = Card(
         id=row.id,
         title=row.title,
@@ -166,9 +172,9 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
         predicted=predicted,
         confidence=float(prediction.probabilities[predicted]),
         words=len(prediction.words),
-        strip=fragments.strip(code, prediction, shown),
-        language=language,
-        bar=fragments.bar(shown),
+        strip=lists.strip(code, prediction, shown),
+        language=own,
+        bar=lists.bar(shown),
     )
     heads, attention = records.get("heads"), records.get("attention")
     largest: dict[str, float] = defaultdict(float)
@@ -177,20 +183,20 @@ def summarise(code: str, header: Header, row: Row, records: Mapping[str, Record]
     return Summary(
         card=card,
         search=f"{header.model.labels[row.true_class]}. {row.work} {prediction.text}",
-        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], language) for target in row.targets},
+        said={target: spoken(prediction, attributions[f"attribution/{method}/{target}"], own) for target in row.targets},
         heads=heads_seen(heads, attention if isinstance(attention, Attention) else None, row.true_class) if isinstance(heads, Heads) else None,
         largest=dict(largest),
         tested=tested(header.methods, predicted, records),
     )
 
 
-def list_pages(code: str, header: Header, gathered: Gathered, store: Store) -> Iterator[Page]:
+def list_pages(code: str, header: Header, gathered: Gathered, store: Store, carried: Carried) -> Iterator[Page]:
     """Yield the pages that speak of many passages: the index, the authors, the model."""
     labels = header.model.labels
     slugs = author_slugs(labels)
     yield from _index_pages(code, labels, slugs, gathered.cards)
-    yield Page("authors/", "authors/", {"authors": fragments.authors_fragment(code, labels, slugs, gathered.cards)})
-    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header)})
+    yield Page("authors/", "authors/", {"authors": lists.authors_fragment(code, labels, slugs, gathered.cards)})
+    yield Page("compare/", "compare/", {"compare": fragments.compare_fragment(code, header, carried)})
     yield Page("model/", "model/", {"model": fragments.model_fragment(code, header)})
     yield Page("methods/", "methods/", methods_slots(code, header, gathered.tests))
     if gathered.surest is not None:
@@ -212,11 +218,11 @@ def _index_pages(code: str, labels: Sequence[str], slugs: Sequence[str], cards: 
     for card in cards:
         matrix[card.true_class][card.predicted] += 1
     count = len(cut(cards))
-    yield Page("", "", {"index": fragments.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
-    offered = fragments.choices(cards, labels)
+    yield Page("", "", {"index": lists.index_fragment(code, cards, labels, slugs, matrix, front(count, "passages/page/"))})
+    offered = lists.choices(cards, labels)
     for number, shown in enumerate(cut(cards)[1:], 2):
-        fragment = fragments.list_fragment(code, shown, labels, offered, behind(number, count, "../../../"))
-        title = fragments.page_title(code, "", number, count)
+        fragment = lists.list_fragment(code, shown, labels, offered, behind(number, count, "../../../"))
+        title = lists.page_title(code, "", number, count)
         yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
 
 
@@ -225,16 +231,16 @@ def _author_pages(
 ) -> Iterator[Page]:
     """Yield an author's page, and those on which its two lists go on."""
     name, address = labels[author], f"authors/{slug}/"
-    lists = [(own, "page"), (taken, "taken")]
-    counts = [len(cut(cards)) for cards, _ in lists]
+    both = [(own, "page"), (taken, "taken")]
+    counts = [len(cut(cards)) for cards, _ in both]
     pagings = (front(counts[0], "page/"), front(counts[1], "taken/"))
     answers = [sum(card.predicted == number for card in own) for number in range(len(labels))]
-    fragment = fragments.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
+    fragment = lists.author_fragment(code, author, labels, slugs, own, taken, sums, answers, pagings)
     yield Page("authors/shell/", address, {"author": fragment}, title=name, description=name, search=name)
-    for (cards, folder), count, anchor in zip(lists, counts, ("passages", "taken"), strict=True):
+    for (cards, folder), count, anchor in zip(both, counts, ("passages", "taken"), strict=True):
         for number, shown in enumerate(cut(cards)[1:], 2):
-            more = fragments.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
-            title = fragments.page_title(code, name, number, count)
+            more = lists.author_list_fragment(code, author, labels, shown, anchor, behind(number, count, f"../../#{anchor}"))
+            title = lists.page_title(code, name, number, count)
             yield Page("authors/shell/page/shell/", f"{address}{folder}/{number}/", {"list": more}, title=title, description=title)
 
 
@@ -258,85 +264,34 @@ def write_shared(gathered: Gathered, header: Header, out: Path) -> None:
         (out / "data" / f"{name}.json").write_text(json.dumps(content, ensure_ascii=False, separators=(",", ":")), "utf-8")
 
 
-def write_pictures(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
-    """Write the card beside a passage's page, and the shaded passage beside its numbers."""
-    prediction, attributions = explained(records)
-    view = fragments.views(row, prediction.ranking[0], attributions, header.methods)[0]
-    shaded = fragments.paragraphs(prediction, view.words)
-    for path, content in (
-        (out / "passages" / row.id / "card.png", passage_card(code, header, row, prediction, shaded, publication.name)),
-        (out / "data" / row.id / "shaded.svg", shaded_passage(code, header, row, prediction, view, shaded, publication.address(row.id)).encode()),
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
 def gallery_card(code: str, publication: Publication, header: Header, gathered: Gathered, store: Store) -> bytes:
     """Return the card of the pages that are about no one passage, with the beginning of the one that was recognised most surely."""
-    shaded: list[list[fragments.Piece]] = []
+    shaded: list[list[Piece]] = []
     if gathered.surest is not None:
         _, row = gathered.surest
         prediction, attributions = explained(read_records(store, row))
-        shaded = fragments.paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
-    count, language = len(gathered.cards), fragments.speech(code)
+        shaded = paragraphs(prediction, attributions[f"attribution/{header.methods[0]}/{row.targets[0]}"].words.tolist())
+    count, speech = len(gathered.cards), language(code)
     right = sum(card.right for card in gathered.cards) / (count or 1)
-    figures = f"{count} {language.ngettext('passage', 'passages', count)} · {language.gettext('%(share)s recognised') % {'share': language.percent(right)}}"
+    figures = f"{count} {speech.ngettext('passage', 'passages', count)} · {speech.gettext('%(share)s recognised') % {'share': speech.percent(right)}}"
     return site_card(publication.name, publication.description, figures, beginning(shaded))
 
 
-def write_data(code: str, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
+def write_card(code: str, publication: Publication, out: Path, header: Header, row: Row, records: Mapping[str, Record]) -> None:
+    """Write the card beside a passage's page."""
+    prediction, attributions = explained(records)
+    shaded = paragraphs(prediction, views(row, prediction.ranking[0], attributions, header.methods)[0].words)
+    path = out / "passages" / row.id / "card.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(passage_card(code, header, row, prediction, shaded, publication.name))
+
+
+def write_data(code: str, publication: Publication, folder: Path, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> None:
     """Write what a passage's page loads or offers for download."""
     folder.mkdir(parents=True, exist_ok=True)
-    prediction, named = explained(records)
-    attributions = [record for record in records.values() if isinstance(record, Attribution)]
-    labels = header.model.labels
-    (folder / "explanation.json").write_text(
-        json.dumps(
-            {
-                "id": row.id,
-                "title": row.title,
-                "work": row.work,
-                "source": row.source,
-                "note": row.note,
-                "text": prediction.text,
-                "true_class": labels[row.true_class],
-                "predicted_class": labels[prediction.ranking[0]],
-                "probabilities": dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
-                "words": prediction.word_texts(),
-                "tokens": prediction.tokens,
-                "attributions": [
-                    {
-                        "method": a.method,
-                        "class": labels[a.target],
-                        "target": a.target,
-                        "output": a.output,
-                        "output_value": a.output_value,
-                        "baseline_value": a.baseline_value,
-                        "convergence_delta": a.delta,
-                        "converged": a.converged,
-                        "steps": a.steps,
-                        "parameters": a.parameters,
-                        "words": a.words.tolist(),
-                        "tokens": a.tokens.tolist(),
-                    }
-                    for a in attributions
-                ],
-                "weights_sha256": header.model.weights_digest,
-            },
-            ensure_ascii=False,
-            separators=(",", ":"),
-        ),
-        "utf-8",
-    )
-    words = fragments.words_file(header, row, prediction, named, text_language(prediction.text, code))
-    (folder / "words.json").write_text(json.dumps(words, ensure_ascii=False, separators=(",", ":")), "utf-8")
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["word", "start", "end", *(f"{a.method}: {labels[a.target]}" for a in attributions)])
-    for index, (word, (start, end)) in enumerate(zip(prediction.word_texts(), prediction.words.tolist(), strict=True)):
-        # A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
-        writer.writerow(["'" + word if word[0] in "=+-@\t" else word, start, end, *(f"{a.words[index]:.6g}" for a in attributions)])
-    (folder / "words.csv").write_text(table.getvalue(), "utf-8")
+    prediction, _ = explained(records)
+    for name, content in _taken_away(code, publication, header, row, records, carried).items():
+        (folder / name).write_bytes(content)
     attention, bertviz = records.get("attention"), records.get("bertviz")
     if isinstance(attention, Attention):
         (folder / "attention").mkdir(exist_ok=True)
@@ -344,8 +299,19 @@ def write_data(code: str, folder: Path, header: Header, row: Row, records: Mappi
             (folder / "attention" / name).write_bytes(content)
     if isinstance(bertviz, Bertviz):
         for view in ("model_view", "head_view"):
-            html = fragments.environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
+            html = environment(code).get_template("bertviz.html").render(view=view, html=Markup(getattr(bertviz, view)))
             (folder / f"{view}.html").write_text(with_policy(html, frame_policy(html)), "utf-8")
+
+
+def _taken_away(code: str, publication: Publication, header: Header, row: Row, records: Mapping[str, Record], carried: Carried) -> dict[str, bytes]:
+    """Return the files that a reader may take away, by name; the page itself reads the numbers too."""
+    prediction, attributions = explained(records)
+    view = views(row, prediction.ranking[0], attributions, header.methods)[0]
+    picture = shaded_passage(code, header, row, prediction, view, paragraphs(prediction, view.words), publication.address(row.id)).encode()
+    everything = explanation(header, row, prediction, attributions, text_language(prediction.text, code))
+    if carried.packed:
+        return {"shaded.svgz": packed(picture), "explanation.json.gz": packed(json_bytes(everything))}
+    return {"shaded.svg": picture, "explanation.json": json_bytes(everything), "words.csv": word_table(everything, prediction).encode()}
 
 
 def write_scripts(store: Store, header: Header, assets: Path) -> None:

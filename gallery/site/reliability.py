@@ -6,8 +6,8 @@ from pathlib import Path
 from markupsafe import Markup
 
 from gallery.errors import SiteError
-from gallery.site.fragments import environment
 from gallery.site.pages import Page
+from gallery.site.templates import environment
 
 FIGURES = "reliability.json"
 """In site_src/; written by `python -m tests.faults`."""

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from html import escape
 from importlib.metadata import version
@@ -19,10 +19,11 @@ from gallery.places import Place
 from gallery.records import Record, canonical
 from gallery.site.carried import Carried
 from gallery.site.citation import Publication
-from gallery.site.fragments import Neighbour, environment
+from gallery.site.fragments import Neighbour
 from gallery.site.kept import Kept, Written
-from gallery.site.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_data, write_pictures
+from gallery.site.pages import Page, Summary, author_slugs, passage_page, read_records, summarise, write_card, write_data
 from gallery.site.remembered import written
+from gallery.site.templates import environment
 from gallery.site.vocabulary import dictionary_version
 from gallery.store import Store
 
@@ -79,9 +80,10 @@ def page_of(bench: Bench, work: Work) -> tuple[Page, Mapping[str, Record]]:
 
     Raises StoreError where an entry is missing or damaged.
     """
-    records = read_records(Store(bench.store), work.row)
+    row = work.row
     if not bench.carried.bertviz:
-        records.pop("bertviz", None)
+        row = replace(row, entries={name: key for name, key in row.entries.items() if name != "bertviz"})
+    records = read_records(Store(bench.store), row)
     slugs = author_slugs(bench.header.model.labels)
     return passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, slugs, bench.carried), records
 
@@ -93,8 +95,9 @@ def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
     """
     page, records = page_of(bench, work)
     data = bench.out / "data" / work.row.id
-    write_data(bench.code, data, bench.header, work.row, records, bench.carried)
-    write_pictures(bench.code, bench.publication, bench.out, bench.header, work.row, records)
+    write_data(bench.code, bench.publication, data, bench.header, work.row, records, bench.carried)
+    if bench.carried.cards:
+        write_card(bench.code, bench.publication, bench.out, bench.header, work.row, records)
     stamp(page, bench.shells, bench.out)
     files = sorted(path for folder in (bench.out / page.address, data) for path in folder.rglob("*") if path.is_file())
     summary = summarise(bench.code, bench.header, work.row, records)
@@ -144,6 +147,8 @@ def stamp(page: Page, shells: Path, out: Path) -> bool:
 def filled(page: Page, shells: Path) -> str:
     """Return a page: its shell with the slots filled."""
     shell = (shells / page.shell / "index.html").read_text("utf-8")
+    if not page.card:
+        shell = shell.replace(f"{page.shell}card.png", "assets/gallery/card.png")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
     plain = {TITLE: escape(page.title), DESCRIPTION: escape(page.description)}

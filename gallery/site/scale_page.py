@@ -7,8 +7,8 @@ from typing import Any
 from markupsafe import Markup
 
 from gallery.language import language
-from gallery.site.fragments import environment
 from gallery.site.pages import Page
+from gallery.site.templates import environment
 
 _SIZES = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (0, "kB"))
 _TIMES = ((2 * 86400, 86400, "days"), (2 * 3600, 3600, "h"), (120, 60, "min"), (0, 1, "s"))

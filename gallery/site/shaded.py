@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from gallery.manifest import Header, Row
 from gallery.records import Prediction
 from gallery.site.card import INK, LINES, PAPER, TINTS, Colour, blend, strength, underline
-from gallery.site.fragments import LEVELS, Piece, View, environment
+from gallery.site.templates import environment
 from gallery.site.typeset import set_lines, set_plain
+from gallery.site.views import LEVELS, Piece, View
 
 _WIDTH, _MARGIN, _SIZE, _LINE = 760, 40, 20, 36
 

@@ -13,6 +13,7 @@ PAGE_BYTES = 5_000_000
 """A page this large keeps a phone waiting."""
 
 _PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".ico", ".avif"}
+_PLAIN = re.compile(r"data/[^/]+/(?:explanation\.json|words\.csv|shaded\.svg)")
 _LAYER = re.compile(r"data/[^/]+/attention/layer-(\d+)\.bin")
 
 KINDS: dict[str, Callable[[PurePosixPath], bool]] = {
@@ -44,6 +45,8 @@ class Sizes:
     kinds: dict[str, Size]
     layers: dict[int, int]
     """Bytes of attention by layer."""
+    plain: int = 0
+    """Bytes of downloads that could be packed."""
 
     @property
     def bytes(self) -> int:
@@ -60,6 +63,7 @@ def measure(site: Path, files: Iterable[str]) -> Sizes:
     """Return the sizes of a site's files, given by their paths within it."""
     kinds = dict.fromkeys(KINDS, Size())
     layers: dict[int, int] = {}
+    plain = 0
     for name in files:
         count = (site / name).stat().st_size
         path = PurePosixPath(name)
@@ -68,7 +72,9 @@ def measure(site: Path, files: Iterable[str]) -> Sizes:
         kinds[kind] = Size(old.files + 1, old.bytes + count, max(old.largest, count))
         if layer := _LAYER.fullmatch(name):
             layers[int(layer[1])] = layers.get(int(layer[1]), 0) + count
-    return Sizes(kinds, dict(sorted(layers.items())))
+        if _PLAIN.fullmatch(name):
+            plain += count
+    return Sizes(kinds, dict(sorted(layers.items())), plain)
 
 
 def layers_that_fit(sizes: Sizes, budget: int) -> tuple[int, ...]:
@@ -92,6 +98,8 @@ def advice(sizes: Sizes, budget: int) -> list[str]:
     lines = []
     if attention or bertviz:
         lines.append("attention.fit: true chooses among these for you")
+    elif sizes.plain:
+        lines.append(f"attention.fit: true packs the downloads, now {megabytes(sizes.plain)}, and if need be leaves out the cards of passages")
     if attention:
         kept, each = layers_that_fit(sizes, budget), attention // len(sizes.layers)
         enough = f"; {len(kept)} of {len(sizes.layers)} would fit, such as {list(kept)}" if kept else ""

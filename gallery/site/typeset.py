@@ -10,7 +10,7 @@ from functools import cache
 import fontpkg
 from PIL import ImageFont
 
-from gallery.site.fragments import Piece
+from gallery.site.views import Piece
 
 _MEASURED = 1000  # pixels to the em at which advances are taken, so that hinting does not round them
 

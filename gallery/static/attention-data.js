@@ -1,5 +1,6 @@
 // The published files of one passage's attention, read and multiplied back. gallery/attention/encoding.py writes them, and its
 // Reader does the same in Python.
+import { gunzipped } from "./packed.js";
 
 /**
  * @typedef {object} Index
@@ -104,9 +105,7 @@ export function held(folder) {
 async function unpacked(source, name) {
   try {
     const bytes = await source(name);
-    if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-    const stream = new Blob([/** @type {Uint8Array<ArrayBuffer>} */ (bytes)]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Uint8Array(await new Response(stream).arrayBuffer());
+    return await gunzipped(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
   } catch (error) {
     throw new FetchError(error instanceof Error ? error.message : String(error));
   }

@@ -1,4 +1,5 @@
 // <gallery-compare>: two passages, classes or methods side by side, with linked words and scales; the choice stays in the address.
+import { loadPassage } from "./passage.js";
 import { className, decimals, largest, load, percent, rank, remember, shade, signed, spell } from "./shading.js";
 
 const ROWS = 20;
@@ -124,7 +125,7 @@ export class GalleryCompare extends HTMLElement {
 
   /** @param {string} id @returns {Promise<Passage>} */
   fetchPassage(id) {
-    return load(`${this.getAttribute("data")}${id}/words.json`);
+    return loadPassage(`${this.getAttribute("data")}${id}/${this.getAttribute("numbers")}`);
   }
 
   /** Do what needs the network, and say so where it fails. @param {() => Promise<void>} work */
@@ -219,7 +220,7 @@ export class GalleryCompare extends HTMLElement {
     const verdict = side.part(".g-verdict");
     verdict.className = `g-verdict ${right ? "g-right" : "g-wrong"}`;
     verdict.textContent = right ? `✓ ${strings.right}` : `✗ ${strings.wrong.replace("{name}", strings.labels[passage.predicted])}`;
-    side.part(".g-compare-verdict .g-number").textContent = percent(passage.probabilities[passage.predicted], strings.locale, 1);
+    side.part(".g-compare-verdict .g-number").textContent = percent(passage.confidence, strings.locale, 1);
     side.part(".g-compare-verdict small").textContent = view.error === null ? "" : strings.error.replace("{share}", percent(view.error, strings.locale, 2));
     side.text.lang = passage.language;
     const field = side.field("passage");

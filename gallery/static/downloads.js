@@ -1,5 +1,6 @@
-// <gallery-downloads>: the shaded picture as the passage is shaded now, and buttons that copy.
+// <gallery-downloads>: the shaded picture as the passage is shaded now, files that lie packed on the site, and buttons that copy.
 import { pngFile, save, svgFile } from "./attention-export.js";
+import { textOf } from "./packed.js";
 import { largest, shade, signed } from "./shading.js";
 import { GalleryWords } from "./words.js";
 
@@ -7,13 +8,13 @@ export class GalleryDownloads extends HTMLElement {
   connectedCallback() {
     /** @type {string[]} by view */
     this.names = JSON.parse(this.querySelector("template")?.content.textContent ?? "[]");
-    for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (this.querySelectorAll("a[data-picture]"))) {
+    for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (this.querySelectorAll("a[data-picture], a[data-numbers]"))) {
       // A page opened as a file may not read the files beside it: the link itself still works there.
       if (link.protocol === "file:") continue;
       for (const live of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-live]"))) live.hidden = false;
       link.onclick = (event) => {
         event.preventDefault();
-        void this.save(link);
+        void (link.dataset.picture ? this.save(link) : this.saveNumbers(link));
       };
     }
     for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (this.querySelectorAll("button[data-copy]"))) {
@@ -24,10 +25,16 @@ export class GalleryDownloads extends HTMLElement {
 
   /** @param {HTMLAnchorElement} link */
   async save(link) {
-    const text = await (await fetch(link.href)).text();
-    const picture = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+    const picture = new DOMParser().parseFromString(await textOf(link.href), "image/svg+xml").documentElement;
     this.shade(picture);
-    save(link.dataset.picture === "png" ? await pngFile(picture) : svgFile(picture), link.download);
+    save(link.dataset.picture === "png" ? await pngFile(picture) : svgFile(picture), link.download.replace(/svgz$/, "svg"));
+  }
+
+  /** @param {HTMLAnchorElement} link */
+  async saveNumbers(link) {
+    const text = await textOf(link.href);
+    const [content, type] = link.dataset.numbers === "csv" ? [wordTable(JSON.parse(text)), "text/csv"] : [text, "application/json"];
+    save(new Blob([content], { type }), link.download.replace(/\.gz$/, ""));
   }
 
   /** Shade the picture as the passage above it. @param {Element} picture */
@@ -62,4 +69,24 @@ export class GalleryDownloads extends HTMLElement {
       getSelection()?.selectAllChildren(text);
     }
   }
+}
+
+/**
+ * The table of words, the same as word_table of gallery/site/numbers.py writes where the site has room for it.
+ * @param {{text: string, words: string[], attributions: {method: string, class: string, words: number[]}[]}} explanation
+ */
+function wordTable({ text, words, attributions }) {
+  // A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
+  const cell = (/** @type {string} */ content) => (/[",\r\n]/.test(content) ? `"${content.replaceAll('"', '""')}"` : content);
+  const rows = [["word", "start", "end", ...attributions.map((one) => cell(`${one.method}: ${one.class}`))]];
+  let [at, units] = [0, 0]; // places are counted in characters, of which JavaScript's strings hold some as two
+  words.forEach((word, number) => {
+    const found = text.indexOf(word, units);
+    at += [...text.slice(units, found)].length;
+    const end = at + [...word].length;
+    const numbers = attributions.map((one) => String(Number(one.words[number].toPrecision(6))));
+    rows.push([cell(/^[=+\-@\t]/.test(word) ? `'${word}` : word), String(at), String(end), ...numbers]);
+    [at, units] = [end, found + word.length];
+  });
+  return rows.map((row) => `${row.join(",")}\n`).join("");
 }

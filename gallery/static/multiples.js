@@ -1,5 +1,6 @@
 // <gallery-multiples>: the beginning of the passage, shaded by each method, fetched when it comes into sight.
-import { largest, load, shade, spell } from "./shading.js";
+import { loadPassage } from "./passage.js";
+import { largest, shade, spell } from "./shading.js";
 
 const WORDS = 60;
 
@@ -19,7 +20,7 @@ export class GalleryMultiples extends HTMLElement {
     /** @type {import("./shading.js").Passage} */
     let passage;
     try {
-      passage = await load(this.getAttribute("src") ?? "");
+      passage = await loadPassage(this.getAttribute("src") ?? "");
     } catch (error) {
       return this.fail(places, error);
     }

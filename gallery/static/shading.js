@@ -1,8 +1,9 @@
 // What shades words: numbers, steps of shading, and a passage's numbers as they are fetched.
+import { textOf } from "./packed.js";
 
 /**
  * @typedef {{method: string, target: number, against: number|null, error: number|null, values?: number[]}} View
- * @typedef {{id: string, title: string, language: string, true: number, predicted: number, probabilities: number[],
+ * @typedef {{id: string, title: string, language: string, true: number, predicted: number, confidence: number,
  *   text: string[][], forms: string[], views: Required<View>[]}} Passage
  */
 
@@ -85,15 +86,12 @@ export function spell(place, text, limit = Infinity) {
 /** @type {Map<string, Promise<any>>} */
 const fetched = new Map();
 
-/** Fetch a JSON file once; a failure is forgotten, so that the next call tries again. @param {string} url @returns {Promise<any>} */
+/** Fetch a JSON file once, packed or not; a failure is forgotten, so that the next call tries again. @param {string} url @returns {Promise<any>} */
 export function load(url) {
   const address = new URL(url, location.href).href;
   let promise = fetched.get(address);
   if (!promise) {
-    promise = fetch(address).then((response) => {
-      if (!response.ok) throw new Error(`${response.status}`);
-      return response.json();
-    });
+    promise = textOf(address).then(JSON.parse);
     promise.catch(() => fetched.delete(address));
     fetched.set(address, promise);
   }

@@ -1,5 +1,7 @@
-// <gallery-table>: the word table, sortable, following the class that the passage shows.
+// <gallery-table>: the word table, sortable, following the class that the passage shows. The page brings the rows of the strongest
+// words; those of the others are made from the passage when they are asked for.
 import { signed } from "./shading.js";
+import { GalleryWords } from "./words.js";
 
 const BAR = 20;
 
@@ -16,6 +18,11 @@ export class GalleryTable extends HTMLElement {
       button.addEventListener("click", () => this.sort(heading.dataset.sort ?? "size"));
       heading.replaceChildren(button);
     }
+    this.rest = /** @type {HTMLDetailsElement | null} */ (this.querySelector(".g-rest"));
+    if (this.rest) {
+      this.rest.hidden = false;
+      this.rest.addEventListener("toggle", () => this.complete());
+    }
     this.follow = (/** @type {Event} */ event) => this.fill(/** @type {CustomEvent} */ (event).detail);
     document.addEventListener("gallery:view", this.follow);
   }
@@ -28,8 +35,28 @@ export class GalleryTable extends HTMLElement {
     return this.bodies.flatMap((body) => [...body.rows]);
   }
 
+  /** Make the rows that did not come with the page, once. */
+  complete() {
+    const words = document.querySelector("gallery-words");
+    const first = this.bodies[0]?.rows[0];
+    if (!this.rest || this.whole || !first || !(words instanceof GalleryWords) || !words.spans) return;
+    this.whole = true;
+    const there = new Set(this.rows().map((row) => Number(row.dataset.w)));
+    words.spans.forEach((span, word) => {
+      if (there.has(word)) return;
+      const row = /** @type {HTMLTableRowElement} */ (first.cloneNode(true));
+      row.dataset.w = String(word);
+      row.cells[0].textContent = span.textContent;
+      this.bodies[1].append(row);
+    });
+    const { views, locale } = words.data;
+    const { values } = views[words.current];
+    if (values) this.fill({ values, locale });
+  }
+
   /** @param {string} order text, value or size */
   sort(order) {
+    this.complete();
     this.order = order;
     for (const heading of this.headings) {
       if (heading.dataset.sort === order) heading.setAttribute("aria-sort", order === "text" ? "ascending" : "descending");
@@ -52,6 +79,7 @@ export class GalleryTable extends HTMLElement {
 
   /** @param {{values: number[], locale: string}} view */
   fill({ values, locale }) {
+    this.complete();
     const total = values.reduce((sum, value) => sum + Math.abs(value), 0) || 1;
     const largest = Math.max(...values.map(Math.abs)) || 1;
     const percent = new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });

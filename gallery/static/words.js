@@ -1,4 +1,5 @@
 // <gallery-words>: the passage, shaded by what each word adds to the score of a class.
+import { loadPassage } from "./passage.js";
 import { className, decimals, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
 
 /**
@@ -15,7 +16,7 @@ export class GalleryWords extends HTMLElement {
     /** @type {Data} */
     this.data = JSON.parse(given);
     /** @type {HTMLElement[]} */
-    this.spans = [...this.querySelectorAll(".g-text [data-w]")].map((span) => /** @type {HTMLElement} */ (span));
+    this.spans = [...this.querySelectorAll(".g-text .w")].map((span) => /** @type {HTMLElement} */ (span));
     this.text = /** @type {HTMLElement} */ (this.querySelector(".g-text"));
     this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
     this.current = 0;
@@ -80,8 +81,8 @@ export class GalleryWords extends HTMLElement {
 
   /** @param {Event} event */
   pointed(event) {
-    const span = /** @type {Element} */ (event.target).closest("[data-w]");
-    if (span) this.select(Number(/** @type {HTMLElement} */ (span).dataset.w));
+    const span = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".w"));
+    if (span) this.select(this.spans.indexOf(span));
   }
 
   /** @param {KeyboardEvent} event */
@@ -124,7 +125,7 @@ export class GalleryWords extends HTMLElement {
   async fetchViews() {
     const { views } = this.data;
     if (views.every((view) => view.values)) return;
-    const passage = /** @type {import("./shading.js").Passage} */ (await load(this.getAttribute("src") ?? ""));
+    const passage = await loadPassage(this.getAttribute("src") ?? "");
     for (const view of views) {
       view.values ??= passage.views.find((other) => other.method === view.method && className(other) === className(view))?.values;
     }

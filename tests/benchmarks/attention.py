@@ -36,7 +36,7 @@ from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
 from gallery.classifier import Classifier, Encoded, load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.site.fragments import environment
+from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 ROOT = Path(gallery.__file__).parents[1]

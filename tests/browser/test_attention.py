@@ -22,7 +22,7 @@ from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
 from gallery.records import Array, Attention, Prediction
 from gallery.site.carried import Carried, carried_files
-from gallery.site.fragments import environment
+from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 pytestmark = pytest.mark.browser

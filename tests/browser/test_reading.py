@@ -144,12 +144,12 @@ def test_an_unknown_passage_is_named(site: str, watched: Watched) -> None:
 
 def test_numbers_that_do_not_come_are_asked_for_again(site: str, watched: Watched) -> None:
     page = watched.page
-    page.route("**/words.json", lambda route: route.fulfill(status=503))
+    page.route("**/explanation.json", lambda route: route.fulfill(status=503))
     page.goto(site + "passages/old-yorick/")
     page.check(".g-switch input[name=class] >> nth=1")
     page.locator(".g-focus button").wait_for()
     assert "503" in page.text_content(".g-focus")
-    page.unroute("**/words.json")
+    page.unroute("**/explanation.json")
     page.click(".g-focus button")
     page.wait_for_url("**/?class=*")
 
