@@ -11,6 +11,9 @@ from gallery.attribution.path import Path, Point, make_path, walk
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.records import Attribution
 
+_ROUNDED_STEPS = 96
+"""Points after which a path that does not converge is begun again without rounding, which may be what keeps it from it."""
+
 
 def integrated_gradients(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Integrate the gradient of each target's output along the straight path from the baseline to the passage.
@@ -21,12 +24,21 @@ def integrated_gradients(classifier: Classifier, batch: Sequence[Encoded], targe
     Cost: one forward pass and one backward pass per target at each step; 15 to 40 steps for most passages.
     """
     paths = [make_path(classifier, encoded, parameters["baseline"]) for encoded in batch]
-    rounded = parameters["n_steps"] is None and parameters["products"] == "auto" and classifier.gradient_encoder is not None
-    found = integrate(classifier, paths, targets, parameters, partial(classifier.from_embeddings, rounded=rounded))
-    roundings = [[_rounding(classifier, path, one, parameters) if rounded else None for one in integrals] for path, integrals in zip(paths, found, strict=True)]
+    if parameters["n_steps"] is not None or parameters["products"] == "float32" or classifier.gradient_encoder is None:
+        found = integrate(classifier, paths, targets, parameters, classifier.from_embeddings)
+        return [[_record(classifier, encoded, one, None, parameters) for one in integrals] for encoded, integrals in zip(batch, found, strict=True)]
+    few = {**parameters, "max_steps": min(parameters["max_steps"], _ROUNDED_STEPS)}
+    found = integrate(classifier, paths, targets, few, partial(classifier.from_embeddings, rounded=True))
+    spoilt = [[one.target for one in integrals if not one.converged] for integrals in found]
+    exact = [{one.target: one for one in integrals} for integrals in integrate(classifier, paths, spoilt, parameters, classifier.from_embeddings)]
     return [
-        [_record(classifier, encoded, one, rounding, parameters) for one, rounding in zip(integrals, errors, strict=True)]
-        for encoded, integrals, errors in zip(batch, found, roundings, strict=True)
+        [
+            _record(classifier, encoded, true[one.target], None, parameters)
+            if one.target in true
+            else _record(classifier, encoded, one, _rounding(classifier, path, one, parameters), parameters)
+            for one in integrals
+        ]
+        for encoded, path, integrals, true in zip(batch, paths, found, exact, strict=True)
     ]
 
 

@@ -79,6 +79,8 @@ class View:
     """The convergence delta as a share, see Attribution.delta_share."""
     converged: bool | None
     steps: int
+    rounding: float | None = None
+    """What rounding changed in the gradient where the path is steepest, as a share of the largest; None where nothing was rounded."""
 
     @property
     def change(self) -> float | None:
@@ -105,7 +107,8 @@ def view_of(a: Attribution) -> View:
     """Return one attribution as a way to shade the passage."""
     specials = float(a.tokens.sum() - a.words.sum())
     words = tuple(float(v) for v in a.words)
-    return View(a.method, a.target, None, words, specials, a.output, a.output_value, a.baseline_value, a.delta, a.delta_share, a.converged, a.steps)
+    rounding = a.extra.get("rounding")
+    return View(a.method, a.target, None, words, specials, a.output, a.output_value, a.baseline_value, a.delta, a.delta_share, a.converged, a.steps, rounding)
 
 
 def _difference(a: Attribution, b: Attribution) -> View:
