@@ -3,9 +3,10 @@
     python tests/benchmarks/throughput.py [--json FILE] [--passages 12] [--ray-passages 8] [--texts FOLDER] [--classifier FOLDER]
 
 Passages of mixed length, 40 to 2,400 characters, are cut from the Markdown passages of the gallery or from a folder of .txt files.
-`throughput_share`: the bare loop tokenises, predicts, and calls the default attribution methods and the test of faithfulness,
-keeping nothing; the pipeline is `explain_all` with the same settings and one more step that is no attribution, attention, encoded and stored;
-bertviz is left out. `ray_ratio`: the same passages through two Ray workers of one thread against this process in one thread, times
+`throughput_share`: the bare loop tokenises, predicts, calls the default attribution methods, and holds them against words taken out in
+their order and at random, keeping nothing; the pipeline is `explain_all` with the same settings, and attention and the heads' effects beside:
+what it takes longer is these, the store, encoding and progress. bertviz is left out.
+`ray_ratio`: the same passages through two Ray workers of one thread against this process in one thread, times
 the cores there are for the two; the loading of the model and the start of the cluster are left out of both: throughput is taken
 between the first and the last batch that ends, so it wants many passages. The digests of both stores are compared.
 """
@@ -28,7 +29,7 @@ from gallery.attribution import METHODS
 from gallery.batches import batches
 from gallery.classifier import Classifier, load_classifier
 from gallery.config import Settings, method_parameters
-from gallery.faithfulness import faithfulness
+from gallery.faithfulness import chance, faithfulness
 from gallery.passages import Passage, read_passages
 from gallery.plan import Job, targets_of
 from gallery.run import explain_all
@@ -66,8 +67,9 @@ def bare(classifier: Classifier, rows: Sequence[Passage], settings: Settings) ->
         targets = [targets_of(prediction, 0) for prediction in predictions]
         found = {method: METHODS[method](classifier, encoded, targets, method_parameters(settings, method)) for method in settings.methods}
         for number, prediction in enumerate(predictions):
-            attribution = found[settings.methods[0]][number][targets[number].index(prediction.ranking[0])]
-            faithfulness(classifier, encoded[number], [attribution], method_parameters(settings, "faithfulness"))
+            tried = [found[method][number][targets[number].index(prediction.ranking[0])] for method in settings.methods]
+            faithfulness(classifier, encoded[number], tried, method_parameters(settings, "faithfulness"))
+            chance(classifier, encoded[number], method_parameters(settings, "chance"))
     return time.perf_counter() - start
 
 
