@@ -1,12 +1,20 @@
 """The errors a user can cause: each prints one line, without a traceback, and ends with status 1."""
 
+import re
+
 import click
+
+_UNPRINTABLE = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class GalleryError(click.ClickException):
     """Something the user can mend; the message names the file or key, what is wrong and what to do."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        """Write out what a terminal would obey and no encoding holds: messages quote what people and files say."""
+        super().__init__(_UNPRINTABLE.sub(lambda wrong: repr(wrong[0])[1:-1], message))
 
 
 class ConfigError(GalleryError):

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from gallery.config import Settings
+from gallery.config import NOT_YAML, Settings
 from gallery.errors import ConfigError, PassageError
 from gallery.lookup import Lookup
 from gallery.sources import references
@@ -116,7 +116,7 @@ def _front_matter(path: Path, name: str) -> Row:
         return PassageError(f"{name}: no front matter. Begin the file with --- and the keys id, true_class, title, then ---, then the text.")
     try:
         keys = yaml.safe_load(match[1])
-    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # dates, numbers, depths
+    except NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 2}:" if mark else ""
         return PassageError(f"{name}:{line} the front matter is not valid YAML. Put values with a colon or a quote into quotation marks.")

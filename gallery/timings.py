@@ -105,7 +105,7 @@ def read_timings(store: Store) -> Timings:
         found = json.loads(store.files.read(TIMINGS))
         groups = {Group(**row["group"]): Spent(**row["spent"]) for row in found["groups"]}
         return Timings(groups, str(found["device"]), int(found["workers"]))
-    except (OSError, StoreError, ValueError, KeyError, TypeError):
+    except (OSError, StoreError, ValueError, KeyError, TypeError, RecursionError):
         return Timings()
 
 

@@ -28,7 +28,7 @@ SPAN = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(p
 
 @pytest.mark.parametrize("name", fuzz.READERS)
 def test_no_reader_crashes_on_what_crashed_one_before(name: str) -> None:
-    assert [crash for content in fuzz.examples(name) for crash in fuzz._tried(name, content)] == []
+    assert [crash for content in fuzz.examples(name) for crash in fuzz.tried(name, content)] == []
 
 
 def test_no_reader_crashes_on_bytes_changed_at_random() -> None:
