@@ -107,6 +107,7 @@ def mutated(content: bytes, choice: random.Random) -> bytes:
 
 def tried(name: str, content: bytes, keep: Path | None = None) -> list[str]:
     """Return what went wrong as a reader was given some bytes: nothing, or one line that tells where."""
+    signal.signal(signal.SIGVTALRM, _without_end)
     signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         READERS[name][0](content)
@@ -136,7 +137,6 @@ def _start(inputs: int, seed: str, keep: Path | None) -> tuple[int, int, mmap.mm
         return child, reading, last
     status = 70
     try:
-        signal.signal(signal.SIGVTALRM, _without_end)
         found = _share(inputs, random.Random(seed), last, keep)
         with os.fdopen(writing, "w") as stream:
             json.dump(found, stream)
