@@ -35,7 +35,7 @@ _TOKENS = [
     b".nan", b"-.5e+9999", b"9" * 40, b"2024-99-99", b"2001-12-14t21:59:43.10-25:00", b"0000-00-00", b"true", b"~", b"=",
     b"id", b"true_class", b"title", b"text", b"source",
     b"url", b"sha256", b"start", b"length", b"encoding", b",", b";", b"\t", b'""', b'",', b"null", b"NaN", b"1e999", b"-0", b"\\u0000", b"../", b"con",
-    b"javascript:", b"data:text/html,", b"[" * 1500, b'{"a":' * 1500, b"INHERIT: ../\n", b"!ENV ", b"extra", b"gallery", b"attention",
+    b"javascript:", b"data:text/html,", b"[" * 400, b'{"a":' * 300, b"INHERIT: ../\n", b"!ENV ", b"extra", b"gallery", b"attention",
     b"\xc2\xad", b"e\xcc\x81",
 ]  # fmt: skip
 

@@ -59,7 +59,7 @@ def _passages(rows: Iterable[tuple[str, Any]]) -> None:
     for origin, row in rows:
         try:
             if not isinstance(row, PassageError) and row.get("url") is not None:
-                row["url"] = "file:///" + str(row["url"])[:50]  # no fetching here
+                row["url"] = "file:///" + str(row["url"])  # no fetching here
             found: Passage | PassageError = passages._passage(row, origin, library)
         except PassageError as error:
             found = error
