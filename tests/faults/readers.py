@@ -176,7 +176,9 @@ def _manifest(content: bytes) -> None:
             read(store)
         except StoreError as error:
             _fit_to_print(error.message)
-    read_timings(store)
+    timings = read_timings(store)
+    for part in timings.by_part():
+        timings.estimate(part, "a", 100)
 
 
 def _forged_manifest(content: bytes) -> None:
@@ -251,6 +253,12 @@ extra:
     wandb_log: a/b
     attention: {precision: exact, layers: [1, 2], tokens: 9, fit: true}
 """.encode()
+_TIMINGS = canonical({
+    "device": "cpu", "workers": 1, "groups": [
+        {"group": {"part": "attention", "settings": "a", "device": "cpu", "size": size}, "spent": {"entries": 2, "characters": 900, "seconds": 0.5}}
+        for size in (3, 9)
+    ],
+}).encode()  # fmt: skip
 
 
 def _records() -> list[bytes]:
@@ -271,7 +279,7 @@ def _manifests() -> list[bytes]:
         model = Model("a", "b", "0" * 64, "1" * 64, "BertForSequenceClassification", ("Чехов", "Гоголь"), 2, 2, 8, 512, figures={"top1": 0.5})
         rows = [Row(f"p{n}", "Заглавие", "", "", "", 1, (1, 0), {"prediction": "ab" * 32}) for n in range(2)]
         write_manifest(Store(Path(room)), Header(model, ("occlusion",), "cd" * 32, {"occlusion": {"erase": "mask"}}), rows)
-        return [(Path(room) / MANIFEST).read_bytes(), b'{"device": "cpu", "workers": 1, "groups": []}']
+        return [(Path(room) / MANIFEST).read_bytes(), _TIMINGS]
 
 
 def _tars() -> list[bytes]:
