@@ -189,7 +189,7 @@ def _forged_manifest(content: bytes) -> None:
             values = json.loads(line)
             values.pop("sha256", None)
             lines.append(canonical({**values, "sha256": sha256(canonical(values).encode()).hexdigest()}).encode())
-        except (ValueError, AttributeError, RecursionError):
+        except (ValueError, AttributeError, RecursionError, TypeError):
             lines.append(line)
     _manifest(b"\n".join(lines))
 
