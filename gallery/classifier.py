@@ -23,6 +23,7 @@ from gallery.errors import SourceError
 from gallery.labels import label_names
 from gallery.records import Array, Model, Prediction
 from gallery.sources.resolve import Source
+from gallery.unsound import first_unsound_layer
 from gallery.words import group_tokens
 
 # Padded positions of these begin behind the padding index, so two positions fewer than configured can be used.
@@ -191,7 +192,10 @@ class Classifier:
         else:
             logits = self.logits([encoded.ids for encoded in batch]).cpu().numpy()
         if not np.isfinite(logits).all():
-            raise FloatingPointError("the model's logits are not finite numbers")
+            if len(batch) > 1:
+                raise FloatingPointError("the model's logits are not finite numbers")
+            rows = [self.batch([part.ids]) for part in batch[0].parts]
+            raise FloatingPointError(f"the model's logits are not finite numbers: {first_unsound_layer(self.model, rows, self.dtype)}")
         return [
             Prediction(
                 text=encoded.text,

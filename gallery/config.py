@@ -4,11 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gallery.errors import ConfigError
+
+NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading YAML ends with where it is none: dates that are no dates, numbers too long, nesting without end."""
+_LONGEST_SHOWN, _LONGEST_REASON = 120, 500
+_MOST_PROBLEMS = 5
 
 METHODS = (
     "integrated_gradients",
@@ -178,10 +184,16 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
     except OSError as error:
         raise ConfigError(f"{config_file}: {error.strerror}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
     except ConfigurationError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {' '.join(str(error).split(':', 1)[-1].split())}") from error
-    values = ((document or {}).get("extra") or {}).get("gallery") or {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{config_file}: extra.gallery must be a list of keys and values, not {values!r}.")
+        raise ConfigError(f"{config_file}: not valid YAML: {_shown(str(error).partition(':')[2], _LONGEST_REASON)}") from error
+    except NOT_YAML as error:
+        raise ConfigError(
+            f"{config_file}: not valid YAML: {_shown(str(error), _LONGEST_REASON)}. Put dates and numbers that are none into quotation marks."
+        ) from error
+    values: Any = document
+    for name, key in (("the file", None), ("extra", "extra"), ("extra.gallery", "gallery")):
+        values = (values.get(key) if key else values) or {}
+        if not isinstance(values, dict):
+            raise ConfigError(f"{config_file}: {name} must be a list of keys and values, not {_shown(repr(values))}.")
     return _validate(config_file, _merged(values, overrides or {}))
 
 
@@ -193,21 +205,30 @@ def _merged(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
         place = merged
         for section in sections:
             place = place.setdefault(section, {})
-        place[key] = value
+        if isinstance(place, dict):  # what stands there instead is named when it is validated
+            place[key] = value
     return merged
+
+
+def _shown(words: str, longest: int = _LONGEST_SHOWN) -> str:
+    """Return words in one line, and no more of them than a message can hold."""
+    line = " ".join(words.split())
+    return line if len(line) <= longest else line[:longest] + "…"
 
 
 def _validate(config_file: Path, values: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        lines = []
+        lines: list[str] = []
         for problem in error.errors():
-            key = ".".join(str(part) for part in ("extra", "gallery", *problem["loc"]))
+            key = ".".join(_shown(str(part)) for part in ("extra", "gallery", *problem["loc"]))
             if problem["type"] == "extra_forbidden":
-                lines.append(f"{config_file}: {key}: no such key. Known keys: {', '.join(sorted(Settings.model_fields))}.")
+                known = "" if any("no such key" in line for line in lines) else f" Known keys: {', '.join(sorted(Settings.model_fields))}."
+                lines.append(f"{config_file}: {key}: no such key.{known}")
             elif not problem["loc"]:
-                lines.append(f"{config_file}: {key}: {problem['ctx']['error']}.")
+                lines.append(f"{config_file}: {key}: {_shown(str(problem.get('ctx', {}).get('error', problem['msg'])), _LONGEST_REASON)}.")
             else:
-                lines.append(f"{config_file}: {key}: {problem['msg']}; it is {problem['input']!r}.")
-        raise ConfigError("\n".join(lines)) from error
+                lines.append(f"{config_file}: {key}: {problem['msg']}; it is {_shown(repr(problem['input']))}.")
+        more = [f"{config_file}: and {len(lines) - _MOST_PROBLEMS} more."] if len(lines) > _MOST_PROBLEMS else []
+        raise ConfigError("\n".join([*lines[:_MOST_PROBLEMS], *more])) from error

@@ -111,18 +111,20 @@ class Explainer:
         characters = sum(len(job.passage.text) for job in batch) // len(batch)
         entries = explain(self.classifier, batch, self._planner, self._store, self._settings)
         earlier, self._writing = self._writing, []
-        while True:
-            start = perf_counter()
-            found = next(entries, None)
-            if found is None:
-                break
-            need, record = found
-            group = Group(need.part, self._planner.digests[need.part], self.device, size_of(characters))
-            self._timings.add(group, Spent(1, characters, perf_counter() - start))
-            _check_finite(record)
-            self._writing.append(self._writer.submit(self._store.write, need.key, record))
-        for future in earlier:  # one batch is written while the next is computed, and no more are held
-            future.result()
+        try:
+            while True:
+                start = perf_counter()
+                found = next(entries, None)
+                if found is None:
+                    break
+                need, record = found
+                group = Group(need.part, self._planner.digests[need.part], self.device, size_of(characters))
+                self._timings.add(group, Spent(1, characters, perf_counter() - start))
+                _check_finite(record)
+                self._writing.append(self._writer.submit(self._store.write, need.key, record))
+        finally:  # one batch is written while the next is computed, and no more are held; nor forgotten, if the next goes wrong
+            for future in earlier:
+                future.result()
 
     def _halve(self, batch: Sequence[Job]) -> bool:
         """Let less through at once; tell whether it could be less."""

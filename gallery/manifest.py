@@ -77,7 +77,7 @@ def read_header(store: Store) -> Header:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: cannot be read: {error}. Run: python build.py explain") from error
 
 
@@ -98,7 +98,7 @@ def read_rows(store: Store) -> Iterator[Row]:
         raise ValueError("it is cut short")
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{path}: line {number + 1}: damaged: {error}. Run: python build.py explain") from error
 
 

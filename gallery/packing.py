@@ -85,7 +85,7 @@ def unpack(file: Path, store: Path) -> int:
         fresh.replace(store)
     except FileNotFoundError as error:
         raise StoreError(f"{error.filename}: no such file. Name what `store pack` wrote.") from error
-    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{file}: not a packed store, or damaged: {error or type(error).__name__}. Fetch it again.") from error
     except OSError as error:
         raise StoreError(f"{store}: {error.strerror or error}. Make room, or allow writing there.") from error

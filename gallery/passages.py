@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from gallery.config import Settings
-from gallery.errors import ConfigError, PassageError
+from gallery.config import NOT_YAML, Settings
+from gallery.errors import ConfigError, PassageError, shown
 from gallery.lookup import Lookup
 from gallery.sources import references
 from gallery.sources.references import Texts
@@ -23,7 +23,6 @@ _LONGEST_ID = 100
 _DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 RESERVED = frozenset({"shell", "page", *_DEVICES})
 """Names that no passage or author can have in an address: pages of the site itself, and what Windows takes for a device."""
-_LONGEST_SHOWN = 80
 _SCRIPT_ADDRESS = re.compile(r"(?:java|vb)script:|(?<![a-z])data:(?:[a-z]+/|[,;])", re.IGNORECASE)
 _NEVER_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
@@ -116,7 +115,7 @@ def _front_matter(path: Path, name: str) -> Row:
         return PassageError(f"{name}: no front matter. Begin the file with --- and the keys id, true_class, title, then ---, then the text.")
     try:
         keys = yaml.safe_load(match[1])
-    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:  # dates, numbers, depths
+    except NOT_YAML as error:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 2}:" if mark else ""
         return PassageError(f"{name}:{line} the front matter is not valid YAML. Put values with a colon or a quote into quotation marks.")
@@ -128,7 +127,7 @@ def _front_matter(path: Path, name: str) -> Row:
 def _passage(row: Row, origin: str, library: Texts) -> Passage:
     if isinstance(row, PassageError):
         raise row
-    unknown = sorted(key if isinstance(key, str) and key.isidentifier() else _shown(key) for key in set(row) - _KNOWN)
+    unknown = sorted(key if isinstance(key, str) and key.isidentifier() and len(key) <= _LONGEST_ID else shown(key) for key in set(row) - _KNOWN)
     if unknown:
         raise PassageError(f"{origin}: {unknown[0]}: no such key. Known keys: {', '.join(sorted(_KNOWN))}.")
     for key, value in row.items():
@@ -136,7 +135,7 @@ def _passage(row: Row, origin: str, library: Texts) -> Passage:
     ident = row.get("id")
     if not isinstance(ident, str) or not _ID.fullmatch(ident) or len(ident) > _LONGEST_ID:
         raise PassageError(
-            f"{origin}: id: {_shown(ident)} cannot stand in an address. "
+            f"{origin}: id: {shown(ident)} cannot stand in an address. "
             f"Use lower-case Latin letters and digits, joined by hyphens, at most {_LONGEST_ID} in all."
         )
     if ident in RESERVED:
@@ -170,13 +169,6 @@ def _check_value(key: str, value: Any, origin: str) -> None:
     squeezed = "".join(c for c in value if c > " ")  # a browser passes over white space and control characters in a scheme
     if key == "source" and (found := _SCRIPT_ADDRESS.search(squeezed)):
         raise PassageError(f"{origin}: {key}: {found[0]} is an address that would run or hold something itself. Give an http or https address, or words.")
-
-
-def _shown(value: Any) -> str:
-    """Return a value as a message can show it, whatever it is."""
-    if not isinstance(value, str):
-        return "nothing" if value is None else repr(value) if isinstance(value, (bool, int, float)) else f"a {type(value).__name__}"
-    return repr(value if len(value) <= _LONGEST_SHOWN else value[:_LONGEST_SHOWN] + "…")
 
 
 def _clean(text: str) -> str:

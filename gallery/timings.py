@@ -104,8 +104,11 @@ def read_timings(store: Store) -> Timings:
     try:
         found = json.loads(store.files.read(TIMINGS))
         groups = {Group(**row["group"]): Spent(**row["spent"]) for row in found["groups"]}
+        for group, spent in groups.items():
+            if not (all(map(math.isfinite, (group.size, spent.seconds, spent.entries, spent.characters))) and min(spent.entries, spent.characters) > 0):
+                return Timings()
         return Timings(groups, str(found["device"]), int(found["workers"]))
-    except (OSError, StoreError, ValueError, KeyError, TypeError):
+    except (OSError, StoreError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return Timings()
 
 

@@ -1,7 +1,9 @@
 """What the loopback servers share: a real socket on 127.0.0.1, a log of what was asked, and a way to die half-way."""
 
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Self
 
 
@@ -44,12 +46,12 @@ class Request(BaseHTTPRequestHandler):
 class Loopback:
     """A server in a thread, for the length of a `with`; subclasses say what it answers."""
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self.log: list[tuple[str, str]] = []
         """(method, path) of every request."""
         self.dead = False
         handler = type("Handler", (Request,), {"loopback": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        self._server = ThreadingHTTPServer((host, port), handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -66,6 +68,12 @@ class Loopback:
     def __exit__(self, *_: object) -> None:
         self.die()
         self._thread.join()
+
+    def encrypt(self, certificate: Path, key: Path) -> None:
+        """Speak TLS from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def die(self) -> None:
         """Stop taking connections, as a server that went down, and answer none that are open."""

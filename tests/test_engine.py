@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from gallery.batches import batches, cut
 from gallery.classifier import load_classifier
 from gallery.config import Settings
 from gallery.engine import Explainer, ahead, run_local
+from gallery.errors import StoreError
 from gallery.lookup import Lookup
 from gallery.passages import Passage, read_passages
 from gallery.plan import Job, Planner
@@ -95,6 +98,18 @@ def test_a_passage_too_long_for_the_memory_is_named_and_the_others_are_explained
     assert sum(kind == "faithfulness" for kind, _ in Store(tmp_path).entries()) == 1
 
 
+def test_entries_that_cannot_be_written_are_not_forgotten_when_the_next_batch_goes_wrong(tiny: Tiny, tmp_path: Path) -> None:
+    explaining, planner = explainer(tiny("bert"), tmp_path / "store")
+    explaining.explain([job(planner, "sound", "Свой человек.")])
+    explaining.finish()
+    shutil.rmtree(tmp_path / "store")
+    (tmp_path / "store").touch()
+    explaining.explain([job(planner, "lost", "Никто не ответил.")])
+    explaining.classifier.model.bert.register_forward_pre_hook(lambda module, arguments: 1 / 0)
+    with pytest.raises(StoreError):
+        explaining.explain([job(planner, "broken", "Дорога была пуста.")])
+
+
 @pytest.fixture
 def broken(tmp_path: Path) -> Callable[[str, int | None, float], Path]:
     """Give a function that writes a gallery whose model has a broken number in one of its weights."""
@@ -120,7 +135,8 @@ def test_a_word_whose_embedding_is_no_number_costs_its_passage_alone(broken: Cal
     assert result.exit_code == 1
     for ident in TEXTS:
         hit = ident == "old-yorick"
-        assert (f"passages/{ident}.md: {ident} could not be explained: the model's logits are not finite numbers." in result.output) == hit
+        said = f"passages/{ident}.md: {ident} could not be explained: the model's logits are not finite numbers: NaN begins in the embeddings. Look at "
+        assert (said in result.output) == hit
         assert (tmp_path / "g" / "site" / "passages" / ident).exists() != hit
 
 
@@ -144,7 +160,26 @@ def test_attention_that_is_no_number_is_an_error(tiny: Tiny, tmp_path: Path) -> 
     explaining.finish()
     assert len(outcome.problems) == 1
     assert "list.csv: broken: broken could not be explained: " in outcome.problems[0]
+    assert outcome.problems[0].endswith("NaN among the keys of attention in layer 2 of 3.")
     assert sum(kind == "attention" for kind, _ in Store(tmp_path).entries()) == 1
+
+
+@pytest.mark.parametrize(("value", "what"), [(float("nan"), "NaN"), (float("inf"), "infinity")])
+@pytest.mark.parametrize("side", ["query", "key"])
+def test_attention_alone_that_is_no_number_names_passage_layer_and_side(tiny: Tiny, tmp_path: Path, value: float, what: str, side: str) -> None:
+    """The prediction is sound; what goes wrong does so while attention is taken."""
+    explaining, planner = explainer(tiny("bert"), tmp_path)
+    explaining.explain([job(planner, "sound", "Свой человек.")])
+    module = getattr(explaining.classifier.model.bert.encoder.layer[1].attention.self, side)
+    text = "Никто не ответил."
+    (predicted,) = explaining.classifier.predict([explaining.classifier.encode(text)])
+    explaining._store.write(planner.prediction(text).key, predicted)
+    wanted = tuple(need for need in planner.others(text, predicted, 0) if need.kind == "attention")
+    module.register_forward_hook(lambda module, arguments, output: torch.full_like(output, value))
+    outcome = explaining.explain([replace(job(planner, "broken", text), missing=wanted)])
+    explaining.finish()
+    expected = "queries" if side == "query" else "keys"
+    assert outcome.problems == [f"list.csv: broken: broken could not be explained: {what} among the {expected} of attention in layer 2 of 3."]
 
 
 def test_gradients_that_are_no_numbers_are_an_error(tiny: Tiny, tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 """What holds for any input at all: readers end in a passage or a message, and what is encoded comes back."""
 
 import json
+import os  # noqa: F401 (what a probe runs)
+import unicodedata
+import zlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gallery.attention.encoding import decode_products, decode_weights, encode_products, encode_weights, product_weights
+from gallery.attention.encoding import decode_products, decode_sums, decode_weights, encode_products, encode_weights, pack, product_weights
 from gallery.config import Settings, load_settings
-from gallery.errors import ConfigError
+from gallery.errors import ConfigError, GalleryError
 from gallery.passages import Passage, read_passages
 from gallery.records import Prediction, Scripts, decode, encode
 from gallery.words import group_tokens, split_words
@@ -28,7 +31,7 @@ SPAN = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (min(p
 
 @pytest.mark.parametrize("name", fuzz.READERS)
 def test_no_reader_crashes_on_what_crashed_one_before(name: str) -> None:
-    assert [crash for content in fuzz.examples(name) for crash in fuzz._tried(name, content)] == []
+    assert [crash for content in fuzz.examples(name) for crash in fuzz.tried(name, content)] == []
 
 
 def test_no_reader_crashes_on_bytes_changed_at_random() -> None:
@@ -71,6 +74,23 @@ def test_settings_are_valid_or_an_error_that_names_the_key(tmp_path: Path, key: 
     assert key in message
 
 
+KEY = st.sampled_from(["extra", "gallery", "attention", "INHERIT", *Settings.model_fields]) | st.integers() | TEXT
+DOCUMENT = st.recursive(SCALAR, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEY, inner, max_size=3), max_leaves=10)
+
+
+@given(DOCUMENT, st.sampled_from([{}, {"attention.tokens": 9}, {"model": "a"}]))
+def test_any_document_is_settings_or_an_error_that_names_the_file(tmp_path: Path, document: object, options: dict[str, object]) -> None:
+    path = tmp_path / "mkdocs.yml"
+    for inner in (document, {"extra": document}, {"extra": {"gallery": document}}):
+        path.write_text(yaml.safe_dump(inner, allow_unicode=True), "utf-8")
+        try:
+            load_settings(path, options)
+            message = f"{path}: "
+        except ConfigError as error:
+            message = error.message
+        assert message.startswith(f"{path}: ")
+
+
 @given(
     st.fixed_dictionaries({"id": TEXT, "true_class": TEXT | st.integers(), "text": TEXT}, optional={"title": TEXT | st.integers() | st.none(), "source": TEXT})
 )
@@ -109,3 +129,44 @@ def test_decoded_weights_are_rows_that_add_up(weights: np.ndarray) -> None:
     again = decode_weights(encode_weights(rows), 4)
     sums = again.sum(axis=-1)
     assert np.all((np.abs(sums - 1) < 1e-5) | (rows.sum(axis=-1) < 0.5))
+
+
+@given(st.binary(max_size=300), st.integers(1, 4), st.integers(1, 5), st.booleans())
+def test_any_bytes_are_attention_of_the_right_shape_or_an_error(content: bytes, heads: int, tokens: int, packed: bool) -> None:
+    blob = pack(content) if packed else content
+    readers = {
+        (heads, tokens, 2): lambda: decode_products(blob, heads, tokens, 2)[0],
+        (heads, tokens): lambda: decode_sums(blob, heads, tokens),
+        (tokens, tokens): lambda: decode_weights(blob, tokens)[-1],
+    }
+    for shape, read in readers.items():
+        try:
+            with np.errstate(all="ignore"):
+                found = read()
+        except (ValueError, IndexError, zlib.error):
+            continue
+        assert found.shape == shape
+
+
+@given(st.text(max_size=80))
+def test_any_message_can_be_printed_and_moves_no_cursor(text: str) -> None:
+    message = GalleryError(text).message
+    message.encode()
+    assert not [c for c in message if unicodedata.category(c) in {"Cc", "Cs"} and c not in "\t\n"]
+    assert GalleryError(message).message == message
+
+
+@pytest.mark.parametrize(
+    ("raised", "says"), [("1 / 0", "ZeroDivisionError"), ("while True: pass", "not read within"), ("os.kill(os.getpid(), 9)", "died of -9")]
+)
+def test_the_program_notices_what_crashes_hangs_and_dies(raised: str, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def reader(content: bytes) -> None:
+        if content != b"sound":
+            exec(raised)
+
+    monkeypatch.setattr(fuzz, "SECONDS", 0.05)
+    monkeypatch.setattr(fuzz, "READERS", {"probe": (reader, 1)})
+    monkeypatch.setattr(fuzz, "SOUND", {"probe": lambda: [b"sound"]})
+    figures = fuzz.run(4, seed=1, processes=2, keep=tmp_path)
+    assert figures["fuzz_crashes"] == (2 if says.startswith("died") else 3)
+    assert all(says in crash for crash in figures["crashes"])

@@ -1,14 +1,18 @@
 """Publishing to a bare repository on disk, by the real git, as GitHub would receive it."""
 
 import os
+import signal
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from gallery.errors import SiteError
+from gallery.errors import SiteError, StoreError
 from gallery.publish import pages_address, publish
 from gallery.site.check import check_site
+from gallery.store import alone
 
 
 def _git(folder: Path, *words: str) -> str:
@@ -116,3 +120,65 @@ def test_a_folder_outside_any_repository_is_named(project: Path, monkeypatch: py
 )
 def test_the_address_of_the_published_site_is_known(remote: str, address: str | None) -> None:
     assert pages_address(remote) == address
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gallery import publish
+from gallery.site.check import check_site
+project, lock = Path(sys.argv[1]), Path(sys.argv[2])
+
+def die(*_, **__):  # in the middle of the push, with the lock in place
+    lock.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+publish.ghp_import.ghp_import = die
+publish.publish(project / "site", check_site(project / "site", "https://ann.github.io/novels/"), project, print)
+"""
+LOCKS = ["refs/heads/gh-pages.lock", "refs/remotes/origin/gh-pages.lock", "packed-refs.lock"]
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+@pytest.mark.parametrize("history", [True, False])
+def test_a_lock_that_a_killed_publication_left_holds_nobody_up(project: Path, lock: str, history: bool) -> None:
+    _publish(project)
+    (project / "site" / "index.html").write_text("Новое", "utf-8")
+    killed = subprocess.run([sys.executable, "-c", KILLED, project, project / ".git" / lock], capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (project / ".git" / lock).exists()
+    _publish(project, history=history)
+    assert _git(project.parent / "remote.git", "show", "gh-pages:index.html") == "Новое"
+    assert [path.name for path in (project / ".git").rglob("*.lock")] == [".lock"]  # ours, which the system has let go
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_that_may_be_another_gits_is_named_and_left(project: Path, lock: str) -> None:
+    _publish(project)
+    (project / ".git" / lock).touch()
+    with pytest.raises(SiteError, match=rf"{lock}: git is at work there"):
+        _publish(project)
+    assert (project / ".git" / lock).exists()
+    (project / ".git" / lock).unlink()
+    assert _publish(project)[0].startswith("Pushed")
+
+
+def test_a_lock_that_goes_by_itself_is_waited_for(project: Path) -> None:
+    _publish(project)
+    lock = project / ".git" / LOCKS[0]
+    lock.touch()
+    threading.Timer(0.2, lock.unlink).start()
+    assert _publish(project)[0].startswith("Pushed")
+
+
+def test_two_publications_at_once_do_not_mix(project: Path) -> None:
+    with alone(project / ".git" / "gallery"), pytest.raises(StoreError, match="another build is at work there"):
+        _publish(project)
+
+
+def test_a_commit_that_git_refuses_ends_with_a_message(project: Path) -> None:
+    _publish(project)
+    (project / ".git" / "objects" / "pack").rename(project / ".git" / "objects" / "packs")
+    (project / ".git" / "objects" / "pack").touch()
+    with pytest.raises(SiteError, match="git could not"):
+        _publish(project)

@@ -4,15 +4,20 @@ import csv
 import hashlib
 import os
 import re
+import shutil
+import socket
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gallery.errors import ConfigError, PassageError
 from gallery.passages import CLASSICS, Passage, read_passages
-from gallery.sources import downloads
+from gallery.sources import downloads, peers
 from gallery.sources.references import hard_wrap, set_white_space
 from tests.loopback import Loopback, Request
 
@@ -28,12 +33,15 @@ MEANT = "Он вошёл и сел.\n\n-- Что вам? -- спросили е�
 class TextServer(Loopback):
     """Serves texts by path, sends on, says too much."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        super().__init__(port, host)
+        self.closes = False
+        """Whether each answer ends the connection."""
         self.texts: dict[str, bytes] = {}
         self.sends_on: dict[str, str] = {}
 
     def get(self, request: Request) -> None:
+        request.close_connection = self.closes
         if request.path in self.sends_on:
             return request.reply(302, b"", {"Location": self.sends_on[request.path]})
         if request.path in self.texts:
@@ -137,7 +145,96 @@ def test_a_server_may_not_send_on_to_a_file(server: TextServer, tmp_path: Path) 
 @pytest.mark.parametrize("target", ["http://127.0.0.1:80/", "http://10.0.0.1/", "http://169.254.169.254/latest", "http://[::1]/", "http://0.0.0.0/"])
 def test_a_public_address_may_not_send_on_to_a_private_one(target: str) -> None:
     with pytest.raises(PassageError, match="a private address"):
-        downloads._check_address(target, "http://8.8.8.8/novel.txt")
+        downloads._check_address(target, "http://8.8.8.8/novel.txt", public=True)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Give the addresses that names of this machine lead to, in turn, the last for good; 127.0.0.2 counts as public."""
+    known: dict[str, list[str]] = {}
+    ask = socket.getaddrinfo
+
+    def answer(host: str, *rest: Any, **options: Any) -> Any:
+        if host not in known:
+            return ask(host, *rest, **options)
+        found = known[host]
+        return ask(found.pop(0) if len(found) > 1 else found[0], *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    monkeypatch.setattr(peers, "is_public", lambda address: address == "127.0.0.2")
+    monkeypatch.setenv("no_proxy", "*")
+    return known
+
+
+@pytest.fixture
+def public(server: TextServer, names: dict[str, list[str]]) -> Iterator[TextServer]:
+    """Give a server of the public internet, at the same port as the private one."""
+    if sys.platform != "linux":
+        pytest.skip("only Linux has a second loopback address without being asked")
+    names |= {"public.test": ["127.0.0.2"]}
+    with TextServer(server.port, "127.0.0.2") as public:
+        public.texts["/novel.txt"] = RAW.encode()
+        yield public
+
+
+def test_a_name_that_changes_its_answer_after_it_was_looked_at_is_told_nothing(
+    public: TextServer, server: TextServer, names: dict[str, list[str]], tmp_path: Path
+) -> None:
+    """The name is public when the redirect is checked and private when it is connected to."""
+    names["turns.test"] = ["127.0.0.2", "127.0.0.1"]
+    public.sends_on["/novel"] = f"http://turns.test:{server.port}/novel.txt"
+    assert "turns.test, a private address" in _error(_read(_table(tmp_path, f"http://public.test:{public.port}/novel"))[0])
+    assert server.log == []
+    names["turns.test"] = ["127.0.0.2"]
+    assert _text(_read(_table(tmp_path, f"http://public.test:{public.port}/novel"))[0]) == MEANT
+
+
+def test_a_name_that_changes_its_answer_between_two_requests_is_told_nothing(
+    public: TextServer, server: TextServer, names: dict[str, list[str]], tmp_path: Path
+) -> None:
+    names["turns.test"] = ["127.0.0.2", "127.0.0.1"]
+    public.sends_on["/novel"] = "/novel.txt"
+    public.closes = True
+    assert "turns.test, a private address" in _error(_read(_table(tmp_path, f"http://turns.test:{public.port}/novel"))[0])
+    assert [path for _, path in public.log] == ["/novel"]
+    assert server.log == []
+
+
+def test_the_certificate_is_held_against_the_name_and_not_the_address(
+    server: TextServer, names: dict[str, list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=texts.test", "-addext", "subjectAltName=DNS:texts.test"]
+    if not shutil.which("openssl") or subprocess.run([*words, "-keyout", key, "-out", certificate], capture_output=True).returncode:
+        pytest.skip("making a certificate needs openssl")
+    server.encrypt(certificate, key)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    names |= {"texts.test": ["127.0.0.1"], "others.test": ["127.0.0.1"]}
+    assert _text(_read(_table(tmp_path, f"https://texts.test:{server.port}/novel.txt"))[0]) == MEANT
+    server.texts["/other.txt"] = b"never sent"
+    for name in ("others.test", "127.0.0.1"):
+        assert "cannot be fetched" in _error(_read(_table(tmp_path, f"https://{name}:{server.port}/other.txt", digest=_digest(b"never sent")))[0])
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("fe80::1%eth0", False),
+        ("fd00::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::7f00:1", False),
+        ("2002:c0a8:1::", False),
+        ("224.0.0.1", False),
+    ],
+)
+def test_what_counts_as_a_public_address(address: str, public: bool) -> None:
+    assert peers.is_public(address) == public
 
 
 def test_a_file_without_end_is_cut_off(server: TextServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,9 +27,9 @@ def test_the_table_is_made_of_the_figures(tmp_path: Path) -> None:
 def test_the_demo_gallery_carries_figures_of_a_real_run_without_losses() -> None:
     found = json.loads((ROOT / "site_src" / FIGURES).read_text("utf-8"))
     assert set(found) == set(KEYS)
-    assert found["kills"] == found["kills_survived"] > 0
-    assert found["damages"] == found["damages_found"] > 0
+    assert found["kills"] == found["kills_survived"] >= 100
+    assert found["damages"] == found["damages_found"] >= 100
     assert found["strings"] >= 300
     assert found["strings_executed"] == 0
-    assert found["fuzz_inputs"] > 0
+    assert found["fuzz_inputs"] >= 1_000_000
     assert found["fuzz_crashes"] == 0

@@ -21,6 +21,7 @@ from gallery.attention.picture import CELL, draw_heads
 from gallery.classifier import Classifier, Encoded, versions
 from gallery.config import AttentionSettings
 from gallery.records import Array, Attention
+from gallery.unsound import unsound
 
 FULL = 1024
 """Longest passage, in tokens, whose mean and rollout (T×T each) are kept."""
@@ -44,9 +45,9 @@ class Caught:
     window: int | None
     """How far to either side a local layer sees."""
 
-    def parts(self) -> tuple[Tensor, ...]:
-        """Return all that was caught."""
-        return self.queries, self.keys
+    def parts(self) -> dict[str, Tensor]:
+        """Return all that was caught, by name."""
+        return {"queries": self.queries, "keys": self.keys}
 
     def rows(self) -> Iterator[tuple[int, Tensor]]:
         """Give the weights a few rows at a time: (first row, [H, R, T])."""
@@ -77,9 +78,9 @@ class Weights:
 
     weights: Tensor
 
-    def parts(self) -> tuple[Tensor, ...]:
-        """Return all that was caught."""
-        return (self.weights,)
+    def parts(self) -> dict[str, Tensor]:
+        """Return all that was caught, by name."""
+        return {"weights": self.weights}
 
     def rows(self) -> Iterator[tuple[int, Tensor]]:
         """Give all rows at once."""
@@ -156,7 +157,7 @@ def watch(classifier: Classifier, ids: Sequence[int], taker: Layers) -> None:
         if not isinstance(output, tuple):
             return None
         for place, part in enumerate(output):
-            if isinstance(part, Tensor) and part.shape == shape and bool((part[0, :, 0].float().sum(-1) - 1).abs().max() < 1e-2):
+            if isinstance(part, Tensor) and part.shape == shape and not bool(((part[0, :, 0].float().sum(-1) - 1).abs() >= 1e-2).any()):  # NaN is seen too
                 taker.add(number, Weights(part[0].float()))
                 number += 1
                 return (*output[:place], part[:, :, :0], *output[place + 1 :])
@@ -252,15 +253,25 @@ def _check(classifier: Classifier, encoded: Encoded) -> bool:
     ours, theirs = _Kept(), _Kept()
     if not catch(classifier, [ids], [ours]):
         return False
+    for number, own in enumerate(ours.layers):
+        _refuse_unsound(number, len(ours.layers), own)
     watch(classifier, ids, theirs)
     for number, (own, layer) in enumerate(zip(ours.layers, theirs.layers, strict=True)):
         ((_, wanted),) = layer.rows()
+        _refuse_unsound(number, len(ours.layers), layer)  # or the largest distance would be that of what can be compared
         apart = max(float((rows - wanted[:, start : start + rows.shape[1]]).abs().max()) for start, rows in own.rows())
         if not apart <= tolerance:
             raise ArithmeticError(
                 f"attention of layer {number + 1} is {apart:.2g} away from eager attention; is the architecture {classifier.card.architecture} known?"
             )
     return True
+
+
+def _refuse_unsound(number: int, layers: int, layer: Caught | Weights) -> None:
+    """Raise FloatingPointError, naming the layer as pages number it, where it holds anything but finite numbers."""
+    for name, part in layer.parts().items():
+        if what := unsound(part):
+            raise FloatingPointError(f"{what} among the {name} of attention in layer {number + 1} of {layers}")
 
 
 class _Kept:
@@ -292,8 +303,7 @@ class _Taker:
 
         Raises FloatingPointError where it holds anything but finite numbers.
         """
-        if not all(bool(part.isfinite().all()) for part in layer.parts()):
-            raise FloatingPointError(f"attention of layer {number + 1} is no finite number")
+        _refuse_unsound(number, self.layers, layer)
         self.derived.add(number, layer)
         if isinstance(layer, Caught):
             sums = None if self.derived.kept else layer.sums().cpu().numpy()

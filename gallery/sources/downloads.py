@@ -1,11 +1,11 @@
 """A web address and a sha256 -> that file, fetched once, with bounds on what is followed and how much is taken."""
 
-import ipaddress
 import socket
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 from urllib.parse import urljoin, urlsplit
 
 from gallery.errors import PassageError
@@ -14,6 +14,7 @@ from gallery.sources.cache import cache_folder
 MAX_BYTES = 64 << 20
 """No text is longer; a server that sends more is cut off."""
 _TIMEOUT = (10, 30)
+_CHUNK = 1 << 16
 
 
 def download(url: str, digest: str) -> Path:
@@ -38,18 +39,35 @@ def download(url: str, digest: str) -> Path:
         raise PassageError(f"{url}: what arrived is not the file that was meant: its sha256 differs. Correct url or sha256.") from error
 
 
-def _stream(url: str, output_file: str, pooch: Any) -> None:
-    from pooch import HTTPDownloader
+def _stream(url: str, output_file: str, _: Any) -> None:
+    from gallery.sources.peers import Peers
+
+    peers = Peers(url)
 
     def check(response: Any, *_: Any, **__: Any) -> None:
         if response.is_redirect:
-            _check_address(urljoin(response.url, response.headers["Location"]), url)
+            _check_address(urljoin(response.url, response.headers["Location"]), url, peers.public)
         elif int(response.headers.get("Content-Length") or 0) > MAX_BYTES:
             raise _too_long(url)
 
-    with Path(output_file).open("wb") as stream:
-        progress = sys.stderr.isatty() and find_spec("tqdm") is not None
-        HTTPDownloader(progressbar=progress, hooks={"response": check}, timeout=_TIMEOUT)(url, _Bounded(stream, url), pooch)
+    with peers.session() as session, Path(output_file).open("wb") as stream:
+        bounded = _Bounded(stream, url)
+        with session.get(url, stream=True, hooks={"response": check}, timeout=_TIMEOUT) as response:
+            response.raise_for_status()
+            with _bar(int(response.headers.get("Content-Length") or 0)) as bar:
+                for chunk in response.iter_content(_CHUNK):
+                    bounded.write(chunk)
+                    if bar is not None:
+                        bar.update(len(chunk))
+
+
+def _bar(total: int) -> AbstractContextManager[Any]:
+    """Return a bar for whoever waits at a terminal, if tqdm is there to draw it."""
+    if not sys.stderr.isatty() or find_spec("tqdm") is None:
+        return nullcontext()
+    from tqdm import tqdm
+
+    return cast(AbstractContextManager[Any], tqdm(total=total or None, unit="B", unit_scale=True, leave=False))
 
 
 class _Bounded:
@@ -64,32 +82,33 @@ class _Bounded:
             raise _too_long(self._url)
         return self._stream.write(chunk)
 
-    def flush(self) -> None:
-        self._stream.flush()
-
 
 def _too_long(url: str) -> PassageError:
     return PassageError(f"{url}: longer than {MAX_BYTES:,} bytes. Cut the passage out of a shorter file.")
 
 
-def _check_address(url: str, origin: str | None) -> None:
-    """Refuse what is not http(s), and a public address that sends one on to a private one.
+def _check_address(url: str, origin: str | None, public: bool | None = None) -> None:
+    """Refuse what is not http(s), and a `public` address that sends one on to a name which is private by now.
 
-    Raises PassageError.
+    What the name leads to later is looked at when it is connected to. Raises PassageError.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PassageError(f"{origin or url}: {'sends on to ' + url if origin else 'not a web address'}. Only http and https are followed.")
-    if origin and _private(parts.hostname) and not _private(urlsplit(origin).hostname or ""):
-        raise PassageError(f"{origin}: sends on to {parts.hostname}, a private address. It is not followed; correct url.")
+    if origin and public and _private(parts.hostname):
+        from gallery.sources.peers import led_to
+
+        raise led_to(parts.hostname, origin)
 
 
 def _private(host: str) -> bool:
+    from gallery.sources.peers import is_public
+
     try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None)}
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except OSError:
         return False
-    return not all(ipaddress.ip_address(str(address).split("%")[0]).is_global for address in found)
+    return not all(map(is_public, found))
 
 
 def _sentence(error: BaseException) -> str:

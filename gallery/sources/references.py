@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gallery.errors import PassageError
+from gallery.errors import PassageError, shown
 from gallery.sources.cache import file_digest
 from gallery.sources.downloads import download
 
 KEYS = ("url", "sha256", "start", "length", "encoding")
+_LONGEST_URL = 1000
 
 
 class Texts:
@@ -32,6 +33,8 @@ class Texts:
         Raises PassageError where the text cannot be had, is another than was meant, or is shorter.
         """
         url, digest = str(row.get("url")), str(row.get("sha256", "")).lower()
+        if len(url) > _LONGEST_URL:
+            raise PassageError(f"{origin}: url: {len(url):,} characters, which is no address. Give that of the text.")
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
             raise PassageError(f"{origin}: sha256: missing or not 64 hexadecimal digits. Give the sha256 of the whole file at url.")
         start, length = (_count(row.get(key), key, origin) for key in ("start", "length"))
@@ -50,7 +53,7 @@ class Texts:
             path = self._local(url, digest) or download(url, digest)
             text = path.read_bytes().decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
         except (UnicodeDecodeError, LookupError) as error:
-            raise PassageError(f"{origin}: encoding: {url} cannot be read as {encoding}. Name the right one.") from error
+            raise PassageError(f"{origin}: encoding: {url} cannot be read as {shown(encoding)}. Name the right one.") from error
         except OSError as error:
             raise PassageError(f"{origin}: {url}: {error.strerror or error}.") from error
         except PassageError as error:
@@ -89,7 +92,7 @@ def _count(value: Any, key: str, origin: str) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise PassageError(f"{origin}: {key}: {value!r} is not a count of characters. Give a whole number.")
+        raise PassageError(f"{origin}: {key}: {shown(value)} is not a count of characters. Give a whole number.")
     return number
 
 

@@ -1,31 +1,31 @@
-"""Front matter, tables, records and attention files with bytes changed at random: an error message at worst, never a crash.
+"""Whatever the gallery reads, with bytes changed at random: an error message at worst, never a crash, never without end.
 
     python -m tests.faults.fuzz --inputs 1000000 --json fuzz.json
 
-Inputs are made from the examples below and in tests/faults/corpus by seeded mutation, and go through the readers as files do.
-What crashed before stands in tests/faults/corpus too, so it is tried first.
+Inputs are made from the examples in tests/faults/readers.py and tests/faults/corpus by seeded mutation, and go through the readers
+as files do. What crashed before stands in tests/faults/corpus too, so it is tried first. Each process has a seed of its own; one
+that dies, as only a fault in a library's compiled code can make it, counts as a crash, and what it was reading is said.
 """
 
 import argparse
 import json
+import mmap
+import os
 import random
-import re
+import signal
 import time
 import traceback
-import zlib
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
-import numpy as np
-
-from gallery import passages, tables
-from gallery.attention.encoding import decode_products, decode_weights, encode_products, encode_weights
-from gallery.errors import PassageError
-from gallery.passages import Passage
-from gallery.records import Scripts, decode, encode
-from gallery.sources.references import Texts
+from tests.faults.readers import READERS, SOUND
 
 CORPUS = Path(__file__).parent / "corpus"
+SECONDS = 10
+"""Of processor time that an input may take, where most take a ten-thousandth of one."""
+_LONGEST = 20_000
 _TOKENS = [
     b"---\n", b"\n", b"\r\n", b"\r", b": ", b"- ", b"[", b"]", b"{", b"}", b"&a ", b"*a", b"!!", b"!!python/name:os.system", b"!!binary ", b"!!timestamp ",
     b"!!set ", b"!!int ", b"!!float ", b"!!bool ", b"!!null ", b"<<: ", b"? ", b"|\n", b">\n", b'"', b"'", b"#",
@@ -35,24 +35,9 @@ _TOKENS = [
     b".nan", b"-.5e+9999", b"9" * 40, b"2024-99-99", b"2001-12-14t21:59:43.10-25:00", b"0000-00-00", b"true", b"~", b"=",
     b"id", b"true_class", b"title", b"text", b"source",
     b"url", b"sha256", b"start", b"length", b"encoding", b",", b";", b"\t", b'""', b'",', b"null", b"NaN", b"1e999", b"-0", b"\\u0000", b"../", b"con",
-    b"javascript:", b"data:text/html,",
+    b"javascript:", b"data:text/html,", b"[" * 400, b'{"a":' * 300, b"INHERIT: ../\n", b"!ENV ", b"extra", b"gallery", b"attention",
+    b"\xc2\xad", b"e\xcc\x81",
 ]  # fmt: skip
-_FRONT = """---
-id: one
-true_class: Чехов
-title: 'Заглавие: первое'
-work: Ёлка
-source: https://example.org/
-note: |
-  Два
-  слова
----
-Текст с ёлкой.
-""".encode()
-_CSV = 'id,true_class,title,text\none,2,"Заглавие, с запятой","Первая строка.\nВторая ""в кавычках""."\ntwo,Чехов,,Текст\n'.encode()
-_JSONL = (
-    '{"id": "one", "true_class": 2, "title": "Заглавие \\u00e9", "text": "Первая.\\nВторая."}\n{"id": "two", "true_class": "Чехов", "text": "😀"}\n'.encode()
-)
 
 
 def main() -> None:
@@ -60,42 +45,43 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--inputs", type=int, default=1_000_000)
     arguments.add_argument("--seed", type=int, default=9)
+    arguments.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    arguments.add_argument("--keep", type=Path, help="A folder for the inputs that crashed.")
     arguments.add_argument("--json", type=Path)
     asked = arguments.parse_args()
-    figures = run(asked.inputs, asked.seed)
+    figures = run(asked.inputs, asked.seed, asked.processes, asked.keep)
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", "utf-8")
     raise SystemExit(bool(figures["fuzz_crashes"]))
 
 
-def run(inputs: int, seed: int) -> dict[str, object]:
-    """Return how many inputs each reader was given, and how many ended in something else than a passage or a message."""
-    choice = random.Random(seed)
+def run(inputs: int, seed: int, processes: int = 1, keep: Path | None = None) -> dict[str, object]:
+    """Return how many inputs each reader was given, and how many ended in something else than what was read or a message."""
+    counts: Counter[str] = Counter()
     crashes: list[str] = []
-    counts = dict.fromkeys(READERS, 0)
-    begun = time.monotonic()
-    names = [name for name, (_, share) in READERS.items() for _ in range(share)]
-    seeds = {name: [*examples(name)] for name in READERS}
-    for name, found in seeds.items():
-        for content in found:
+    for name in READERS:
+        for content in examples(name):
             counts[name] += 1
-            crashes += _tried(name, content)
-    for _ in range(inputs - sum(counts.values())):
-        name = choice.choice(names)
-        content = mutated(choice.choice(seeds[name]), choice)
-        counts[name] += 1
-        crashes += _tried(name, content)
+            crashes += tried(name, content, keep)
+    left = inputs - counts.total()
+    begun = time.monotonic()
+    children = [_start(left * (n + 1) // processes - left * n // processes, f"{seed}-{n}", keep) for n in range(processes)]
+    for child, reading, last in children:
+        with os.fdopen(reading) as stream:
+            said = stream.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        found = json.loads(said) if not status else {"counts": {}, "crashes": [f"a process died of {status} at {_read(last)}"]}
+        counts += Counter(found["counts"])
+        crashes += found["crashes"]
     for crash in crashes[:20]:
         print(crash, flush=True)
-    spent = time.monotonic() - begun
-    print(f"{sum(counts.values()):,} inputs in {spent:,.0f} s, {len(crashes)} crashes: {counts}", flush=True)
-    return {"fuzz_inputs": sum(counts.values()), "fuzz_crashes": len(crashes), "inputs_by_reader": counts, "crashes": crashes[:20], "seed": seed}
+    print(f"{counts.total():,} inputs in {time.monotonic() - begun:,.0f} s by {processes} processes, {len(crashes)} crashes: {dict(counts)}", flush=True)
+    return {"fuzz_inputs": counts.total(), "fuzz_crashes": len(crashes), "inputs_by_reader": dict(counts), "crashes": crashes[:20], "seed": seed}
 
 
 def examples(name: str) -> Sequence[bytes]:
-    """Return what mutation begins with for a reader: a sound input, and all that crashed it before."""
-    kept = [path.read_bytes() for path in sorted(CORPUS.glob(f"{name}-*"))]
-    return [_SOUND[name](), *kept]
+    """Return what mutation begins with for a reader: sound input, and all that crashed it before."""
+    return [*SOUND[name](), *(path.read_bytes() for path in sorted(CORPUS.glob(f"{name}-*")))]
 
 
 def mutated(content: bytes, choice: random.Random) -> bytes:
@@ -116,112 +102,69 @@ def mutated(content: bytes, choice: random.Random) -> bytes:
             changed[at:at] = bytes(choice.randrange(256) for _ in range(choice.choice((1, 3))))
         else:
             changed[at : at + choice.choice((0, 0, 1, 4))] = choice.choice(_TOKENS)
-    return bytes(changed[:20_000])
+    return bytes(changed[:_LONGEST])
 
 
-def _tried(name: str, content: bytes) -> list[str]:
+def tried(name: str, content: bytes, keep: Path | None = None) -> list[str]:
+    """Return what went wrong as a reader was given some bytes: nothing, or one line that tells where."""
+    signal.signal(signal.SIGVTALRM, _without_end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
     try:
         READERS[name][0](content)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # a panic in Rust is no Exception
         where = traceback.format_exc().strip().splitlines()
-        return [f"{name}: {content[:300]!r}: {where[-1]} at {where[-3].strip()}"]
+        if keep:
+            keep.mkdir(parents=True, exist_ok=True)
+            (keep / f"{name}-{abs(hash(content)):x}").write_bytes(content)
+        return [f"{name}: {where[-1][:300]} at {where[-3].strip()}: {content[:200]!r}"]
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return []
 
 
-def _passages(rows: object) -> None:
-    """Take rows on to passages, as a build does; every message must be fit to print."""
-    library = Texts(CORPUS)
-    for origin, row in rows:  # type: ignore[attr-defined]
-        try:
-            if not isinstance(row, PassageError) and row.get("url") is not None:
-                row["url"] = "file:///" + str(row["url"])[:50]  # no fetching here
-            found: Passage | PassageError = passages._passage(row, origin, library)
-        except PassageError as error:
-            found = error
-        if isinstance(found, PassageError):
-            assert found.message.encode(), "a message that cannot be printed"
-            assert len(found.message) < 2000, "a message that nobody reads"
-        else:
-            assert re.fullmatch(r"[a-z0-9_-]{1,100}", found.id)
-            assert "".join((found.text, found.title, found.true_class, found.work, found.source, found.note)).encode()
-            assert found.text.strip()
+def _without_end(_: int, __: FrameType | None) -> None:
+    raise TimeoutError(f"not read within {SECONDS} s")
 
 
-class _File:
-    """A file's bytes where a path is asked for."""
-
-    stem = "one"
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    def read_bytes(self) -> bytes:
-        return self._content
-
-    def open(self, mode: str = "r", encoding: str | None = None, newline: str | None = None) -> object:
-        import io
-
-        raw = io.BytesIO(self._content)
-        return raw if "b" in mode else io.TextIOWrapper(raw, encoding=encoding, newline=newline)
-
-
-def _front_matter(content: bytes) -> None:
-    _passages([("a.md", passages._front_matter(_File(content), "a.md"))])  # type: ignore[arg-type]
-
-
-def _table(suffix: str) -> Callable[[bytes], None]:
-    return lambda content: _passages(tables.TABLES[suffix](_File(content), f"t{suffix}"))  # type: ignore[arg-type]
-
-
-def _record(content: bytes) -> None:
+def _start(inputs: int, seed: str, keep: Path | None) -> tuple[int, int, mmap.mmap]:
+    """Try inputs in a process of its own; return its id, the end of a pipe that it will say its figures to, and what it is at."""
+    reading, writing = os.pipe()
+    last = mmap.mmap(-1, _LONGEST + 100)
+    if child := os.fork():
+        os.close(writing)
+        return child, reading, last
+    status = 70
     try:
-        decode(content, "scripts")
-    except ValueError:
-        return
+        found = _share(inputs, random.Random(seed), last, keep)
+        with os.fdopen(writing, "w") as stream:
+            json.dump(found, stream)
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
-def _forged_record(content: bytes) -> None:
-    """A record whose checksum is right, whatever else it is."""
-    from hashlib import sha256
-
-    from gallery.records import _CHECKSUM_AT, _ZEROS
-
-    at = content.find(_CHECKSUM_AT)
-    if at >= 0:
-        at += len(_CHECKSUM_AT)
-        plain = content[:at] + _ZEROS.encode() + content[at + 64 :]
-        content = plain[:at] + sha256(plain).hexdigest().encode() + plain[at + 64 :]
-    _record(content)
-
-
-def _attention(content: bytes) -> None:
-    for packed in (content, zlib.compress(content, 0, 31)):
-        for read in (lambda blob: decode_products(blob, 2, 3, 4), lambda blob: decode_weights(blob, 3)):
-            try:
-                with np.errstate(all="ignore"):
-                    read(packed)
-            except (ValueError, zlib.error):
-                continue
+def _share(inputs: int, choice: random.Random, last: mmap.mmap, keep: Path | None) -> dict[str, object]:
+    names = [name for name, (_, share) in READERS.items() for _ in range(share)]
+    seeds = {name: examples(name) for name in READERS}
+    counts = dict.fromkeys(READERS, 0)
+    crashes: list[str] = []
+    for _ in range(inputs):
+        name = choice.choice(names)
+        content = mutated(choice.choice(seeds[name]), choice)
+        last.seek(0)
+        last.write(f"{name} {len(content)} ".encode() + content)
+        counts[name] += 1
+        crashes += tried(name, content, keep)
+    return {"counts": counts, "crashes": crashes}
 
 
-READERS: dict[str, tuple[Callable[[bytes], None], int]] = {
-    "front-matter": (_front_matter, 4),
-    "csv": (_table(".csv"), 3),
-    "jsonl": (_table(".jsonl"), 3),
-    "record": (_record, 1),
-    "forged-record": (_forged_record, 1),
-    "attention": (_attention, 1),
-}
-"""Name -> a reader, and its share of the inputs."""
-_GRID = np.linspace(-1, 1, 24).reshape(2, 3, 4)
-_SOUND: dict[str, Callable[[], bytes]] = {
-    "front-matter": lambda: _FRONT,
-    "csv": lambda: _CSV,
-    "jsonl": lambda: _JSONL,
-    "record": lambda: encode(Scripts("d3", "jquery", {"a": "1"})),
-    "forged-record": lambda: encode(Scripts("d3", "jquery", {"a": "1"})),
-    "attention": lambda: encode_products(_GRID, _GRID[:, ::-1], 0.5, "int8") + encode_weights(np.full((2, 3, 3), 1 / 3)),
-}
+def _read(last: mmap.mmap) -> str:
+    name, length, content = bytes(last).split(b" ", 2)
+    return f"{name.decode()}: {content[: int(length)]!r}"
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ PHASES = {
     "MkDocs": ["mkdocs.commands.build:build"],
     "swap": ["gallery.site.swap:put_in_place"],
     "publish": ["gallery.publish:publish"],
+    "push": ["ghp_import:Git.check_call"],
 }
 """Phase -> the functions whose calls say that a build is in it."""
 PASSAGES = 6
@@ -124,11 +125,12 @@ def one_kill(room: Path, sound: Sound, phase: str, choice: random.Random) -> tup
     _git(room, "init", "-q", "--bare", "remote.git")
     shutil.copytree(room / "fresh" / "gallery", place)
     config = place / "mkdocs.yml"
-    words = ["publish" if phase == "publish" else "build", "-f", config]
-    if phase in {"render", "MkDocs", "swap", "publish"}:
+    publishing = phase in {"publish", "push"}
+    words = ["publish" if publishing else "build", "-f", config]
+    if publishing or phase in {"render", "MkDocs", "swap"}:
         for name, content in sound.store.items():
             _put(place / "store" / name, content)
-    if phase in {"swap", "publish"}:
+    if publishing or phase == "swap":
         for name, content in sound.site.items():
             _put(place / "site" / name, content)
     number = choice.randrange(len(sound.marks[phase]))
@@ -142,7 +144,7 @@ def one_kill(room: Path, sound: Sound, phase: str, choice: random.Random) -> tup
     said = (room / "log").read_text("utf-8")
     if status:
         return where, f"the rerun ended with {status}: {said[-300:]}"
-    if phase != "publish":
+    if not publishing:
         explained = re.search(r"(\d+) of (\d+) passages explained", said)
         again = int(explained[1]) if explained else 0
         if again > PASSAGES - finished:

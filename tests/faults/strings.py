@@ -14,7 +14,8 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -61,17 +62,25 @@ def main() -> None:
 def run(room: Path, tried: Sequence[str], browser: Any) -> dict[str, object]:
     """Return how many strings were tried, and what ran, was not shown as it is, or was taken for a name."""
     gallery = build(room, tried)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=gallery / "site"))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        ran, hidden = look(f"http://127.0.0.1:{server.server_port}/", gallery, browser)
-    finally:
-        server.shutdown()
+    with served(gallery / "site") as address:
+        ran, hidden = look(address, gallery, browser)
     taken = taken_for_names(room, tried)
     for problem in (*ran, *hidden, *taken):
         print(problem, flush=True)
     print(f"{len(tried)} strings: {len(ran)} ran, {len(hidden)} not shown as they are, {len(taken)} taken for names", flush=True)
     return {"strings": len(tried), "strings_executed": len(ran), "not_shown": hidden, "not_refused": taken, "executed": ran}
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on this machine; give its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def build(room: Path, tried: Sequence[str]) -> Path:
