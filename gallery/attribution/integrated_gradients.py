@@ -31,25 +31,21 @@ def integrated_gradients(classifier: Classifier, batch: Sequence[Encoded], targe
     found = integrate(classifier, paths, targets, few, partial(classifier.from_embeddings, rounded=True))
     spoilt = [[one.target for one in integrals if not one.converged] for integrals in found]
     exact = [{one.target: one for one in integrals} for integrals in integrate(classifier, paths, spoilt, parameters, classifier.from_embeddings)]
-    return [
-        [
-            _record(classifier, encoded, true[one.target], None, parameters)
-            if one.target in true
-            else _record(classifier, encoded, one, _rounding(classifier, path, one, parameters), parameters)
-            for one in integrals
-        ]
-        for encoded, path, integrals, true in zip(batch, paths, found, exact, strict=True)
-    ]
+    records = []
+    for encoded, path, integrals, true in zip(batch, paths, found, exact, strict=True):
+        roundings = [None if one.target in true else _rounding(classifier, path, one, parameters) for one in integrals]
+        records.append(
+            [_record(classifier, encoded, true.get(one.target, one), rounding, parameters) for one, rounding in zip(integrals, roundings, strict=True)]
+        )
+    return records
 
 
 def _rounding(classifier: Classifier, path: Path, found: Integral, parameters: Parameters) -> float:
-    """Return what rounded products change in the gradient where the output is steepest: the largest difference as a share of the largest value."""
-    steepest = int(np.argmax(np.abs(np.diff(output_values(found.logits, parameters["output"])[:, found.target]) / np.diff(found.nodes))))
-    point = Point(0, float(found.nodes[steepest : steepest + 2].mean()), (found.target,))
-    rounded, exact = (
-        walk(classifier, [path], [point], parameters["output"], partial(classifier.from_embeddings, rounded=rounds))[0].values[0] for rounds in (True, False)
-    )
-    return float(np.abs(rounded - exact).max() / max(np.abs(exact).max(), np.finfo(np.float32).tiny))
+    """Return what rounding changed in the gradient where it is steepest, as a share of the largest value there; one forward and one backward pass."""
+    steepest = int(np.abs(found.values).max(1).argmax())
+    point = Point(0, float(found.nodes[steepest]), (found.target,))
+    exact = walk(classifier, [path], [point], parameters["output"], classifier.from_embeddings)[0].values[0]
+    return float(np.abs(found.values[steepest] - exact).max() / max(np.abs(exact).max(), np.finfo(np.float32).tiny))
 
 
 def _record(classifier: Classifier, encoded: Encoded, found: Integral, rounding: float | None, parameters: Parameters) -> Attribution:

@@ -31,6 +31,8 @@ class Integral:
     """[N] from 0 to 1, both ends included."""
     logits: Array
     """[N, C] what the model says along the path."""
+    values: Array
+    """Tokens' parts of the derivative [S, T] at the nodes where the gradient was taken, in their order."""
 
 
 def integrate(
@@ -58,11 +60,12 @@ def _fixed(classifier: Classifier, paths: Sequence[Path], targets: Sequence[Sequ
         logits = np.stack([ends[0], *(found.logits for found in along), ends[1]])
         one = []
         for k, target in enumerate(targets[p]):
-            totals = weights @ np.stack([found.values[k] for found in along])
+            values = np.stack([found.values[k] for found in along])
+            totals = weights @ values
             change = float(np.diff(output_values(ends, parameters["output"])[:, target])[0])
             delta = float(totals.sum() - change)
             fine = abs(delta) <= parameters["delta_tolerance"] * delta_scale(totals, change)
-            one.append(Integral(target, totals, delta, fine, None, len(nodes), np.concatenate([[0.0], nodes, [1.0]]), logits))
+            one.append(Integral(target, totals, delta, fine, None, len(nodes), np.concatenate([[0.0], nodes, [1.0]]), logits, values))
         results.append(one)
     return results
 
@@ -103,4 +106,6 @@ def _estimate(values: dict[float, Array], logits: dict[float, Array], target: in
 def _integral(target: int, found: Estimate, values: dict[float, Array], logits: dict[float, Array]) -> Integral:
     nodes = sorted(values)
     along = np.stack([logits[node] for node in nodes])
-    return Integral(target, found.totals, found.delta, found.converged, found.error, len(nodes), np.array(nodes), along)
+    return Integral(
+        target, found.totals, found.delta, found.converged, found.error, len(nodes), np.array(nodes), along, np.stack([values[node] for node in nodes])
+    )
