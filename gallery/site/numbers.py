@@ -59,6 +59,7 @@ def explanation(header: Header, row: Row, prediction: Prediction, attributions: 
                 "error": a.delta_share,
                 "converged": a.converged,
                 "steps": a.steps,
+                **{name: a.extra[name] for name in ("rounding",) if a.extra.get(name) is not None},
                 "parameters": a.parameters,
                 "words": _single(a.words),
                 "tokens": _single(a.tokens),

@@ -182,7 +182,7 @@ export class GalleryCompare extends HTMLElement {
   }
 
   /** @param {{target: number, against: number | null}} view */
-  title({ target, against }) {
+  shown({ target, against }) {
     const { labels, against: pattern } = this.strings;
     return against === null ? labels[target] : pattern.replace("{one}", labels[target]).replace("{other}", labels[against]);
   }
@@ -228,11 +228,11 @@ export class GalleryCompare extends HTMLElement {
     const roles = new Map([[passage.predicted, strings.answer], [passage.true, strings.author]]);
     const views = passage.views.filter((one) => one.method === view.method);
     side.field("class")?.replaceChildren(
-      ...views.map((one) => new Option(one.against === null ? `${this.title(one)} (${roles.get(one.target) ?? strings.runner})` : this.title(one), className(one))),
+      ...views.map((one) => new Option(one.against === null ? `${this.shown(one)} (${roles.get(one.target) ?? strings.runner})` : this.shown(one), className(one))),
     );
     const [classes, methods] = [side.field("class"), side.field("method")];
     if (classes) classes.value = className(view);
-    methods?.replaceChildren(...new Set(passage.views.map((one) => one.method)).values().map((name) => new Option(strings.methods[name] ?? name, name)));
+    methods?.replaceChildren(...[...new Set(passage.views.map((one) => one.method))].map((name) => new Option(strings.methods[name] ?? name, name)));
     if (methods) methods.value = view.method;
     side.spans.forEach((span, word) => (span.className = shade(view.values[word], scale, strings.levels)));
     side.part("[data-end=for]").textContent = signed(scale, strings.locale, decimals(scale));

@@ -38,11 +38,17 @@ export const ORDERS = {
 };
 
 export class GalleryFilter extends HTMLElement {
+  /** The cards that came with the page. @type {HTMLElement[] | undefined} */
+  own;
+  /** Pages of the list that were asked for, by number. @type {Map<number, Promise<HTMLElement[]>> | undefined} */
+  pages;
+  /** @type {Row[] | undefined} */
+  rows;
+
   connectedCallback() {
     this.form = /** @type {HTMLFormElement} */ (this.querySelector("form"));
     this.list = /** @type {HTMLElement} */ (this.querySelector(".g-cards"));
     this.own ??= /** @type {HTMLElement[]} */ ([...this.list.children]);
-    /** @type {Map<number, Promise<HTMLElement[]>>} */
     this.pages ??= new Map();
     this.turn = 0;
     this.form.onchange = () => this.apply(true);

@@ -117,7 +117,7 @@ export class GalleryWords extends HTMLElement {
     };
     const strong = document.createElement("strong");
     strong.textContent = this.spans[word].textContent;
-    const rest = (line.dataset.template ?? "").replace(/\{(\w+)\}/g, (_, /** @type {keyof parts} */ name) => parts[name]);
+    const rest = (line.dataset.template ?? "").replace(/\{(\w+)\}/g, (_, name) => parts[/** @type {keyof typeof parts} */ (name)]);
     line.replaceChildren(strong, " ", rest);
   }
 
