@@ -64,6 +64,11 @@ def wait_until(page: Any, expression: str, seconds: float = 30) -> None:
         page.wait_for_timeout(50)
 
 
+def location_of(page: Any) -> str:
+    """The page's address as the page knows it; playwright's own copy comes a moment later."""
+    return str(page.evaluate("location.href"))
+
+
 @dataclass
 class Watched:
     """A page, and all that went wrong on it."""

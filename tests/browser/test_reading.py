@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from gallery.site.vocabulary import lemma
-from tests.browser.conftest import Watched, wait_until
+from tests.browser.conftest import Watched, location_of, wait_until
 from tests.galleries import make_gallery, run
 from tests.models import save_tiny_classifier
 
@@ -106,9 +106,9 @@ def test_a_link_opens_the_same_comparison(site: str, watched: Watched) -> None:
     shades = page.eval_on_selector_all(".g-compare .w", SHADED)
     ends = page.locator(".g-compare .g-scale span").all_text_contents()
     assert page.locator("input[name=scale]").is_disabled()  # two methods have no common unit
-    address = page.url
+    before = location_of(page)
     page.goto("about:blank")
-    page.goto(address)
+    page.goto(before)
     page.locator("[data-side=right] .w").first.wait_for()
     assert page.eval_on_selector_all(".g-compare .w", SHADED) == shades
     assert page.locator(".g-compare .g-scale span").all_text_contents() == ends
@@ -191,7 +191,7 @@ def test_cards_are_chosen_by_confidence_and_length_and_ordered(site: str, watche
     for low, high in ((0.9, 2.0), (0.5, 0.9), (0.0, 0.5)):
         page.select_option("select[name=confidence]", f"{100 * low:.0f}-{'' if high > 1 else f'{100 * high:.0f}'}")
         assert page.locator(".g-card:visible").count() == sum(low <= confidence < high for confidence, _ in cards)
-    assert "confidence=0-50" in page.url
+    assert "confidence=0-50" in location_of(page)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
