@@ -24,8 +24,9 @@ class Language:
     """What stands between whole and decimals."""
 
     def number(self, value: float, digits: int = 3) -> str:
-        """Return a number with so many decimals."""
-        return f"{value:.{digits}f}".replace(".", self.point).replace("-", "\u2212")
+        """Return a number with so many decimals, and its thousands apart from ten thousand on."""
+        grouped = f"{value:,.{digits}f}" if abs(value) >= 10_000 else f"{value:.{digits}f}"
+        return grouped.translate({ord(","): "," if self.point == "." else "\u00a0", ord("."): self.point, ord("-"): "\u2212"})
 
     def signed(self, value: float, digits: int = 3) -> str:
         """Return a number that carries its sign, with a real minus."""

@@ -33,3 +33,5 @@ def test_numbers_are_written_as_the_language_writes_them(code: str, signed: str,
     assert language(code).signed(-0.25) == signed
     assert language(code).percent(0.125, 1) == percent
     assert language(code).signed(-0.0001) == language(code).number(0)
+    assert language(code).number(1_000_000, 0) == {"ru": "1\u00a0000\u00a0000"}.get(code, "1,000,000")
+    assert language(code).number(1234.5, 1) == {"ru": "1234,5"}.get(code, "1234.5")

@@ -14,7 +14,7 @@ _FIRST = 9
 """Nodes to begin with: eight equal intervals, both ends included."""
 _SHORTEST = 2.0**-12
 """Intervals below this are not split: float32 cannot tell their ends' outputs apart."""
-_TOKEN_TOLERANCE = 0.04
+_TOKEN_TOLERANCE = 0.035
 """Estimated error of a single attribution, as a share of the largest, that ends refinement."""
 _WORST = 0.3
 """Intervals that need as much of the worst one's refinement are halved with it; fewer rounds above, fewer nodes below."""
