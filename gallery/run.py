@@ -94,6 +94,7 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     for message in problems:
         log("problem", message=message)
     card, explained = _explain(run, found, problems)
+    run.store.sweep()  # a worker of a cluster may have been killed while it wrote
     if explained:
         click.echo(f"{explained} of {found.passages} passages explained; the others were in the store.")
     else:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gallery.places import WRITING
 from gallery.store import Store
 from tests.galleries import contents, make_gallery, run
 
@@ -49,12 +50,13 @@ def test_a_killed_worker_costs_its_batch_and_the_bytes_are_those_of_one_process(
     over = threading.Event()
 
     def kill() -> None:
-        """Kill a worker as soon as the first passages are in the store."""
+        """Kill a worker as soon as the first passages are in the store, and leave what one leaves that was writing."""
         store = Store(tmp_path / "ray")
         while not over.wait(0.02) and not victims:
-            if next(store.entries(), None) and (found := workers()):
+            if (first := next(store.entries(), None)) and (found := workers()):
                 victims.append(found[0].pid)
                 os.kill(found[0].pid, signal.SIGKILL)
+                (store.path(*first).parent / f"{WRITING}killed").write_bytes(b"half")
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -66,7 +68,9 @@ def test_a_killed_worker_costs_its_batch_and_the_bytes_are_those_of_one_process(
     assert result.exit_code == 0, result.output
     assert victims
     assert "15 of 15 passages explained" in result.output
-    assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    ray, local = contents(tmp_path / "ray"), contents(tmp_path / "local")
+    assert ray.keys() == local.keys()
+    assert [name for name, content in ray.items() if content != local[name]] == []
     assert json.loads((tmp_path / "ray" / "timings.json").read_text())["workers"] == 2
 
 
