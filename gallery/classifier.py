@@ -22,6 +22,7 @@ from gallery.encoder import Encoder, encoder_of, rounds_fast
 from gallery.errors import SourceError
 from gallery.labels import label_names
 from gallery.records import Array, Model, Prediction
+from gallery.rounding import keep_memory, rounded_gradients
 from gallery.sources.resolve import Source
 from gallery.unsound import first_unsound_layer
 from gallery.words import group_tokens
@@ -76,8 +77,13 @@ class Classifier:
 
     @cached_property
     def gradient_encoder(self) -> Encoder | None:
-        """The encoder with the products of its backward pass in bfloat16; None where `rounded_encoder` is."""
-        return None if self.rounded_encoder is None or self.encoder is None else self.encoder.rounded_backward()
+        """The encoder whose gradients take their products in bfloat16; None where that is no faster, or the model is not in float32.
+
+        On a GPU neither is it: attention that keeps its weights, as this does, is slower there than torch's own.
+        """
+        if self.encoder is None or self.dtype != torch.float32 or self.device.type != "cpu" or not rounds_fast(self.device):
+            return None
+        return rounded_gradients(self.encoder)
 
     def encode(self, text: str) -> Encoded:
         """Return the passage as tokens and words; cut, or in windows, where it is longer than the model takes."""
@@ -237,6 +243,7 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
+    keep_memory()
     device = _device(settings.device)
     dtype = getattr(torch, settings.dtype)
     network = load_network(model, dtype)

@@ -40,17 +40,16 @@ def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """x W^T + b, whose backward gives the gradient of x alone, by the transposed weight [in, out] in its number format."""
+    """x W^T + b, whose backward gives the gradient of x alone."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, transposed: Tensor) -> Tensor:
-        ctx.transposed = transposed
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        ctx.weight = weight
         return _multiply(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        product = _multiply(gradient.to(ctx.transposed.dtype).contiguous(), ctx.transposed, None)
-        return product.to(gradient.dtype), None, None, None
+        return _multiply(gradient.contiguous(), ctx.weight.t(), None), None, None
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,6 @@ class Linear:
 
     weight: Tensor
     bias: Tensor
-    backward: Tensor | None = None
-    """The weight [out, in] that gradients go back through, where it is another."""
 
     @classmethod
     def of(cls, *modules: Any) -> "Linear":
@@ -71,16 +68,12 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map [..., in] to [..., out]."""
-        result: Tensor = _Product.apply(x.to(self.weight.dtype), self.weight, self.bias, (self.weight if self.backward is None else self.backward).t())
+        result: Tensor = _Product.apply(x.to(self.weight.dtype), self.weight, self.bias)
         return result
 
     def rounded(self) -> "Linear":
         """Return the same map with its weights in bfloat16, to which its inputs are rounded as well."""
         return Linear(self.weight.bfloat16(), self.bias.bfloat16())
-
-    def rounded_backward(self) -> "Linear":
-        """Return the same map, whose gradients go back through its weights in bfloat16, to which they are rounded as well."""
-        return Linear(self.weight, self.bias, self.weight.bfloat16())
 
 
 @dataclass(frozen=True)
@@ -106,11 +99,6 @@ class Layer:
     def rounded(self) -> "Layer":
         """Return the layer with its products in bfloat16; sums and normalisations stay as they are."""
         return replace(self, qkv=self.qkv.rounded(), out=self.out.rounded(), up=self.up.rounded(), down=self.down.rounded())
-
-    def rounded_backward(self) -> "Layer":
-        """Return the layer with the products of its maps' backward pass in bfloat16; those of attention stay as they are."""
-        maps = {name: getattr(self, name).rounded_backward() for name in ("qkv", "out", "up", "down")}
-        return replace(self, **maps)
 
     def first_row(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Return [B, 1, H], the first row of what the layer gives for [B, T, H]; keys and values are never formed.
@@ -160,13 +148,6 @@ class Encoder:
     def rounded(self) -> "Encoder":
         """Return the encoder with its products in bfloat16, all but the last layer's few."""
         return replace(self, layers=[*(layer.rounded() for layer in self.layers[:-1]), self.layers[-1]])
-
-    def rounded_backward(self) -> "Encoder":
-        """Return the encoder with the products of its backward pass in bfloat16, all but the last layer's few; what it says stays the same.
-
-        Gradients are linear in what is rounded there. Rounded in the forward pass, it would move the point at which they are taken.
-        """
-        return replace(self, layers=[*(layer.rounded_backward() for layer in self.layers[:-1]), self.layers[-1]])
 
     def state_after(self, points: Tensor, layer: int) -> Tensor:
         """Return [B, T, H] the output of a layer, counted from 0, for embeddings of passages without padding."""

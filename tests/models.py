@@ -1,5 +1,7 @@
 """Tiny random classifiers of every supported architecture, with tokenizers of the same manner as the real ones."""
 
+import math
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,29 +34,39 @@ SPECIALS = ("<pad>", "<s>", "</s>", "<unk>", "<mask>")
 def _tokenizer(kind: str, longest: int) -> PreTrainedTokenizerFast:
     names = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]") if kind == "wordpiece" else SPECIALS
     pad, start, end, unknown, mask = names
-    size = 400
     if kind == "wordpiece":  # uncased BERT: strips й to и and ё to е in its token strings
-        made = Tokenizer(models.WordPiece(unk_token=unknown))
-        made.normalizer = normalizers.BertNormalizer(lowercase=True, strip_accents=True)
-        made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(vocab_size=size, special_tokens=list(names))
-        made.decoder = decoders.WordPiece()
+        before, normalizer = pre_tokenizers.BertPreTokenizer(), normalizers.BertNormalizer(lowercase=True, strip_accents=True)
+        vocabulary = [*names, *_pieces(before, normalizer, "##")]
+        made = Tokenizer(models.WordPiece({piece: number for number, piece in enumerate(vocabulary)}, unk_token=unknown))
+        made.normalizer, made.pre_tokenizer, made.decoder = normalizer, before, decoders.WordPiece()
     elif kind == "bytes":  # RoBERTa: Ġ
         made = Tokenizer(models.BPE())
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(names), initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+        alphabet = pre_tokenizers.ByteLevel.alphabet()
+        made.train_from_iterator(SENTENCES, trainers.BpeTrainer(vocab_size=400, special_tokens=list(names), initial_alphabet=alphabet))
     else:  # SentencePiece: ▁
-        made = Tokenizer(models.Unigram())
-        made.normalizer = normalizers.NFKC()
-        made.pre_tokenizer = pre_tokenizers.Metaspace()
-        trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=list(names), unk_token=unknown)
-    made.train_from_iterator(SENTENCES * 3, trainer)
+        before, normalizer = pre_tokenizers.Metaspace(), normalizers.NFKC()
+        counted = _pieces(before, normalizer, "")
+        scored = [(name, 0.0) for name in names] + [(piece, math.log(count / sum(counted.values()))) for piece, count in counted.items()]
+        made = Tokenizer(models.Unigram(scored, unk_id=names.index(unknown)))
+        made.normalizer, made.pre_tokenizer = normalizer, before
+    made.add_special_tokens(list(names))
     made.post_processor = processors.TemplateProcessing(
         single=f"{start} $A {end}", special_tokens=[(start, made.token_to_id(start)), (end, made.token_to_id(end))]
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=made, pad_token=pad, cls_token=start, sep_token=end, unk_token=unknown, mask_token=mask, model_max_length=longest
     )
+
+
+def _pieces(before: pre_tokenizers.PreTokenizer, normalizer: normalizers.Normalizer, inside: str) -> dict[str, int]:
+    """Count the pieces of the sentences' words: the words, all letters, and what occurs twice; the libraries' own trainers give others at every run."""
+    counts: Counter[str] = Counter()
+    words = {word for sentence in SENTENCES for word, _ in before.pre_tokenize_str(normalizer.normalize_str(sentence))}
+    for word in words:
+        counts.update((inside if first else "") + word[first:last] for first in range(len(word)) for last in range(first + 1, min(first + 4, len(word)) + 1))
+    letters = {prefix + letter for word in words for letter in word for prefix in ("", inside)}
+    return {piece: counts[piece] or 1 for piece in sorted(words | letters | {piece for piece, count in counts.items() if count > 1})}
 
 
 _SMALL = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 48}

@@ -14,6 +14,7 @@ from gallery.attribution.integrated_gradients import integrated_gradients
 from gallery.classifier import Classifier, load_classifier
 from gallery.config import METHODS as NAMES
 from gallery.config import Settings, method_parameters
+from gallery.rounding import rounded_gradients
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from tests.models import ARCHITECTURES
 
@@ -135,7 +136,7 @@ def test_log_odds_of_two_classes_is_the_difference_of_logits(bert: Classifier) -
 def test_rounded_backward_passes_change_little_and_say_how_much(tiny: Callable[[str], Path]) -> None:
     classifier = load(tiny("bert"))
     assert classifier.encoder is not None
-    vars(classifier)["gradient_encoder"] = classifier.encoder.rounded_backward()  # as on a machine where bfloat16 is faster
+    vars(classifier)["gradient_encoder"] = rounded_gradients(classifier.encoder)  # as on a machine where bfloat16 is faster
     encoded = classifier.encode(TEXT)
     (rough, exact), (fixed,) = (
         [integrated_gradients(classifier, [encoded], [[1]], parameters(**settings))[0][0] for settings in several]
@@ -143,7 +144,8 @@ def test_rounded_backward_passes_change_little_and_say_how_much(tiny: Callable[[
     )
     largest = np.abs(exact.tokens).max()
     assert 0 < np.abs(rough.tokens - exact.tokens).max() < 0.01 * largest
-    assert (rough.output_value, rough.baseline_value) == (exact.output_value, exact.baseline_value), "what the model says is not rounded"
+    said, known = ((one.output_value, one.baseline_value) for one in (rough, exact))
+    assert said == pytest.approx(known, rel=1e-5), "what the model says is not rounded"
     assert 0 < rough.extra["rounding"] < 0.02
     assert exact.extra["rounding"] is None
     np.testing.assert_allclose(fixed.tokens, captum(classifier, TEXT, 1, 50), rtol=0, atol=1e-5 * np.abs(fixed.tokens).max())
@@ -168,13 +170,35 @@ def test_a_passage_has_the_same_bytes_in_any_company(bert: Classifier) -> None:
         assert [a.tokens.tobytes() for a in alone] == [a.tokens.tobytes() for a in found]
 
 
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra"])
+def test_rounded_gradients_are_those_of_the_encoder(tiny: Callable[[str], Path], architecture: str) -> None:
+    classifier = load(tiny(architecture))
+    assert classifier.encoder is not None
+    inputs = classifier.batch([classifier.encode(TEXT).ids, classifier.encode(TEXT).ids])
+    points = classifier.embed(inputs)
+    padding = inputs["attention_mask"].clone()
+    padding[1, -4:] = 0
+    for mask, most in ((None, 0.02), (padding, 0.0)):
+        found = []
+        for encoder in (classifier.encoder, rounded_gradients(classifier.encoder)):
+            at = points.clone().requires_grad_(True)
+            logits = encoder(at, mask)
+            found.append((logits.detach(), [torch.autograd.grad(logits[:, target].sum(), at, retain_graph=True)[0] for target in (0, 2, 0)]))
+        (said, true), (again, rounded) = found
+        torch.testing.assert_close(again, said, rtol=1e-5, atol=1e-6)
+        for one, other in zip(true, rounded, strict=True):
+            assert (one - other).abs().max() <= most * one.abs().max()
+        assert torch.equal(rounded[0], rounded[2]), "the first way back leaves the next what it needs"
+
+
 def test_passages_that_share_a_batch_get_the_same_numbers(bert: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     from gallery.attribution import path
 
     batch = [bert.encode(text) for text in (TEXT, "дом", "человек пришёл домой")]
-    alone = integrated_gradients(bert, batch, [[0, 1], [2], [1, 0, 2]], parameters())
+    exact = parameters(products="float32")  # what shares a batch is never rounded
+    alone = integrated_gradients(bert, batch, [[0, 1], [2], [1, 0, 2]], exact)
     monkeypatch.setattr(path, "mixes", lambda device: True)
-    mixed = integrated_gradients(bert, batch, [[0, 1], [2], [1, 0, 2]], parameters())
+    mixed = integrated_gradients(bert, batch, [[0, 1], [2], [1, 0, 2]], exact)
     for ours, theirs in zip(alone, mixed, strict=True):
         for a, b in zip(ours, theirs, strict=True):
             assert a.target == b.target

@@ -56,7 +56,7 @@ def test_rounded_products_move_the_curves_little_and_say_how_much(tiny: Callable
         off = np.abs(np.concatenate([exact.deletion - rough.deletion, exact.insertion - rough.insertion]))
         assert 0 < off.max() < 0.02
         assert exact.measures["rounding"] == 0
-        assert off[0] <= rough.measures["rounding"] + 1e-9
+        assert off[0] <= rough.measures["rounding"] + 1e-6  # float32, in batches of another size
         assert rough.measures["rounding"] < 0.02
 
 

@@ -1,8 +1,8 @@
 """The whole explain half against the bare attribution loop, and two Ray workers against one process, on one machine in one run.
 
-    python tests/benchmarks/throughput.py [--json FILE] [--passages 12] [--ray-passages 8] [--texts FOLDER] [--classifier FOLDER]
+    python tests/benchmarks/throughput.py [--json FILE] [--passages 12] [--ray-passages 8] [--longest 2400] [--texts FOLDER]
 
-Passages of mixed length, 40 to 2,400 characters, are cut from the Markdown passages of the gallery or from a folder of .txt files.
+Passages of mixed length, from 40 characters to the longest, are cut from the Markdown passages of the gallery or from a folder of .txt files.
 `throughput_share`: the bare loop tokenises, predicts, calls the default attribution methods, and holds them against words taken out in
 their order and at random, keeping nothing; the pipeline is `explain_all` with the same settings, and attention and the heads' effects beside:
 what it takes longer is these, the store, encoding and progress. bertviz is left out.
@@ -46,11 +46,11 @@ def texts_of(folder: Path | None) -> list[str]:
     return [passage.text for passage in read_passages(["site_src/passages"], ROOT) if isinstance(passage, Passage)]
 
 
-def mixed(texts: Sequence[str], count: int, seed: int = 0) -> Iterator[dict[str, str]]:
+def mixed(texts: Sequence[str], count: int, longest: int, seed: int = 0) -> Iterator[dict[str, str]]:
     """Rows of passages, their lengths spread evenly on a logarithmic scale."""
     chance = random.Random(seed)
     for number in range(count):
-        length = round(40 * 60 ** chance.random())
+        length = round(40 * (longest / 40) ** chance.random())
         text = chance.choice(texts)
         while len(text) < length:
             text += "\n" + chance.choice(texts)
@@ -135,6 +135,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--passages", type=int, default=12)
     parser.add_argument("--ray-passages", type=int, default=8)
+    parser.add_argument("--longest", type=int, default=2400, help="characters of the longest passages")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--texts", type=Path)
     parser.add_argument("--classifier", type=Path, default=ROOT / "gallery" / "demo" / "classifier")
@@ -144,7 +145,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="throughput-") as folder:
         root = Path(folder)
         table_of = root / "many.jsonl"
-        rows = list(mixed(texts_of(options.texts), max(options.passages, options.ray_passages)))
+        rows = list(mixed(texts_of(options.texts), max(options.passages, options.ray_passages), options.longest))
         table_of.write_text("".join(json.dumps(row) + "\n" for row in rows[: options.passages]), "utf-8")
         figures: dict[str, object] = {"throughput_share": overhead(settings, root, options.rounds, table)}
         if options.ray_passages:

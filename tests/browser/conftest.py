@@ -1,6 +1,7 @@
 """Pages of a real built gallery, served on this machine, in a browser that can reach nothing else."""
 
 import functools
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -67,6 +68,14 @@ def wait_until(page: Any, expression: str, seconds: float = 30) -> None:
 def location_of(page: Any) -> str:
     """The page's address as the page knows it; playwright's own copy comes a moment later."""
     return str(page.evaluate("location.href"))
+
+
+def wait_for_address(page: Any, pattern: str, seconds: float = 30) -> None:
+    """Ask the page for its address until a pattern is found in it; for changes that load nothing, which playwright may miss."""
+    deadline = time.monotonic() + seconds
+    while not re.search(pattern, location_of(page)):
+        assert time.monotonic() < deadline, f"no {pattern} in {location_of(page)} within {seconds} s"
+        page.wait_for_timeout(50)
 
 
 @dataclass

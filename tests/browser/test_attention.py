@@ -3,7 +3,6 @@
 import csv
 import functools
 import io
-import re
 import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from gallery.records import Array, Attention, Prediction
 from gallery.site.carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
-from tests.browser.conftest import location_of
+from tests.browser.conftest import location_of, wait_for_address
 
 pytestmark = pytest.mark.browser
 GALLERY = Path(__file__).parents[2] / "gallery"
@@ -434,9 +433,9 @@ def test_a_finger_chooses_several_heads_and_holds_a_word(chromium: Any, shown: S
     page.locator(".several").tap()
     page.locator('[data-head="2.3"]').tap()
     page.wait_for_selector('[data-head="2.3"][aria-pressed]')
-    page.wait_for_url(re.compile("head-1[.]2,3[.]4"))
+    wait_for_address(page, "head-1[.]2,3[.]4")
     page.locator(".passage .unit").nth(2).tap()
-    page.wait_for_url(re.compile("word-2"))
+    wait_for_address(page, "word-2")
     wanted = (shown.weights[0, 1] + shown.weights[2, 3]) / 2
     wanted_shades = shades(wanted[2], np.ones(len(wanted), bool))
     for _ in range(200):  # a second layer may still be on its way
@@ -446,6 +445,6 @@ def test_a_finger_chooses_several_heads_and_holds_a_word(chromium: Any, shown: S
     assert np.abs(lit(page) - wanted_shades).max() < 0.015
     page.locator('[data-head="0.1"]').tap()
     page.wait_for_selector('[data-head="0.1"]:not([aria-pressed])')
-    page.wait_for_url(re.compile("head-3[.]4_word-2"))
+    wait_for_address(page, "head-3[.]4_word-2")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     context.close()
