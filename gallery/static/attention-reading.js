@@ -46,7 +46,8 @@ export class Passage {
     };
     place.addEventListener("pointerover", (event) => event.pointerType === "mouse" && told.point(unit(event)));
     place.addEventListener("pointerleave", () => told.point(null));
-    place.addEventListener("focusin", (event) => told.point(unit(event)));
+    // Focus that a finger brings comes before its click, and what it wrote would move the word from under the finger.
+    place.addEventListener("focusin", (event) => event.target instanceof Element && event.target.matches(":focus-visible") && told.point(unit(event)));
     place.addEventListener("focusout", () => told.point(null));
     place.addEventListener("click", (event) => {
       const at = unit(event);
