@@ -5,6 +5,7 @@ Rounded on the way forth, it would move the point at which they are taken.
 """
 
 import ctypes
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from gallery.encoder import Encoder, Layer
+
+_CACHED = 256**2
+"""Attention weights of a head and several rows that are held at once."""
 
 
 def rounded_gradients(encoder: Encoder) -> Encoder:
@@ -82,35 +86,39 @@ class _Whole(torch.autograd.Function):
 
 
 def _attend(qkv: Tensor) -> tuple[Tensor, Tensor]:
-    """Return [B, T, N, D] mixed values and [B, N, T, T] attention weights, these in bfloat16, of [B, T, 3, N, D]; row by row, to stay in the cache."""
+    """Return [B, T, N, D] mixed values and [B, N, T, T] attention weights, these in bfloat16, of [B, T, 3, N, D]."""
     rows, length, _, heads, size = qkv.shape
     weights = qkv.new_empty(rows, heads, length, length, dtype=torch.bfloat16)
     mixed = qkv.new_empty(rows, length, heads, size)
-    scores = qkv.new_empty(heads, length, length)
-    for row in range(rows):
-        q, k, v = qkv[row].permute(1, 2, 0, 3)
-        torch.baddbmm(scores, q, k.transpose(1, 2), beta=0, alpha=size**-0.5, out=scores)
+    for some in _together(rows, length):
+        q, k, v = (one.transpose(1, 2).flatten(0, 1) for one in qkv[some].unbind(2))
+        scores = torch.bmm(q * size**-0.5, k.transpose(1, 2))
         torch.softmax(scores, -1, out=scores)
-        weights[row].copy_(scores)
-        mixed[row].copy_(torch.bmm(scores, v).transpose(0, 1))
+        weights[some].flatten(0, 1).copy_(scores)
+        mixed[some].transpose(1, 2).copy_(torch.bmm(scores, v).view(-1, heads, length, size))
     return mixed, weights
 
 
 def _attend_back(qkv: Tensor, weights: Tensor, gradient: Tensor) -> Tensor:
     """Return [B, T, 3, N, D], what goes back to queries, keys and values from [B, T, N, D]; all in bfloat16."""
-    rows, length, _, heads, size = qkv.shape
+    rows, length, _, _, size = qkv.shape
     back = torch.empty_like(qkv)
-    scores = qkv.new_empty(heads, length, length)
-    for row in range(rows):
-        q, k, v = qkv[row].permute(1, 2, 0, 3)
-        to_q, to_k, to_v = back[row].permute(1, 2, 0, 3)
-        after = gradient[row].transpose(0, 1)
-        to_v.copy_(torch.bmm(weights[row].transpose(1, 2), after))
-        torch.bmm(after, v.transpose(1, 2), out=scores)
-        torch.ops.aten._softmax_backward_data.out(scores, weights[row], -1, torch.bfloat16, grad_input=scores)
-        to_q.copy_(torch.bmm(scores, k).mul_(size**-0.5))
-        to_k.copy_(torch.bmm(scores.transpose(1, 2), q).mul_(size**-0.5))
+    for some in _together(rows, length):
+        q, k, v = (one.transpose(1, 2).flatten(0, 1) for one in qkv[some].unbind(2))
+        to_q, to_k, to_v = (one.transpose(1, 2) for one in back[some].unbind(2))
+        after, own = gradient[some].transpose(1, 2).flatten(0, 1), weights[some].flatten(0, 1)
+        to_v.copy_(torch.bmm(own.transpose(1, 2), after).view(to_v.shape))
+        scores = torch.bmm(after, v.transpose(1, 2))
+        torch.ops.aten._softmax_backward_data.out(scores, own, -1, torch.bfloat16, grad_input=scores)
+        to_q.copy_(torch.bmm(scores, k).mul_(size**-0.5).view(to_q.shape))
+        to_k.copy_(torch.bmm(scores.transpose(1, 2), q).mul_(size**-0.5).view(to_k.shape))
     return back
+
+
+def _together(rows: int, length: int) -> Iterator[slice]:
+    """Yield the rows whose attention is taken together: short ones, that the calls be few, and no more than stay in the cache."""
+    several = max(1, _CACHED // length**2)
+    return (slice(first, first + several) for first in range(0, rows, several))
 
 
 def _normalise(x: Tensor, norm: nn.LayerNorm) -> tuple[Tensor, Tensor, Tensor]:

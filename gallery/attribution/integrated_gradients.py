@@ -20,8 +20,8 @@ def integrated_gradients(classifier: Classifier, batch: Sequence[Encoded], targe
 
     parameters: baseline `pad` | `mask` | `zero`; output `logit` | `probability` | `log-odds`; n_steps, a fixed number of
     Gauss-Legendre nodes as in Captum, or None for as many as `delta_tolerance` asks for, up to `max_steps`; products `auto`,
-    which rounds the latter's backward pass to bfloat16 where that is faster, or `float32`.
-    Cost: one forward pass and one backward pass per target at each step; 15 to 50 steps for most passages.
+    which rounds the gradients of the latter to bfloat16 where that is faster, or `float32`.
+    Cost: one forward pass and one backward pass per target at each step; 20 to 60 steps for most passages.
     """
     paths = [make_path(classifier, encoded, parameters["baseline"]) for encoded in batch]
     rounds = parameters["n_steps"] is None and parameters["products"] == "auto" and classifier.gradient_encoder is not None
