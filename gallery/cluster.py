@@ -9,8 +9,9 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Datasource
+from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
@@ -66,11 +68,13 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
             **share,
         )
         try:
-            for row in explained.iter_rows():
-                result = pickle.loads(row["outcome"])
-                if isinstance(result, GalleryError):
-                    raise result
-                yield replace(result, workers=workers)
+            rows: Any = iter(explained.iter_rows())
+            with closing(rows):  # with an error on its way, nothing else would
+                for row in rows:
+                    result = pickle.loads(row["outcome"])
+                    if isinstance(result, GalleryError):
+                        raise result
+                    yield replace(result, workers=workers)
         except RayError as error:
             raise GalleryError(f"Ray: {_last_line(error)}. What is finished is in the store; run the same command again.") from error
 
@@ -166,6 +170,7 @@ def _cluster(settings: Settings) -> Iterator[None]:
     files = "" if settings.ray_address or joined else tempfile.mkdtemp(prefix="gallery-ray-")
     context = DataContext.get_current()
     before = context.target_max_block_size, context.enable_progress_bars
+    others = set(threading.enumerate())
     try:
         try:
             if settings.ray_address and not joined:
@@ -179,10 +184,21 @@ def _cluster(settings: Settings) -> Iterator[None]:
         yield
     finally:
         context.target_max_block_size, context.enable_progress_bars = before
+        _end_threads(set(threading.enumerate()) - others)
         if not joined:
             ray.shutdown()
         if files:
             shutil.rmtree(files, ignore_errors=True)
+
+
+def _end_threads(threads: Iterable[threading.Thread]) -> None:
+    """End what Ray Data still runs where a run was broken off: a thread that asks Ray after Ray's end ends this process with it."""
+    for thread in threads:
+        if isinstance(thread, StreamingExecutor):
+            thread.shutdown(force=True)
+    for thread in threads:
+        if thread.name == "iter_threaded":
+            thread.join(10)
 
 
 def _last_line(error: BaseException) -> str:

@@ -91,5 +91,7 @@ def test_what_cannot_work_is_said(cluster: None, tiny: Tiny, tmp_path: Path) -> 
     config = gallery(tmp_path, tiny("bert"))
     result = run(config, "explain", "--engine", "ray", "--store", "memory://gallery")
     assert (result.exit_code, "lives in one process" in result.output) == (1, True)
+    before = set(threading.enumerate())
     result = run(config, "explain", "--engine", "ray", "--device", "nonsense")
+    assert not [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith(("StreamingExecutor", "iter_threaded"))]
     assert (result.exit_code, "extra.gallery.device: 'nonsense' cannot be used here" in result.output) == (1, True)
