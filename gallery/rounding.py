@@ -5,6 +5,7 @@ Rounded on the way forth, it would move the point at which they are taken.
 """
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +16,9 @@ from torch import Tensor, nn
 from gallery.encoder import Encoder, Layer
 
 _CACHED = 256**2
-"""Attention weights of a head and several rows that are held at once."""
+"""Attention weights of a head and several rows that are taken together."""
+_LONGEST = 1024
+"""Tokens up to which all attention weights are kept for the way back; their number grows with the square."""
 
 
 def rounded_gradients(encoder: Encoder) -> Encoder:
@@ -25,7 +28,7 @@ def rounded_gradients(encoder: Encoder) -> Encoder:
 
 def keep_memory() -> None:
     """Let this process keep the memory that tensors have left, instead of asking the system for new pages at every layer; glibc alone can."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         mallopt(ctypes.c_int(-3), ctypes.c_int(2**30))  # M_MMAP_THRESHOLD
         mallopt(ctypes.c_int(-1), ctypes.c_int(2**31 - 1))  # M_TRIM_THRESHOLD
@@ -45,8 +48,8 @@ class RoundedGradients(Layer):
         return cls(**vars(layer), weights=(qkv, out, up, down))
 
     def __call__(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return [B, T, H] of [B, T, H]; with a mask [B, 1, 1, T], which only batches of several passages have, nothing is rounded."""
-        if mask is not None:
+        """Return [B, T, H] of [B, T, H]; with a mask [B, 1, 1, T], which only batches of several passages have, or in long ones nothing is rounded."""
+        if mask is not None or x.shape[1] > _LONGEST:
             return super().__call__(x, mask)
         result: Tensor = _Whole.apply(x, self)
         return result

@@ -171,14 +171,15 @@ def test_a_passage_has_the_same_bytes_in_any_company(bert: Classifier) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra"])
-def test_rounded_gradients_are_those_of_the_encoder(tiny: Callable[[str], Path], architecture: str) -> None:
+def test_rounded_gradients_are_those_of_the_encoder(tiny: Callable[[str], Path], architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = load(tiny(architecture))
     assert classifier.encoder is not None
     inputs = classifier.batch([classifier.encode(TEXT).ids, classifier.encode(TEXT).ids])
     points = classifier.embed(inputs)
     padding = inputs["attention_mask"].clone()
     padding[1, -4:] = 0
-    for mask, most in ((None, 0.02), (padding, 0.0)):
+    for mask, longest, most in ((None, 1024, 0.02), (padding, 1024, 0.0), (None, 4, 0.0)):
+        monkeypatch.setattr("gallery.rounding._LONGEST", longest)
         found = []
         for encoder in (classifier.encoder, rounded_gradients(classifier.encoder)):
             at = points.clone().requires_grad_(True)
