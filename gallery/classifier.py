@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -230,8 +230,9 @@ class _Caught(Exception):  # noqa: N818 (a signal, not an error: the layer's out
     pass
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Return the versions of the packages that numbers depend on."""
+    """Return the versions of the packages that numbers depend on; one mapping, which nobody changes."""
     return {name: version(name) for name in ("torch", "transformers", "tokenizers")}
 
 

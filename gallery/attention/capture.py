@@ -29,6 +29,8 @@ SUMMARY = ("previous", "next", "self", "first", "separator", "punctuation", "spr
 """What a head is asked: the share of attention that goes to the previous and next word, the word itself, the first and the
 last special token, punctuation; and how widely it is spread, as entropy over the logarithm of the number of tokens."""
 
+_BEGINNING = 160
+"""Tokens of a passage on which what is caught is held against eager attention."""
 _AT_ONCE = 1_000_000
 """Weights held at once while going through a layer."""
 _ROWS = 256
@@ -102,9 +104,13 @@ def attend(classifier: Classifier, batch: Sequence[Encoded], settings: Attention
     own eager attention, and FloatingPointError where it is no finite number.
     """
     takers = [_Taker(encoded, classifier, settings) for encoded in batch]
-    if not _check(classifier, batch[0]):
+    checked = _checked(classifier, batch[0].ids[:_BEGINNING])
+    if checked is None:
         for encoded, taker in zip(batch, takers, strict=True):
             watch(classifier, encoded.ids, taker)
+    elif len(batch) == 1 and len(batch[0].ids) <= _BEGINNING:
+        for number, layer in enumerate(checked):
+            takers[0].add(number, layer)
     elif not catch(classifier, [encoded.ids for encoded in batch], takers):
         raise ArithmeticError("queries and keys were caught of a passage's beginning, but not of passages")
     return [taker.attention() for taker in takers]
@@ -246,13 +252,12 @@ def _mix(query: Tensor, key: Tensor, value: Tensor, scaling: float, window: int 
     return torch.cat(parts, dim=1)
 
 
-def _check(classifier: Classifier, encoded: Encoded) -> bool:
-    """Multiply every layer of the passage's beginning back and hold it against eager attention; False where scores are no product."""
-    ids = encoded.ids[:160]
+def _checked(classifier: Classifier, ids: Sequence[int]) -> Sequence[Caught | Weights] | None:
+    """Return the layers of a passage's beginning, each multiplied back and held against eager attention; None where scores are no product."""
     tolerance = 1e-4 if classifier.dtype == torch.float32 else 5e-2
     ours, theirs = _Kept(), _Kept()
     if not catch(classifier, [ids], [ours]):
-        return False
+        return None
     for number, own in enumerate(ours.layers):
         _refuse_unsound(number, len(ours.layers), own)
     watch(classifier, ids, theirs)
@@ -264,7 +269,7 @@ def _check(classifier: Classifier, encoded: Encoded) -> bool:
             raise ArithmeticError(
                 f"attention of layer {number + 1} is {apart:.2g} away from eager attention; is the architecture {classifier.card.architecture} known?"
             )
-    return True
+    return ours.layers
 
 
 def _refuse_unsound(number: int, layers: int, layer: Caught | Weights) -> None:

@@ -39,10 +39,11 @@ def head_effects(classifier: Classifier, batch: Sequence[Encoded], targets: Sequ
     with torch.enable_grad(), implementation(classifier.model, "gallery-heads"):
         logits = classifier.model(**classifier.batch([encoded.ids for encoded in batch])).logits.float()
         if layer == card.layers:
-            for slot in range(max(len(wanted) for wanted in targets)):
+            most = max(len(wanted) for wanted in targets)
+            for slot in range(most):
                 chosen = [(row, wanted[slot]) for row, wanted in enumerate(targets) if slot < len(wanted)]
                 total = torch.stack([logits[row, target] for row, target in chosen]).sum()
-                (gradient,) = torch.autograd.grad(total, gates, retain_graph=True)
+                (gradient,) = torch.autograd.grad(total, gates, retain_graph=slot + 1 < most)
                 for row, _ in chosen:
                     found[row].append(gradient[:, row].float().cpu())
     none = np.zeros((0, 0, 0), np.float32)

@@ -61,7 +61,7 @@ def _png(shades: Array) -> bytes:
     rows = np.pad((even[:, ::2] << 4) | even[:, 1::2], ((0, 0), (1, 0)))  # each row begins with its filter, 0
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([4, 3, 0, 0, 0])
     alpha = bytes(round(255 * shade / (_SHADES - 1)) for shade in range(_SHADES))
-    parts = ((b"IHDR", header), (b"PLTE", bytes(_TEAL) * _SHADES), (b"tRNS", alpha), (b"IDAT", zlib.compress(rows.tobytes(), 9)), (b"IEND", b""))
+    parts = ((b"IHDR", header), (b"PLTE", bytes(_TEAL) * _SHADES), (b"tRNS", alpha), (b"IDAT", zlib.compress(rows.tobytes())), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
 
 
