@@ -1,11 +1,12 @@
 """How the site grows: time, memory and bytes of 100, 1,000 and 10,000 passages, and of a second build after one change.
 
-    python tests/benchmarks/scale.py [--json FILE] [--store FOLDER] [--folder FOLDER] [--sizes 100 1000 10000]
+    python tests/benchmarks/scale.py [--json FILE] [--store FOLDER] [--folder FOLDER] [--sizes 100 1000 10000] [--pages-only]
 
 Needs a built store, such as the one that `python build.py` leaves in store/. Its passages are drawn again and again
 under other names; their entries are shared by hard links, the site gets real files for each. Each size is rendered by
 `python build.py render --attention-fit` in a process of its own, the check of links included, as a user would. Memory is the sum of the
 resident sizes of that process and its children. Processor time stands beside the clock's, for machines that are busy.
+After that, unless `--pages-only`, throughput.py explains 1,000 passages, twice: over an hour on two cores.
 """
 
 import argparse
@@ -172,12 +173,13 @@ def keys(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return found
 
 
-def throughput(folder: Path) -> dict[str, Any]:
+def throughput(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Return the explain half's figures, where torch is there."""
     if importlib.util.find_spec("torch") is None:
         return {}
     file = folder / "throughput.json"
-    subprocess.run([sys.executable, str(Path(__file__).with_name("throughput.py")), "--json", str(file)], check=True)
+    counts = [f"--{name}={getattr(options, name.replace('-', '_'))}" for name in ("passages", "longest", "ray-passages")]
+    subprocess.run([sys.executable, str(Path(__file__).with_name("throughput.py")), "--json", str(file), *counts], check=True)
     figures: dict[str, Any] = json.loads(file.read_text("utf-8"))
     return figures
 
@@ -190,6 +192,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the galleries are made; they are removed again")
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1_000, 10_000])
     parser.add_argument("--pages-only", action="store_true", help="leave the explain half out")
+    parser.add_argument("--passages", type=int, default=1000, help="that the explain half goes through")
+    parser.add_argument("--longest", type=int, default=240, help="characters of the longest of them")
+    parser.add_argument("--ray-passages", type=int, default=40)
     options = parser.parse_args()
     console = Console(soft_wrap=True)
     store = Store(options.store)
@@ -202,7 +207,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         figures = pages(options.store, Path(folder), options.sizes, console, save)
         if not options.pages_only:
-            figures |= throughput(Path(folder))
+            figures |= throughput(Path(folder), options)
     save(figures)
     console.print({key: value for key, value in figures.items() if key != "pages"})
 
