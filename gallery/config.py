@@ -151,6 +151,8 @@ class Settings(Section):
 
 
 _PATH = ("baseline", "output", "n_steps", "delta_tolerance", "max_steps")
+_RULE = 2
+"""Of choosing the points of a path where `n_steps` does not (gallery/attribution/quadrature.py); to be raised with every change of it."""
 _DEPENDS: dict[str, tuple[str, ...]] = {
     "integrated_gradients": (*_PATH, "products"),
     "gradient_x_input": ("output",),
@@ -170,7 +172,8 @@ _DEPENDS: dict[str, tuple[str, ...]] = {
 def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
     """Return all settings that change the numbers of a method, or of `faithfulness` and `chance`; they are part of its entries' keys."""
     names = ("dtype", "tf32", "layer", *_DEPENDS[method])
-    return {name: getattr(settings, name) for name in names}
+    chosen = {"rule": _RULE} if "n_steps" in names and settings.n_steps is None else {}
+    return {name: getattr(settings, name) for name in names} | chosen
 
 
 def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from gallery.attention import capture as attention
-from gallery.attention.capture import FULL, SUMMARY, attend
+from gallery.attention.capture import attend
+from gallery.attention.derived import FULL, SUMMARY
 from gallery.attention.encoding import Reader, attention_files
 from gallery.classifier import Classifier, load_classifier
 from gallery.config import AttentionSettings, Settings
@@ -112,8 +113,8 @@ def test_a_long_passage_is_gone_through_a_few_rows_at_a_time(tiny: Folder, monke
     classifier = load(tiny("modernbert"))
     encoded = classifier.encode(" ".join(SENTENCES))
     (whole,) = attend(classifier, [encoded], EXACT)
-    monkeypatch.setattr(attention, "_AT_ONCE", 700)
-    monkeypatch.setattr(attention, "FULL", 10)
+    monkeypatch.setattr("gallery.attention.capture._AT_ONCE", 700)
+    monkeypatch.setattr("gallery.attention.derived.FULL", 10)
     (piecewise,) = attend(classifier, [encoded], EXACT)
     assert np.allclose(whole.summary, piecewise.summary, atol=1e-5)
     assert piecewise.mean.size == piecewise.rollout.size == 0

@@ -28,7 +28,7 @@ Tiny = Callable[[str], Path]
 @pytest.mark.parametrize("architecture", ["bert", "modernbert", "deberta-v2"])
 @pytest.mark.parametrize("full", [1024, 10])
 def test_an_excerpt_has_the_weights_of_the_whole_passage(architecture: str, full: int, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gallery.attention.capture.FULL", full)
+    monkeypatch.setattr("gallery.attention.derived.FULL", full)
     classifier = load(tiny(architecture))
     encoded = classifier.encode(" ".join(SENTENCES))
     (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))

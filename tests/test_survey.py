@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from gallery.config import _RULE
 from gallery.manifest import read_rows
 from gallery.store import Store
 from gallery.timings import Group, Spent, Timings, size_of
@@ -83,6 +84,15 @@ def test_a_changed_setting_is_the_reason_and_only_what_depends_on_it_is_done(own
     if parts is not None:
         rows = [line.split() for line in said.split("part\n")[1].split("\n\n")[0].splitlines()]
         assert {row[-1] for row in rows} == parts
+
+
+def test_another_rule_for_the_points_of_a_path_is_the_reason(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own.write_text(own.read_text("utf-8").replace("n_steps: 8", "methods: [integrated_gradients]"), "utf-8")
+    assert run(own, "explain").exit_code == 0
+    monkeypatch.setattr("gallery.config._RULE", _RULE + 1)
+    assert f"rule: {_RULE} → {_RULE + 1}" in planned(own)
+    own.write_text(own.read_text("utf-8").replace("methods: [integrated_gradients]", "n_steps: 8"), "utf-8")
+    assert "Nothing to explain" in planned(own)
 
 
 def test_another_model_or_tokenizer_is_the_reason(own: Path, tmp_path: Path) -> None:

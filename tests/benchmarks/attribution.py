@@ -166,6 +166,7 @@ def main() -> None:
     parser.add_argument("--timed-passages", type=int, default=9, help="passages ours is timed on at each length")
     parser.add_argument("--reference", type=int, default=2000, help="nodes of the reference for excerpts of 24 tokens")
     parser.add_argument("--full-reference", type=int, default=200, help="nodes of the reference for whole passages")
+    parser.add_argument("--whole", type=int, help="whole passages held against it, of all lengths; every one if not given")
     parser.add_argument("--skip", nargs="*", default=[], choices=["big", "demo", "accuracy"])
     options = parser.parse_args()
     console = Console(width=180)
@@ -204,6 +205,7 @@ def main() -> None:
             encoded = demo.encode(passage.text)
             ranking = demo.logits([encoded.ids])[0].argsort(descending=True).tolist()
             whole.append((encoded, list(dict.fromkeys([target, *ranking[:2]]))))
+        whole = sorted(whole, key=lambda one: len(one[0].ids))[:: len(whole) // options.whole] if options.whole else whole
         excerpts = [(cut(demo, passage.text, 24), [target]) for passage, target in zip(chosen, true, strict=True)]
         short, _ = accuracy(demo, excerpts, options.reference, console)
         long, share = accuracy(demo, whole, options.full_reference, console)

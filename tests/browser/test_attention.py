@@ -351,7 +351,7 @@ def test_numbers_and_pictures_can_be_saved(page: Any, shown: Shown) -> None:
 def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
     page: Any, tiny: Callable[[str], Path], served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gallery.attention.capture.FULL", 10)
+    monkeypatch.setattr("gallery.attention.derived.FULL", 10)
     folder, address = served
     shown = prepare(tiny("modernbert"), folder, address, "long")
     weights = shown.words(1, 2)

@@ -1,0 +1,90 @@
+"""What is summed up of a passage's attention while its layers go by: means, rollout, what each head looks at, the picture's cells."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gallery.attention.encoding import encode_weights
+from gallery.attention.picture import CELL
+from gallery.classifier import Encoded
+from gallery.records import Array
+
+FULL = 1024
+"""Longest passage, in tokens, whose mean and rollout (T×T each) are kept."""
+SUMMARY = ("previous", "next", "self", "first", "separator", "punctuation", "spread")
+"""What a head is asked: the share of attention that goes to the previous and next word, the word itself, the first and the
+last special token, punctuation; and how widely it is spread, as entropy over the logarithm of the number of tokens."""
+
+
+class Layer(Protocol):
+    """One layer of one passage."""
+
+    def rows(self) -> Iterator[tuple[int, Tensor]]:
+        """Give the weights a few rows at a time: (first row, [H, R, T])."""
+
+
+class Derived:
+    """Takes the layers of one passage in order, and keeps none: memory grows with T, and not with the layers."""
+
+    def __init__(self, encoded: Encoded, layers: int) -> None:
+        self.layers = layers
+        self.tokens = len(encoded.ids)
+        self.kept = self.tokens <= FULL
+        words = np.array(encoded.token_words)
+        self.words = torch.tensor(words) + 1  # 0 is for special tokens
+        self.special = np.flatnonzero(np.array(encoded.special))
+        self.punctuation = torch.tensor([w >= 0 and not any(c.isalnum() for c in encoded.text[slice(*encoded.words[w])]) for w in encoded.token_words])
+        self.pooled = np.zeros((layers, 0, 0, 0), np.float32)
+        self.summary = np.zeros((layers, 0, len(SUMMARY)), np.float32)
+        self.mean = torch.zeros(self.tokens, self.tokens) if self.kept else torch.zeros(0)
+        self.rollout = torch.eye(self.tokens) if self.kept else torch.zeros(0)
+
+    def add(self, number: int, layer: Layer) -> None:
+        """Go through one layer."""
+        points = min(self.tokens, CELL)
+        bins = torch.zeros(self.tokens, points)
+        bins[torch.arange(self.tokens), torch.arange(self.tokens) * points // self.tokens] = 1
+        bins /= bins.sum(dim=0)
+        # Filled in place: small results kept between large ones would not let the system have the large ones back.
+        pooled = shares = torch.zeros(0)
+        mean = torch.zeros_like(self.mean)
+        for start, on_device in layer.rows():
+            rows = on_device.cpu()
+            heads, end = rows.shape[0], start + rows.shape[1]
+            if start == 0:
+                pooled, shares = torch.zeros(heads, points, points), torch.zeros(heads, self.tokens, len(SUMMARY))
+            pooled += torch.einsum("rp,hrs->hps", bins[start:end], rows @ bins)
+            shares[:, start:end] = self._shares(start, rows)
+            if self.kept:
+                mean[start:end] = rows.mean(dim=0)
+        asked = shares[:, self.words > 0]
+        if number == 0:
+            self.pooled = np.zeros((self.layers, *pooled.shape), np.float32)
+            self.summary = np.zeros((self.layers, len(shares), len(SUMMARY)), np.float32)
+        self.pooled[number] = pooled.numpy()
+        self.summary[number] = asked.mean(dim=1).numpy() if asked.shape[1] else 0
+        if self.kept:
+            self.mean += mean / self.layers
+            self.rollout = (mean + torch.eye(self.tokens)) / 2 @ self.rollout
+
+    def _shares(self, start: int, rows: Tensor) -> Tensor:
+        """[H, R, len(SUMMARY)] of rows [H, R, T]."""
+        heads, count, tokens = rows.shape
+        by_word = torch.zeros(heads, count, int(self.words.max()) + 3).index_add_(2, self.words, rows)
+        own = self.words[start : start + count]
+        by_word[..., 0] = 0  # the neighbour of the first word is not the special token
+        near = [by_word.gather(2, (own + step).clamp(min=0).expand(heads, count)[..., None])[..., 0] for step in (-1, 1, 0)]
+        first, last = (rows[..., self.special[at]] if len(self.special) else torch.zeros(heads, count) for at in (0, -1))
+        spread = torch.special.entr(rows).sum(-1) / np.log(max(2, tokens))
+        return torch.stack([*near, first, last, rows[..., self.punctuation].sum(-1), spread], dim=-1)
+
+    def packed_mean(self) -> Array:
+        """uint8 bytes of the mean of all heads."""
+        return np.frombuffer(encode_weights(self.mean.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
+
+    def packed_rollout(self) -> Array:
+        """uint8 bytes of the rollout: each layer's mean with the residual path, (A + 1) / 2, multiplied through."""
+        return np.frombuffer(encode_weights(self.rollout.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
