@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Watched, wait_until
+from tests.browser.conftest import Watched, wait_for_address, wait_until
 from tests.galleries import run
 
 pytestmark = pytest.mark.browser
@@ -138,7 +138,7 @@ def test_an_exported_page_works_from_a_disk_with_the_network_cut(gallery: Path, 
     before = page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)")
     assert page.locator("[name=scale]").is_hidden()  # a page by itself does not know the gallery's scale
     page.check(".g-switch input >> nth=1")
-    page.wait_for_url(re.compile("class="))
+    wait_for_address(page, "class=")
     assert page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)") != before
     page.locator("gallery-attention").scroll_into_view_if_needed()
     page.locator("gallery-attention[data-ready]").wait_for()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched, wait_until
+from tests.browser.conftest import Watched, wait_for_address, wait_until
 from tests.galleries import make_gallery, run
 
 pytestmark = pytest.mark.browser
@@ -75,7 +75,7 @@ def test_switches_table_methods_and_comparison_work_from_packed_numbers(lean: st
     for home in (site, lean):
         page.goto(home + PASSAGE)
         page.check(".g-switch input[name=class] >> nth=1")
-        page.wait_for_url("**/?class=*")
+        wait_for_address(page, r"/\?class=")
         page.click(".g-rest summary")
         table = page.eval_on_selector_all("gallery-table tbody tr", "rows => rows.map(row => row.innerText)")
         page.locator(".g-multiples").scroll_into_view_if_needed()

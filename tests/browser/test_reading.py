@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from gallery.site.vocabulary import lemma
-from tests.browser.conftest import Watched, location_of, wait_until
+from tests.browser.conftest import Watched, location_of, wait_for_address, wait_until
 from tests.galleries import make_gallery, run
 from tests.models import save_tiny_classifier
 
@@ -55,13 +55,13 @@ def test_from_the_index_to_a_comparison_and_back(
     sitemap.value.finished()
     page.evaluate("window.stayed = true")  # gone if a step loads the page anew
     page.select_option("select[name=author]", label="Чехов")
-    page.wait_for_url("**/?author=*")
+    wait_for_address(page, r"/\?author=")
     page.locator(".g-card:visible a").click()
     page.wait_for_url("**/passages/white-wall/")
     shades = page.locator(".g-text .w[class*=for], .g-text .w[class*=against]").evaluate_all(SHADED)
     assert page.get_attribute(".g-text", "lang") == "ru"
     page.check(".g-switch input[name=class] >> nth=1")
-    page.wait_for_url("**/?class=*")
+    wait_for_address(page, r"/\?class=")
     assert page.locator(".g-text .w[class*=for], .g-text .w[class*=against]").evaluate_all(SHADED) != shades
     page.click(".g-byline a")
     page.wait_for_url("**/authors/chekhov/")
@@ -102,7 +102,7 @@ def test_a_link_opens_the_same_comparison(site: str, watched: Watched) -> None:
     page.locator("[data-side=right] .w").first.wait_for()
     page.select_option("[data-side=left] select[name=method]", "gradient_norm")
     page.select_option("[data-side=right] select[name=passage]", "white-wall")
-    page.wait_for_url("**right=white-wall*")
+    wait_for_address(page, "right=white-wall")
     shades = page.eval_on_selector_all(".g-compare .w", SHADED)
     ends = page.locator(".g-compare .g-scale span").all_text_contents()
     assert page.locator("input[name=scale]").is_disabled()  # two methods have no common unit
@@ -151,7 +151,7 @@ def test_numbers_that_do_not_come_are_asked_for_again(site: str, watched: Watche
     assert "503" in page.text_content(".g-focus")
     page.unroute("**/explanation.json")
     page.click(".g-focus button")
-    page.wait_for_url("**/?class=*")
+    wait_for_address(page, r"/\?class=")
 
 
 def test_one_scale_for_the_gallery_stays_while_reading_on(site: str, watched: Watched) -> None:
@@ -160,14 +160,14 @@ def test_one_scale_for_the_gallery_stays_while_reading_on(site: str, watched: Wa
     page.goto(site + "passages/white-wall/")
     own = page.text_content("[data-end=for]")
     page.check("input[name=scale]")
-    page.wait_for_url("**scale=gallery*")
+    wait_for_address(page, "scale=gallery")
     ends.append(page.text_content("[data-end=for]"))
     page.click(".g-neighbours a >> nth=0")
     page.wait_for_url(lambda url: "white-wall" not in url and "scale=gallery" in url)
     ends.append(page.text_content("[data-end=for]"))
     assert ends[0] == ends[1]
     page.uncheck("input[name=scale]")
-    page.wait_for_url(lambda url: "scale" not in url)
+    wait_for_address(page, "^(?!.*scale)")
     assert {own, page.text_content("[data-end=for]")} != {ends[0]}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched, location_of, wait_until
+from tests.browser.conftest import Watched, location_of, wait_for_address, wait_until
 from tests.galleries import TEXTS
 
 pytestmark = pytest.mark.browser
@@ -33,7 +33,7 @@ def test_another_class_changes_shades_table_and_address(site: str, watched: Watc
     before = page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)")
     table = page.text_content(".g-words tbody")
     page.check(".g-switch input >> nth=1")
-    page.wait_for_url("**/?class=*")
+    wait_for_address(page, r"/\?class=")
     assert page.eval_on_selector_all(".g-text .w", "spans => spans.map(s => s.className)") != before
     assert page.text_content(".g-words tbody") != table
     page.reload()
