@@ -44,11 +44,17 @@ def test_the_page_shows_what_the_benchmark_wrote(tiny: Callable[[str], Path], tm
         "cores": 2,
         "paper": paper(store, read_header(store), list(read_rows(store))),
     }
-    (tmp_path / "site_src" / "scale.json").write_text(json.dumps(figures), "utf-8")
+    explained = {"explained": {"passages": 1000, "longest": 240, "bare_s": 1800.0, "seconds": 2000.0}, "throughput_share": 0.9}
+    spread = {"ray_ratio": 0.95, "ray_same_digest": True}
     shutil.copyfile(ROOT / "site_src" / "scale.md", tmp_path / "site_src" / "scale.md")
-    result = run(config, "render")
-    assert result.exit_code == 0, result.output
-    page = (tmp_path / "site" / "scale" / "index.html").read_text("utf-8")
-    for shown in ("321\u00a0МБ", "25&nbsp;мс", "17\u00a0с", "80\u00a0кБ", "BERT-large", "100 × 8 H100"):
-        assert shown in page, shown
-    assert "<!-- gallery" not in page
+    sites = ("321\u00a0МБ", "25&nbsp;мс", "17\u00a0с", "80\u00a0кБ", "BERT-large", "100 × 8 H100")
+    whole, rays = ("по 2,0\u00a0с на отрывок", "занимают 90\u00a0%"), ("95\u00a0%",)
+    for more, there, absent in (({}, sites, whole + rays), (explained, sites + whole, rays), (explained | spread, sites + whole + rays, ())):
+        (tmp_path / "site_src" / "scale.json").write_text(json.dumps(figures | more), "utf-8")
+        result = run(config, "render")
+        assert result.exit_code == 0, result.output
+        page = (tmp_path / "site" / "scale" / "index.html").read_text("utf-8")
+        for shown in there:
+            assert shown in page, shown
+        for hidden in (*absent, "<!-- gallery"):
+            assert hidden not in page, hidden
