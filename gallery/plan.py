@@ -155,8 +155,7 @@ def sanity_parameters(settings: Settings, method: str) -> dict[str, Any]:
 
     An order of words needs no sum that is right to a per cent, and the path of a randomised model may be rough without end.
     """
-    parameters = method_parameters(settings, method)
-    return {**parameters, "n_steps": parameters["n_steps"] or SANITY_STEPS} if "n_steps" in parameters else parameters
+    return method_parameters(settings.model_copy(update={"n_steps": settings.n_steps or SANITY_STEPS}), method)
 
 
 def _read(prediction: Prediction) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from gallery.config import _RULE
+from gallery.config import _RULE, Settings
 from gallery.manifest import read_rows
+from gallery.plan import sanity_parameters
 from gallery.store import Store
 from gallery.timings import Group, Spent, Timings, size_of
 from tests.galleries import contents, make_gallery, run
@@ -93,6 +94,7 @@ def test_another_rule_for_the_points_of_a_path_is_the_reason(own: Path, monkeypa
     assert f"rule: {_RULE} → {_RULE + 1}" in planned(own)
     own.write_text(own.read_text("utf-8").replace("methods: [integrated_gradients]", "n_steps: 8"), "utf-8")
     assert "Nothing to explain" in planned(own)
+    assert "rule" not in sanity_parameters(Settings(), "integrated_gradients")  # its points are counted beforehand
 
 
 def test_another_model_or_tokenizer_is_the_reason(own: Path, tmp_path: Path) -> None:
