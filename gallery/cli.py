@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from gallery import __version__
 from gallery.config import Settings, load_settings
 from gallery.errors import GalleryError
-from gallery.places import place_of
-from gallery.store import Store, alone
+from gallery.files import place_of
+from gallery.store.entries import Store, alone
 
 _BUILD = "build"
 
@@ -154,7 +154,7 @@ def explain(settings: Settings, config_file: Path, plan: bool, log_json: str | N
 @_configured
 def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
     """Say what the store holds: entries and bytes by kind, time by part, and what has converged."""
-    from gallery.stats import measure_store, table
+    from gallery.store.stats import measure_store, table
 
     found = measure_store(Store(place_of(settings.store, config_file.parent)))
     click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else table(found))
@@ -172,7 +172,7 @@ def render(settings: Settings, config_file: Path) -> None:
 @_configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.site.serving import serve_site
+    from gallery.site.build.serving import serve_site
 
     _explain(settings, config_file)
     serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
@@ -186,9 +186,9 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 
     With --store: read every file of the store and hold it against its checksum; nothing is changed.
     """
-    from gallery.site.audit import audit
-    from gallery.site.check import check_gallery
-    from gallery.site.sizes import table
+    from gallery.site.check.check import check_gallery
+    from gallery.site.check.sizes import table
+    from gallery.store.audit import audit
 
     if store_folder is not None:
         folder = place_of(store_folder or settings.store, config_file.parent)
@@ -213,8 +213,8 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 @_configured
 def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
     """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
-    from gallery.site.export import export_page
-    from gallery.store import Store
+    from gallery.site.build.export import export_page
+    from gallery.store.entries import Store
 
     done = export_page(Store(place_of(settings.store, config_file.parent)), config_file, passage, file, layers)
     held = f"attention of {len(done.layers)} {'layer' if len(done.layers) == 1 else 'layers'}" if done.layers else "no attention data"
@@ -234,7 +234,7 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
     three more. The result goes into the store, and with the next `render` onto the page of methods.
     """
     try:
-        from gallery.sanity import sanity_all
+        from gallery.explain.sanity_command import sanity_all
     except ImportError as error:
         raise _lacking(error, "randomising") from error
     with alone(place_of(settings.store, config_file.parent)):
@@ -250,8 +250,8 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 @_configured
 def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:
     """Push the site to the branch that GitHub Pages serves, if the check passes."""
-    from gallery.publish import publish as push
-    from gallery.site.check import check_gallery
+    from gallery.site.build.publish import publish as push
+    from gallery.site.check.check import check_gallery
 
     report = check_gallery(settings, config_file)
     push(config_file.parent / "site", report, config_file.parent, click.echo, remote, branch, history, dry_run)
@@ -267,7 +267,7 @@ def convert(source: str, folder: Path, tokenizer: str | None) -> None:
     SOURCE is a directory, a hub id (org/name@revision), or wandb:entity/project/name:version.
     """
     try:
-        from gallery.sources.convert import convert as write
+        from gallery.model.convert import convert as write
     except ImportError as error:
         raise _lacking(error, "converting") from error
     from gallery.sources.resolve import resolve_model, resolve_tokenizer
@@ -311,7 +311,7 @@ def store() -> None:
 @_configured
 def pack(settings: Settings, config_file: Path, file: Path, everything: bool) -> None:
     """Write the store to FILE (.tar or .tar.gz); the same store gives the same bytes."""
-    from gallery.packing import pack as write
+    from gallery.store.archive import pack as write
 
     files, size = write(place_of(settings.store, config_file.parent), file, everything)
     click.echo(f"{files:,} files, {size / 1e6:,.1f} MB in {file}.")
@@ -322,7 +322,7 @@ def pack(settings: Settings, config_file: Path, file: Path, everything: bool) ->
 @_configured
 def unpack(settings: Settings, config_file: Path, file: Path) -> None:
     """Write the store that FILE holds to the configured folder, verified to the last byte."""
-    from gallery.packing import unpack as read
+    from gallery.store.archive import unpack as read
 
     folder = Store(place_of(settings.store, config_file.parent)).folder
     click.echo(f"{read(file, folder):,} files in {folder}.")
@@ -333,8 +333,8 @@ def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryE
 
 
 def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None) -> list[str]:
-    from gallery.progress import json_log
-    from gallery.run import explain_all, plan_all
+    from gallery.explain.progress import json_log
+    from gallery.explain.run import explain_all, plan_all
 
     root = config_file.parent
     try:
@@ -349,8 +349,8 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
 
 def _render(settings: Settings, config_file: Path) -> list[str]:
     """Write the site; return what the check finds wrong with it."""
-    from gallery.site.build import build_site
-    from gallery.site.check import check_built
+    from gallery.site.build.build import build_site
+    from gallery.site.check.check import check_built
 
     with alone(config_file.parent / "build"):
         build_site(settings, config_file)

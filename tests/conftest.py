@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # a tiny model is slower in two t
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Give the folder of a tiny random classifier of an architecture, made on first use."""
-    from tests.models import save_tiny_classifier
+    from tests.support.models import save_tiny_classifier
 
     made: dict[str, Path] = {}
 
@@ -30,7 +30,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def many(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give a gallery of 250 passages, rendered by two processes."""
-    from tests.galleries import MANY, make_gallery, multiply, run
+    from tests.support.galleries import MANY, make_gallery, multiply, run
 
     config = make_gallery(tmp_path_factory.mktemp("many"), tiny("bert"))
     assert run(config, "explain").exit_code == 0

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from gallery.cli import main
 from gallery.config import Settings
-from tests.galleries import make_gallery, run
+from tests.support.galleries import make_gallery, run
 
 Tiny = Callable[[str], Path]
 ROOT = Path(__file__).parents[1]
@@ -89,7 +89,7 @@ def test_a_missing_model_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["config", "weights", "tokenizer", "truncated"])
 def test_damaged_model_files_are_named(tiny: Tiny, tmp_path: Path, damage: str) -> None:
-    from tests.models import save_tiny_classifier
+    from tests.support.models import save_tiny_classifier
 
     model = save_tiny_classifier(tmp_path / "model")
     if damage == "config":
@@ -168,7 +168,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: Tiny, tmp_path: Path)
 
 
 def test_two_builds_in_one_folder_do_not_meet(tiny: Tiny, tmp_path: Path) -> None:
-    from gallery.store import alone
+    from gallery.store.entries import alone
 
     config = make_gallery(tmp_path, tiny("bert"))
     with alone(tmp_path / "store"):

@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from tests.fetching import ROOT, files_of
-from tests.galleries import make_gallery
-from tests.loopback_hub import LoopbackHub
-from tests.loopback_wandb import Version
-from tests.loopback_wandb_runs import LoopbackRuns
+from tests.support.fetching import ROOT, files_of
+from tests.support.galleries import make_gallery
+from tests.support.loopback_hub import LoopbackHub
+from tests.support.loopback_wandb import Version
+from tests.support.loopback_wandb_runs import LoopbackRuns
 
 EXPLAINS = [
     "python build.py convert wandb:ann/authors/baseline:v1 models/baseline --tokenizer ann/bert",

@@ -1,1 +1,5 @@
-"""Attention: caught from the model, encoded, drawn, and as much of it as a site carries."""
+"""Attention: caught from the model, encoded for the page, summed up by head.
+
+In: a classifier and tokenised passages. Out: `Attention`, `Heads` and `Bertviz` records. Torch: needed by `capture`, `derived`, `heads`
+and `excerpt`; `encoding` and `picture` do without, as the render half reads them.
+"""

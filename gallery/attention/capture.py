@@ -19,10 +19,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from gallery.attention.derived import SUMMARY, Derived
 from gallery.attention.encoding import encode_products, encode_weights
 from gallery.attention.picture import draw_heads
-from gallery.classifier import Classifier, Encoded, versions
 from gallery.config import AttentionSettings
-from gallery.records import Array, Attention
-from gallery.unsound import unsound
+from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.nonfinite import unsound
+from gallery.store.records import Array, Attention
 
 _BEGINNING = 160
 """Tokens of a passage on which what is caught is held against eager attention."""

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from gallery.attention.encoding import encode_weights
 from gallery.attention.picture import CELL
-from gallery.classifier import Encoded
-from gallery.records import Array
+from gallery.model.classifier import Encoded
+from gallery.store.records import Array
 
 FULL = 1024
 """Longest passage, in tokens, whose mean and rollout (T×T each) are kept."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gallery.records import Array, Attention, Prediction
+from gallery.store.records import Array, Attention, Prediction
 
 NOISE = {"int8": 0.01, "exact": 0.0004}
 """By how much rounding moves a score, by `attention.precision`; the codes take about 8 and 12 bits."""

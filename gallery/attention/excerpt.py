@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from bertviz import head_view, model_view
 
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Bertviz, Scripts
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Bertviz, Scripts
 
 
 def bertviz_excerpt(classifier: Classifier, encoded: Encoded, tokens: int) -> Bertviz:

@@ -11,8 +11,8 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from gallery.attention.capture import implementation
-from gallery.classifier import Classifier, Encoded, versions
-from gallery.records import Heads
+from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.store.records import Heads
 
 
 def head_effects(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]]) -> list[Heads]:

@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 
-from gallery.records import Array
+from gallery.store.records import Array
 
 CELL = 48
 """Pixels of a head's side."""

@@ -1,4 +1,7 @@
-"""Attribution methods: a registry by name; each follows the protocol `Method`."""
+"""Attribution methods: contributions of words to a class. One module for each method.
+
+In: a classifier, tokenised passages, the classes to explain, settings. Out: one `Attribution` for each class. Torch: needed.
+"""
 
 from gallery.attribution.gradients import gradient_norm, gradient_x_input
 from gallery.attribution.integrated_gradients import integrated_gradients

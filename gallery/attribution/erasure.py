@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 import torch
 
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Array
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Array
 
 
 def erased_logits(classifier: Classifier, encoded: Encoded, kept: Array, erase: str, rounded: bool = False) -> Array:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 
 from gallery.attribution.outputs import Parameters, class_outputs, plain_attribution
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Attribution
 
 
 def gradient_x_input(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:

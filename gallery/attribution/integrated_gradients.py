@@ -8,8 +8,8 @@ import numpy as np
 from gallery.attribution.integration import Integral, integrate
 from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
 from gallery.attribution.path import Path, Point, make_path, walk
-from gallery.classifier import Classifier, Encoded, versions
-from gallery.records import Attribution
+from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.store.records import Attribution
 
 _ROUNDED_STEPS = 96
 """Points after which a path that does not converge is begun again without rounding, which may be what keeps it from it."""

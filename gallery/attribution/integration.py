@@ -9,8 +9,8 @@ import numpy as np
 from gallery.attribution.outputs import Parameters, output_values
 from gallery.attribution.path import Found, Path, Point, RunFrom, end_logits, walk
 from gallery.attribution.quadrature import Estimate, delta_scale, estimate, first_nodes, gauss_legendre
-from gallery.classifier import Classifier
-from gallery.records import Array
+from gallery.model.classifier import Classifier
+from gallery.store.records import Array
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from gallery.attribution.integration import Integral, integrate
 from gallery.attribution.layers import hidden_states, run_from_layer
 from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
 from gallery.attribution.path import Path
-from gallery.classifier import Classifier, Encoded, versions
-from gallery.records import Attribution
+from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.store.records import Attribution
 
 
 def layer_integrated_gradients(

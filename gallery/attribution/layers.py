@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from gallery.attribution.path import RunFrom
-from gallery.classifier import Classifier
 from gallery.errors import SourceError
+from gallery.model.classifier import Classifier
 
 
 def encoder_layers(classifier: Classifier) -> nn.ModuleList:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Attribution
 
 
 class Method(Protocol):

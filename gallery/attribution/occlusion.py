@@ -6,8 +6,8 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, spread_words
 from gallery.attribution.outputs import Parameters, output_values, plain_attribution
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Attribution
 
 
 def occlusion(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallery.classifier import Classifier, Encoded, versions
-from gallery.records import Array, Attribution
+from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.store.records import Array, Attribution
 
 Parameters = Mapping[str, Any]
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from gallery.attribution.outputs import class_outputs
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Array
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Array
 
 RunFrom = Callable[[Mapping[str, Tensor]], AbstractContextManager[Callable[[Tensor], Tensor]]]
 """Gives, for the inputs of a batch, a function from points [B, T, H] of the paths' space to logits [B, C]."""

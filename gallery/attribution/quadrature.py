@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.records import Array
+from gallery.store.records import Array
 
 _FIRST = 17
 """Nodes to begin with: sixteen equal intervals, both ends included; with fewer, a narrow peak can pass between them."""

@@ -8,8 +8,8 @@ from gallery.attribution.erasure import erased_logits, spread_words
 from gallery.attribution.integrated_gradients import integrated_gradients
 from gallery.attribution.outputs import Parameters, plain_attribution
 from gallery.attribution.windows import over_windows
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Array, Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Array, Attribution
 
 _integrated_gradients = over_windows(integrated_gradients)
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from gallery.attribution.outputs import Parameters, plain_attribution
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Attribution
 
 
 def attention_rollout(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, generator_of, spread_words
 from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values, plain_attribution
-from gallery.classifier import Classifier, Encoded, versions
-from gallery.records import Array, Attribution
+from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.store.records import Array, Attribution
 
 _KERNEL_WIDTH = 25.0
 _RIDGE = 1.0

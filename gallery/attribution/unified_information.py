@@ -9,8 +9,8 @@ from torch import Tensor
 from gallery.attribution.erasure import generator_of
 from gallery.attribution.layers import encoder_layers, hidden_states
 from gallery.attribution.outputs import Parameters, plain_attribution
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Array, Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Array, Attribution
 
 ROUNDS = 60
 """Steps of Adam for each layer."""

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from gallery.attribution.method import Method
-from gallery.classifier import Classifier, Encoded
-from gallery.records import Array, Attribution
+from gallery.model.classifier import Classifier, Encoded
+from gallery.store.records import Array, Attribution
 
 _AMOUNTS = {"unified_information"}
 """Methods that say how much of a token is kept in the window, not what it adds to the output: their mean is over its windows."""

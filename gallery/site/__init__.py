@@ -1,1 +1,5 @@
-"""Records -> fragments -> pages -> the site, and what is checked of it."""
+"""The render half: the store becomes a website.
+
+In: the store and the configuration. Out: `build/`, then `site/`. Here lie the parts that all sub-rooms share: language,
+templates, views. The sub-rooms, from the lowest: `pictures`, `check`, `pages`, `build`. Torch: never.
+"""

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gallery.language import Language, language
+from gallery.site.language import Language, language
 
 
 @cache

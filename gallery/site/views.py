@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.comparison import kendall_taus, top_overlap
-from gallery.manifest import Row
-from gallery.records import Attribution, Prediction, Record
+from gallery.evaluation.metrics import kendall_taus, top_overlap
+from gallery.store.manifest import Row
+from gallery.store.records import Attribution, Prediction, Record
 
 LEVELS = 8
 """Steps of the shading, each way."""

@@ -6,7 +6,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gallery.store import write_whole
+from gallery.files import write_whole
 
 
 def cache_folder() -> Path:

@@ -89,7 +89,7 @@ export function served(folder) {
   };
 }
 
-/** How `src` begins where the page itself holds the files, as base64 in scripts: gallery/site/export.py writes such pages. */
+/** How `src` begins where the page itself holds the files, as base64 in scripts: gallery/site/build/export.py writes such pages. */
 export const HELD = "held:";
 
 /** The source that reads what the page holds. @param {string} folder as the scripts name it @returns {Source} */

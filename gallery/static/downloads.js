@@ -72,7 +72,7 @@ export class GalleryDownloads extends HTMLElement {
 }
 
 /**
- * The table of words, the same as word_table of gallery/site/numbers.py writes where the site has room for it.
+ * The table of words, the same as word_table of gallery/site/pages/numbers.py writes where the site has room for it.
  * @param {{text: string, words: string[], attributions: {method: string, class: string, words: number[]}[]}} explanation
  */
 function wordTable({ text, words, attributions }) {

@@ -2,7 +2,7 @@
 // A long list comes in pages. Then `src` is an index of all passages, fetched once a choice is made, and the cards
 // chosen are taken from the pages they stand on.
 
-const PAGE = 100; // cards on a page, as in gallery/site/paging.py
+const PAGE = 100; // cards on a page, as in gallery/site/pages/paging.py
 const STEP = 24; // cards of a choice that are fetched at once
 
 /** @typedef {{true: number, predicted: number, confidence: number, words: number}} Row */

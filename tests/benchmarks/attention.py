@@ -34,8 +34,8 @@ from rich.table import Table
 import gallery
 from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
-from gallery.classifier import Classifier, Encoded, load_classifier
 from gallery.config import AttentionSettings, Settings
+from gallery.model.classifier import Classifier, Encoded, load_classifier
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 

@@ -23,12 +23,12 @@ from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
 from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.classifier import Classifier, Encoded, load_classifier
 from gallery.config import Settings, method_parameters
-from gallery.labels import class_number
-from gallery.passages import Passage, read_passages
-from gallery.records import Attribution, Model
+from gallery.model.classifier import Classifier, Encoded, load_classifier
+from gallery.passages.read import Passage, read_passages
+from gallery.passages.true_class import class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
+from gallery.store.records import Attribution, Model
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTIVE = method_parameters(Settings(), "integrated_gradients")

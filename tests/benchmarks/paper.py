@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gallery.manifest import Header, Row
-from gallery.records import Attention, Prediction
-from gallery.store import Store
+from gallery.store.entries import Store
+from gallery.store.manifest import Header, Row
+from gallery.store.records import Attention, Prediction
 
 POINTS, CLASSES, METHODS, ORDERS = 30, 3, 4, 10
 """Points of a path, classes explained, methods, random orders: what the demo gallery needs, the points rounded up."""

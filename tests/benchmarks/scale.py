@@ -30,9 +30,10 @@ from paper import paper
 from rich.console import Console
 from rich.table import Table
 
-from gallery.manifest import read_header, read_rows, write_manifest
-from gallery.site.sizes import Sizes, measure, megabytes
-from gallery.store import Store
+from gallery.site.check.sizes import Sizes, measure
+from gallery.store.entries import Store
+from gallery.store.manifest import read_header, read_rows, write_manifest
+from gallery.units import megabytes
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -26,15 +26,15 @@ from rich.console import Console
 from rich.table import Table
 
 from gallery.attribution import METHODS
-from gallery.batches import batches
-from gallery.classifier import Classifier, load_classifier
 from gallery.config import Settings, method_parameters
-from gallery.faithfulness import chance, faithfulness
-from gallery.passages import Passage, read_passages
-from gallery.plan import Job, targets_of
-from gallery.run import explain_all
+from gallery.evaluation.faithfulness import chance, faithfulness
+from gallery.explain.batches import batches
+from gallery.explain.plan import Job, targets_of
+from gallery.explain.run import explain_all
+from gallery.model.classifier import Classifier, load_classifier
+from gallery.passages.read import Passage, read_passages
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
-from gallery.store import Store
+from gallery.store.entries import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.galleries import make_gallery, run
+from tests.support.galleries import make_gallery, run
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -17,12 +17,12 @@ import torch
 
 from gallery.attention.capture import attend
 from gallery.attention.encoding import word_weights
-from gallery.classifier import load_classifier
 from gallery.config import AttentionSettings, Settings
-from gallery.records import Array, Attention, Prediction
-from gallery.site.carried import Carried, carried_files
+from gallery.model.classifier import load_classifier
+from gallery.site.pages.carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
+from gallery.store.records import Array, Attention, Prediction
 from tests.browser.conftest import location_of, wait_for_address
 
 pytestmark = pytest.mark.browser

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.browser.conftest import Watched, wait_for_address, wait_until
-from tests.galleries import run
+from tests.support.galleries import run
 
 pytestmark = pytest.mark.browser
 SVG = "{http://www.w3.org/2000/svg}"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Watched, wait_for_address, wait_until
-from tests.galleries import make_gallery, run
+from tests.support.galleries import make_gallery, run
 
 pytestmark = pytest.mark.browser
 PASSAGE = "passages/white-wall/"

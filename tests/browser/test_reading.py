@@ -10,8 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from gallery.site.vocabulary import lemma
 from tests.browser.conftest import Watched, location_of, wait_for_address, wait_until
-from tests.galleries import make_gallery, run
-from tests.models import save_tiny_classifier
+from tests.support.galleries import make_gallery, run
+from tests.support.models import save_tiny_classifier
 
 pytestmark = pytest.mark.browser
 

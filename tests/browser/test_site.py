@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Watched, location_of, wait_for_address, wait_until
-from tests.galleries import TEXTS
+from tests.support.galleries import TEXTS
 
 pytestmark = pytest.mark.browser
 

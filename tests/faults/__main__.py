@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gallery.site.reliability import FIGURES, KEYS
+from gallery.site.pages.reliability import FIGURES, KEYS
 
 PLACE = Path(__file__).parents[2] / "site_src" / FIGURES
 PROGRAMS = {"kills": ["--kills", "100"], "damage": [], "strings": [], "fuzz": ["--inputs", "1000000"]}

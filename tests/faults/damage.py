@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from gallery.store import TIMINGS
+from gallery.store.entries import TIMINGS
 from tests.faults import warm
-from tests.galleries import contents
+from tests.support.galleries import contents
 
 PASSAGES = 2
 _FOUND = "found.json"

@@ -22,18 +22,18 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from gallery.store import TIMINGS
+from gallery.store.entries import TIMINGS
 from tests.faults import warm
-from tests.galleries import contents
+from tests.support.galleries import contents
 
 PHASES = {
-    "explain": ["gallery.explain:explain"],
+    "explain": ["gallery.explain.passage.passage:explain"],
     "encode": ["gallery.attention.encoding:encode_products"],
-    "store": ["gallery.places:write_chunks"],
-    "render": ["gallery.site.fragments:passage_fragment"],
+    "store": ["gallery.files:write_chunks"],
+    "render": ["gallery.site.pages.pages.fragments:passage_fragment"],
     "MkDocs": ["mkdocs.commands.build:build"],
-    "swap": ["gallery.site.swap:put_in_place"],
-    "publish": ["gallery.publish:publish"],
+    "swap": ["gallery.site.build.build.swap:put_in_place"],
+    "publish": ["gallery.site.build.build.publish:publish"],
     "push": ["ghp_import:Git.check_call"],
 }
 """Phase -> the functions whose calls say that a build is in it."""

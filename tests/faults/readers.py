@@ -15,17 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from gallery import packing, passages, tables
 from gallery.attention.encoding import decode_products, decode_sums, decode_weights, encode_products, encode_weights
 from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, PassageError, StoreError
-from gallery.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.passages import Passage
-from gallery.records import _CHECKSUM_AT, _ZEROS, KINDS, Attribution, Model, Prediction, Scripts, canonical, decode, encode
-from gallery.sources.references import Texts
-from gallery.store import MANIFEST, Store
-from gallery.timings import read_timings
-from gallery.words import group_tokens
+from gallery.model.words import group_tokens
+from gallery.passages import read as passages
+from gallery.passages import tables
+from gallery.passages.read import Passage
+from gallery.passages.references import Texts
+from gallery.store import archive as packing
+from gallery.store.entries import MANIFEST, Store
+from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
+from gallery.store.records import _CHECKSUM_AT, _ZEROS, KINDS, Attribution, Model, Prediction, Scripts, canonical, decode, encode
+from gallery.store.timings import read_timings
 
 _FRONT = """---
 id: one

@@ -85,7 +85,7 @@ def served(folder: Path) -> Iterator[str]:
 
 def build(room: Path, tried: Sequence[str]) -> Path:
     """Write and build the gallery of the strings; return its folder."""
-    from tests.galleries import run as command
+    from tests.support.galleries import run as command
 
     model = _model(room, tried)
     folder = room / "gallery"
@@ -176,7 +176,7 @@ def look(address: str, gallery: Path, browser: Any) -> tuple[list[str], list[str
 def taken_for_names(room: Path, tried: Sequence[str]) -> list[str]:
     """Return the strings that were accepted as an id, an address to fetch, or the name of a model to fetch."""
     from gallery.errors import PassageError, SourceError
-    from gallery.passages import read_passages
+    from gallery.passages.read import read_passages
     from gallery.sources.artifacts import fetch_artifact
 
     rows: list[dict[str, str]] = []
@@ -205,7 +205,7 @@ def _model(room: Path, tried: Sequence[str]) -> Path:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    from tests.models import _tokenizer
+    from tests.support.models import _tokenizer
 
     folder = room / "<img src=x onerror=alert(7)>"
     tokenizer = _tokenizer("wordpiece", TOKENS)
@@ -236,7 +236,7 @@ def _labels(tried: Sequence[str]) -> list[str]:
 
 
 def _refused_as_source(string: str) -> bool:
-    from gallery.passages import _SCRIPT_ADDRESS
+    from gallery.passages.read import _SCRIPT_ADDRESS
 
     return bool(_SCRIPT_ADDRESS.search("".join(c for c in string if c > " ")))
 

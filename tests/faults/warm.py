@@ -24,10 +24,10 @@ LONG_TEXTS = 420
 
 def make(folder: Path, passages: int) -> Path:
     """Write a gallery of a tiny real classifier and so many passages of two batches and more; return its mkdocs.yml."""
-    from tests.galleries import TEXTS, make_gallery
+    from tests.support.galleries import TEXTS, make_gallery
 
     def write() -> None:
-        from tests.models import save_tiny_classifier
+        from tests.support.models import save_tiny_classifier
 
         save_tiny_classifier(folder / "model")
 

@@ -1,0 +1,92 @@
+"""Why a passage has to be explained again: which part of its entries' keys has changed since the last finished run."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gallery.disk_dict import Lookup
+from gallery.errors import StoreError
+from gallery.explain.plan import Job, Need, Planner
+from gallery.store.entries import Store
+from gallery.store.manifest import Row, read_header, read_rows
+from gallery.store.records import canonical, entry_key
+
+NEW = "new passage"
+UNFINISHED = "not finished last time"
+EDITED = "text edited"
+CLASS = "another class is explained"
+LOST = "lost or damaged in the store"
+UNKNOWN = "settings or text changed (the store was made by an earlier version)"
+
+_DIGESTS = {"weights": "model", "tokenizer": "tokenizer"}
+
+
+class Before:
+    """What the last finished run was made of, by the manifest that it left."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rows: Lookup | None = None
+        self._parts: Mapping[str, Mapping[str, Any]] = {}
+        self._card: dict[str, str] | None = None
+        try:
+            header = read_header(store)
+        except StoreError:
+            return
+        self._parts = header.parts
+        self._card = {"weights": header.model.weights_digest, "tokenizer": header.model.tokenizer_digest}
+
+    def reasons(self, job: Job, planner: Planner) -> list[str]:
+        """Return why a passage lacks what it lacks, each reason once."""
+        row = self._row(job.passage.id)
+        if row is None:
+            return [NEW if job.missing[0].kind == "prediction" else UNFINISHED]
+        if not self._parts:
+            return _differences(self._card or {}, planner.parts["prediction"], common=True) or [UNKNOWN]
+        if row["prediction"] != entry_key(**self._parts["prediction"], kind="prediction", text=job.passage.text):
+            return [EDITED]
+        why: dict[str, None] = {}
+        for need in job.missing:
+            why |= dict.fromkeys(self._changes(need, row, planner))
+        return list(why)
+
+    def _changes(self, need: Need, row: Mapping[str, str], planner: Planner) -> list[str]:
+        changes = _differences(self._parts["prediction"], planner.parts["prediction"])
+        if changes or need.kind == "prediction":
+            return changes or [LOST]
+        if need.part not in self._parts:
+            known = (need.kind in {"attribution", "faithfulness", "precision"} and "chance" in self._parts) or need.kind == "attribution"
+            return [f"new method: {need.method}" if known else f"new: {need.kind}"]
+        changes = _differences(self._parts[need.part], planner.parts[need.part])
+        return changes or [LOST if row.get(need.name) == need.key else CLASS]
+
+    def _row(self, ident: str) -> dict[str, str] | None:
+        """Return the keys of a passage's entries by name; the first question reads all rows, onto the disk."""
+        if self._card is None:
+            return None
+        if self._rows is None:
+            self._rows = Lookup()
+            for row in _readable(self._store):
+                self._rows.setdefault(row.id, canonical(row.entries))
+        found = self._rows.get(ident)
+        entries: dict[str, str] | None = None if found is None else json.loads(found)
+        return entries
+
+
+def _differences(old: Mapping[str, Any], new: Mapping[str, Any], common: bool = False) -> list[str]:
+    """Return a line for each value that is another; `common` leaves out what only one of the two has."""
+    names = old.keys() & new.keys() if common else old.keys() | new.keys()
+    changed = [name for name in sorted(names) if old.get(name) != new.get(name)]
+    return [_DIGESTS[name] if name in _DIGESTS else f"{name}: {_shown(old.get(name))} → {_shown(new.get(name))}" for name in changed]
+
+
+def _shown(value: Any) -> str:
+    return "null" if value is None else str(value)
+
+
+def _readable(store: Store) -> Iterator[Row]:
+    """Yield the manifest's rows as far as they can be read."""
+    try:
+        yield from read_rows(store)
+    except (StoreError, OSError):
+        return

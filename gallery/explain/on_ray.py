@@ -1,0 +1,206 @@
+"""Many passages on a Ray cluster: a worker with the model on every GPU or share of cores, all writing into one store.
+
+Batches flow from one reader through the workers, the same batches as in one process, so results are the same. What a
+passage lacks is looked up by the worker that gets it. A worker that dies is started again, and its batch with it.
+"""
+
+import logging
+import os
+import pickle
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Datasource
+from ray.data._internal.execution.streaming_executor import StreamingExecutor
+from ray.data.block import BlockMetadata
+from ray.data.datasource import ReadTask
+from ray.exceptions import RayError
+
+from gallery.config import Settings
+from gallery.errors import GalleryError, PassageError, SourceError, StoreError
+from gallery.explain.batches import batches
+from gallery.explain.plan import Job, Planner, jobs, mending
+from gallery.files import place_of
+from gallery.passages.read import places_of, read_passages
+from gallery.passages.true_class import class_number
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
+from gallery.store.entries import Store
+from gallery.store.timings import Timings
+
+if TYPE_CHECKING:  # torch is loaded by the workers alone
+    from gallery.explain.local import Explainer, Outcome
+
+
+def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[str], judged: Timings, pending: int) -> "Iterator[Outcome]":
+    """Explain what the configured passages lack; yield what became of each batch, in no certain order.
+
+    The passages are read on this machine; model and store must be where every node finds them.
+    Raises GalleryError where there is no cluster, or where a worker cannot work at all.
+    """
+    if settings.store.startswith("memory://"):
+        raise StoreError(f"{settings.store}: lives in one process, and Ray's workers are others. Name a shared folder, or another URL, as extra.gallery.store.")
+    root = root.resolve()
+    with _cluster(settings):
+        gpus, cores = (int(ray.cluster_resources().get(name, 0)) for name in ("GPU", "CPU"))
+        on_gpu = gpus > 0 and settings.device != "cpu"
+        workers = max(1, min(gpus if on_gpu else cores // settings.ray_cpus, pending))
+        passages = ray.data.read_datasource(
+            _Batches(settings, root, tuple(labels)),
+            override_num_blocks=1,
+            num_cpus=0,
+            label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
+        )
+        share = {"num_gpus": 1} if on_gpu else {"num_cpus": settings.ray_cpus}
+        explained = passages.map_batches(
+            _Worker,
+            batch_size=1,
+            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
+            fn_constructor_args=(settings, root, planner, tuple(labels), judged),
+            **share,
+        )
+        try:
+            rows: Any = iter(explained.iter_rows())
+            with closing(rows):  # with an error on its way, nothing else would
+                for row in rows:
+                    result = pickle.loads(row["outcome"])
+                    if isinstance(result, GalleryError):
+                        raise result
+                    yield replace(result, workers=workers)
+        except RayError as error:
+            raise GalleryError(f"Ray: {_last_line(error)}. What is finished is in the store; run the same command again.") from error
+
+
+class _Batches(Datasource):
+    """The passages in batches, one a block, so that a lost worker costs no more than its own; always the same ones."""
+
+    def __init__(self, settings: Settings, root: Path, labels: Sequence[str]) -> None:
+        super().__init__()
+        self._settings, self._root, self._labels = settings, root, labels
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        """Not known without reading them."""
+        return None
+
+    def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None) -> list[ReadTask]:
+        """Return the one task that reads them."""
+        settings, root, labels = self._settings, self._root, self._labels
+
+        def read() -> Iterator[pyarrow.Table]:
+            for batch in batches(_jobs(settings, root, labels)):
+                yield pyarrow.table({"batch": pyarrow.array([pickle.dumps(batch)], pyarrow.binary())})
+
+        return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None))]
+
+
+def _jobs(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[Job]:
+    for passage in read_passages(places_of(settings), root, root / settings.texts if settings.texts else None):
+        if not isinstance(passage, PassageError):
+            try:
+                yield Job(passage, class_number(passage, labels), ())
+            except PassageError:
+                continue
+
+
+class _Worker:
+    """A process with the model, which explains what comes and returns what became of it."""
+
+    def __init__(self, settings: Settings, root: Path, planner: Planner, labels: Sequence[str], judged: Timings) -> None:
+        self._planner, self._labels = planner, labels
+        self._notes: list[str] = []
+        try:
+            self._store = Store(place_of(settings.store, root))
+            self._explainer: Explainer | GalleryError = _explainer(settings, root, planner, self._store, judged)
+        except GalleryError as error:  # raised here, Ray would start the worker again and again
+            self._explainer = error
+
+    def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list[bytes]]:
+        """Explain one batch, and write it."""
+        return {"outcome": [pickle.dumps(self._explain(pickle.loads(batch))) for batch in rows["batch"]]}
+
+    def _explain(self, batch: Sequence[Job]) -> "Outcome | GalleryError":
+        if isinstance(self._explainer, GalleryError):
+            return self._explainer
+        look = mending(self._store, self._notes.append)
+        found = jobs((job.passage for job in batch), self._labels, self._planner, look)
+        pending = [job for job in found if isinstance(job, Job) and job.missing]
+        try:
+            outcome = self._explainer.explain(pending)
+            self._explainer.finish()
+        except GalleryError as error:
+            return error
+        notes, self._notes = [*self._notes, *outcome.notes], []
+        return replace(outcome, notes=notes)
+
+
+def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, judged: Timings) -> "Explainer":
+    import torch
+
+    from gallery.explain.local import Explainer
+    from gallery.model.classifier import load_classifier
+
+    if not torch.cuda.is_available():
+        torch.set_num_threads(settings.ray_cpus)
+    model, tokenizer = resolve_model(settings.model, root), resolve_tokenizer(settings.tokenizer or settings.model, root)
+    if not planner.is_for(model, tokenizer):
+        raise SourceError(
+            f"{settings.model}: another model or tokenizer on {os.uname().nodename} than where the run was started. Bring the same to every node."
+        )
+    return Explainer(load_classifier(model, tokenizer, settings), planner, store, settings, judged)
+
+
+@contextmanager
+def _cluster(settings: Settings) -> Iterator[None]:
+    """Join the configured cluster, or start one on this machine that goes, with all its files, at the end.
+
+    Where this process has joined one already, as a Ray job has, that one is used, and stays.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False, "configure_logging": True}
+    joined = ray.is_initialized()
+    files = "" if settings.ray_address or joined else tempfile.mkdtemp(prefix="gallery-ray-")
+    context = DataContext.get_current()
+    before = context.target_max_block_size, context.enable_progress_bars
+    others = set(threading.enumerate())
+    try:
+        try:
+            if settings.ray_address and not joined:
+                ray.init(address=settings.ray_address, **quiet)
+            elif not joined:
+                ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
+        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+            raise GalleryError(f"Ray: {_last_line(error)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context.target_max_block_size, context.enable_progress_bars = 1, False
+        yield
+    finally:
+        context.target_max_block_size, context.enable_progress_bars = before
+        _end_threads(set(threading.enumerate()) - others)
+        if not joined:
+            ray.shutdown()
+        if files:
+            shutil.rmtree(files, ignore_errors=True)
+
+
+def _end_threads(threads: Iterable[threading.Thread]) -> None:
+    """End what Ray Data still runs where a run was broken off: a thread that asks Ray after Ray's end ends this process with it."""
+    for thread in threads:
+        if isinstance(thread, StreamingExecutor):
+            thread.shutdown(force=True)
+    for thread in threads:
+        if thread.name == "iter_threaded":
+            thread.join(10)
+
+
+def _last_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip().rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,89 @@
+"""What W&B is told: which artifacts a gallery was made from, and, if wanted, the explanations themselves."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gallery.config import Settings
+from gallery.errors import ConfigError, SourceError
+from gallery.sources.artifacts import PREFIX, RETRIES
+from gallery.sources.resolve import Source
+from gallery.store.archive import pack
+from gallery.store.entries import Store
+from gallery.store.manifest import read_header, read_rows
+from gallery.store.records import Prediction
+
+ARTIFACT = "explanations"
+COLUMNS = ("id", "title", "work", "true_class", "predicted_class", "probability", "right", "words")
+
+
+def lineage_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
+    """Return the W&B artifacts among the sources, as entity/project/name:version.
+
+    Raises ConfigError where lineage is wanted and there is none.
+    """
+    used = list(dict.fromkeys(source.resolved.removeprefix(PREFIX) for source in sources if source.resolved.startswith(PREFIX)))
+    if settings.wandb_lineage and not used:
+        raise ConfigError("extra.gallery.wandb_lineage: neither model nor tokenizer is a W&B artifact, so there is none. Leave it out.")
+    return used
+
+
+def record_lineage(settings: Settings, used: Sequence[str], store: Store, say: Callable[[str], None]) -> None:
+    """Make a W&B run that used the artifacts and, with `wandb_log`, logged the store and a table of the passages.
+
+    The run goes into the project of `wandb_log`, or of the first artifact. Raises SourceError where W&B cannot be told;
+    the store is complete by then.
+    """
+    entity, project = (settings.wandb_log or used[0]).split("/")[:2]
+    os.environ.setdefault("WANDB__GRAPHQL_RETRY_MAX", str(RETRIES))
+    try:
+        import wandb
+    except ImportError as error:
+        raise SourceError('W&B: wandb is not installed. Run: pip install -c constraints.txt ".[explain]"') from error
+    try:
+        with tempfile.TemporaryDirectory(prefix="gallery-") as folder:
+            quiet = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False, x_disable_stats=True, x_disable_meta=True, init_timeout=60)
+            with wandb.init(entity=entity, project=project, job_type="explain", dir=folder, settings=quiet) as run:
+                for name in used:
+                    run.use_artifact(name)
+                if settings.wandb_log:
+                    artifact = _artifact(wandb, store, Path(folder))
+                    logged = run.log_artifact(artifact)
+                    logged.wait()
+                    say(f"W&B: logged {PREFIX}{entity}/{project}/{logged.name}.")
+        if used:
+            say(f"W&B: {entity}/{project} knows that this gallery was made from {', '.join(used)}.")
+    except (wandb.Error, ValueError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")[:300]
+        raise SourceError(
+            f"W&B: {entity}/{project} could not be told: {reason}. The store is complete; run python build.py explain again to tell it."
+        ) from error
+
+
+def _artifact(wandb: Any, store: Store, folder: Path) -> Any:
+    header = read_header(store)
+    artifact = wandb.Artifact(
+        ARTIFACT,
+        type=ARTIFACT,
+        description="The store of an explanation gallery: python build.py store unpack store.tar, then render.",
+        metadata={"model": header.model.resolved, "weights_sha256": header.model.weights_digest, "tokenizer_sha256": header.model.tokenizer_digest},
+    )
+    pack(store.place, folder / "store.tar")
+    artifact.add_file(str(folder / "store.tar"))
+    artifact.add(wandb.Table(columns=list(COLUMNS), data=_rows(store)), "passages")
+    return artifact
+
+
+def _rows(store: Store) -> list[list[Any]]:
+    labels = read_header(store).model.labels
+    rows = []
+    for row in read_rows(store):
+        prediction = store.read("prediction", row.entries["prediction"])
+        assert isinstance(prediction, Prediction)
+        predicted = prediction.ranking[0]
+        probability = float(prediction.probabilities[predicted])
+        right = predicted == row.true_class
+        rows.append([row.id, row.title, row.work, labels[row.true_class], labels[predicted], probability, right, len(prediction.words)])
+    return rows

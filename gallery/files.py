@@ -1,0 +1,248 @@
+"""Where a store lies: a folder of this machine, or anything that fsspec knows by its URL; both write whole files or none."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from gallery.errors import GalleryError, StoreError
+
+Place = Path | str
+"""A folder, or the URL of one."""
+
+WRITING = ".writing-"
+"""What a file that is not whole yet is called."""
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "memory"}
+"""Protocols under which a file is there whole or not at all once it is put, so that no second name is needed."""
+
+
+class Files(Protocol):
+    """Files by their names, which are relative and have slashes."""
+
+    def where(self, name: str) -> str:
+        """Return what a message calls the file."""
+
+    def has(self, name: str) -> bool:
+        """Tell whether it is a file that is there."""
+
+    def size(self, name: str) -> int:
+        """Return its bytes; 0 where it is missing."""
+
+    def read(self, name: str) -> bytes:
+        """Return its content.
+
+        Raises OSError where there is none, or none that can be read; StoreError where it cannot be known.
+        """
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield its lines without holding them all; raises OSError."""
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write it whole or not at all; raises StoreError, naming it."""
+
+    def set_aside(self, name: str, other: str) -> bool:
+        """Rename whatever bears the name, over whatever bears the other; tell whether there was anything."""
+
+    def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Yield (name, bytes) of the files below a folder, sorted by name."""
+
+
+def place_of(store: str, root: Path) -> Place:
+    """Return where a configured store lies: below the folder of mkdocs.yml, or at its URL; `file://` is a folder."""
+    scheme, remote, rest = store.partition("://")
+    if not remote:
+        return root / store
+    return Path(rest) if scheme == "file" else store
+
+
+def files_at(place: Place) -> Files:
+    """Return the files of a place."""
+    return Folder(place) if isinstance(place, Path) else Remote(place)
+
+
+class Folder:
+    """Files in a folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def where(self, name: str) -> str:
+        """Return its path."""
+        return str(self.folder / name)
+
+    def has(self, name: str) -> bool:
+        """Tell whether it is there."""
+        return (self.folder / name).is_file()
+
+    def size(self, name: str) -> int:
+        """Return its bytes."""
+        return (self.folder / name).stat().st_size if self.has(name) else 0
+
+    def read(self, name: str) -> bytes:
+        """Return its content."""
+        return (self.folder / name).read_bytes()
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield its lines."""
+        with (self.folder / name).open(encoding="utf-8") as stream:
+            yield from stream
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Write under another name, sync to the disk, rename."""
+        write_chunks(self.folder / name, chunks)
+
+    def set_aside(self, name: str, other: str) -> bool:
+        """Rename; a folder or a dangling link that bears the name is moved too."""
+        old, new = self.folder / name, self.folder / other
+        if not os.path.lexists(old):
+            return False
+        new.parent.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(new):
+            shutil.rmtree(new) if new.is_dir() and not new.is_symlink() else new.unlink()
+        old.rename(new)
+        return True
+
+    def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Go down folder by folder."""
+        start = self.folder / folder
+        for path in sorted(start.iterdir()) if start.is_dir() else ():
+            name = f"{folder}/{path.name}" if folder else path.name
+            if path.is_dir():
+                yield from self.sizes(name)
+            elif path.is_file():
+                yield name, path.stat().st_size
+
+
+class Remote:
+    """Files behind a URL of fsspec's, such as s3://bucket/folder."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            import fsspec
+
+            self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except ImportError as error:
+            raise StoreError(f'{url}: {str(error).rstrip(".")}. Run: pip install -c constraints.txt -e ".[remote]", and what fsspec names for it.') from error
+        except (ValueError, OSError) as error:
+            raise StoreError(f"{url}: {str(error).rstrip('.')}. Name a folder, or a URL that fsspec knows, as extra.gallery.store.") from error
+        self.url = url.rstrip("/")
+        self._root = self._root.rstrip("/")
+        self._whole = url.partition("://")[0] in _OBJECT_STORES
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else self._root
+
+    def where(self, name: str) -> str:
+        """Return its URL."""
+        return f"{self.url}/{name}"
+
+    def has(self, name: str) -> bool:
+        """Tell whether it is there."""
+        return bool(self._files.isfile(self._path(name)))
+
+    def size(self, name: str) -> int:
+        """Return its bytes."""
+        return int(self._files.size(self._path(name)) or 0) if self.has(name) else 0
+
+    def read(self, name: str) -> bytes:
+        """Return its content."""
+        try:
+            content: bytes = self._files.cat_file(self._path(name))
+            return content
+        except (FileNotFoundError, IsADirectoryError):
+            raise
+        except Exception as error:  # every service has errors of its own; one that does not answer has not lost the file
+            raise StoreError(f"{self.where(name)}: {_why(error)}. Run the same command again when it answers.") from error
+
+    def lines(self, name: str) -> Iterator[str]:
+        """Yield its lines."""
+        with self._files.open(self._path(name), "r", encoding="utf-8") as stream:
+            yield from stream
+
+    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+        """Put it in one step; where the protocol has none, under another name, then rename."""
+        path = self._path(name)
+        try:
+            with tempfile.NamedTemporaryFile(prefix="gallery-") as spool:
+                spool.writelines(chunks)
+                spool.flush()
+                self._put(spool.name, path)
+        except GalleryError:
+            raise
+        except Exception as error:
+            raise StoreError(f"{self.where(name)}: {_why(error)}. Allow writing there; then run the same command again.") from error
+
+    def _put(self, spooled: str, path: str) -> None:
+        folder, _, last = path.rpartition("/")
+        if self._whole:
+            self._files.put_file(spooled, path)
+            return
+        self._files.makedirs(folder, exist_ok=True)
+        fresh = f"{folder}/{WRITING}{os.urandom(8).hex()}-{last}"
+        try:
+            self._files.put_file(spooled, fresh)
+            self._files.mv(fresh, path)
+        except BaseException:
+            if self._files.exists(fresh):
+                self._files.rm_file(fresh)
+            raise
+
+    def set_aside(self, name: str, other: str) -> bool:
+        """Copy, then remove."""
+        path, new = self._path(name), self._path(other)
+        if not self._files.exists(path):
+            return False
+        if not self._whole:
+            self._files.makedirs(new.rpartition("/")[0], exist_ok=True)
+        self._files.mv(path, new, recursive=bool(self._files.isdir(path)))
+        return True
+
+    def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
+        """Go down folder by folder, so that no list of everything is held."""
+        try:
+            found: list[dict[str, Any]] = self._files.ls(self._path(folder), detail=True)
+        except FileNotFoundError:
+            return
+        for info in sorted(found, key=lambda info: str(info["name"])):
+            last = str(info["name"]).rstrip("/").rpartition("/")[2]
+            name = f"{folder}/{last}" if folder else last
+            if info["type"] == "directory":
+                yield from self.sizes(name)
+            else:
+                yield name, int(info["size"])
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file under another name, sync it to the disk, and rename it into place.
+
+    Raises StoreError, naming the file, where the system refuses; nothing half-written stays.
+    """
+    name = ""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=WRITING, dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.writelines(chunks)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise StoreError(f"{path}: {_why(error)}. Make room, or allow writing there; then run the same command again.") from error
+    finally:
+        if name and os.path.exists(name):
+            os.unlink(name)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file of this machine under another name, sync it to the disk, and rename it into place.
+
+    Raises StoreError, naming the file, where the system refuses.
+    """
+    write_chunks(path, [content])
+
+
+def _why(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)

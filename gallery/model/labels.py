@@ -1,0 +1,23 @@
+"""Class names by number: the model's own, with those that the user gives."""
+
+from collections.abc import Mapping, Sequence
+
+from gallery.errors import SourceError
+
+
+def label_names(own: Sequence[str], given: Mapping[int, str], model: str) -> tuple[str, ...]:
+    """Return class names by number: the model's own, with the given ones put over them.
+
+    Raises SourceError where a given number is none of the model's, or two classes would bear one name.
+    """
+    outside = sorted(number for number in given if not 0 <= number < len(own))
+    if outside:
+        raise SourceError(f"extra.gallery.labels: {outside[0]}: the model {model} has classes 0 to {len(own) - 1}. Correct the number.")
+    names = tuple(given.get(number, name) for number, name in enumerate(own))
+    for number, name in enumerate(names):
+        if not name.strip() or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name):
+            raise SourceError(f"{model}: class {number} has the name {name!r}, which cannot be shown. Name it under extra.gallery.labels.")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SourceError(f"extra.gallery.labels: {twice!r} names two classes of the model {model}. Give each its own name.")
+    return names

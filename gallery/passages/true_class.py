@@ -1,0 +1,19 @@
+"""The class that a passage names as its true one, as a number of the model's."""
+
+from collections.abc import Sequence
+
+from gallery.errors import PassageError
+from gallery.passages.read import Passage
+
+
+def class_number(passage: Passage, labels: Sequence[str]) -> int:
+    """Return the number of a passage's true class, given as a label's name or number.
+
+    Raises PassageError, listing the labels, where there is no such class.
+    """
+    if passage.true_class in labels:
+        return labels.index(passage.true_class)
+    if passage.true_class.isascii() and passage.true_class.isdigit() and int(passage.true_class) < len(labels):
+        return int(passage.true_class)
+    known = f"{', '.join(labels)}; or a number from 0 to {len(labels) - 1}"
+    raise PassageError(f"{passage.origin}: true_class: {passage.true_class!r} is no class of the model. Use one of: {known}.")

@@ -1,0 +1,98 @@
+"""A passage's numbers: what its page holds and fetches, and what a reader may take away."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gallery.site.language import language
+from gallery.site.views import LEVELS, View
+from gallery.site.vocabulary import lemma
+from gallery.store.manifest import Header, Row
+from gallery.store.records import Array, Attribution, Prediction
+
+
+def words_on_page(code: str, ways: Sequence[View]) -> dict[str, Any]:
+    """Return what `<gallery-words>` needs at once: the numbers of the first view; passage.js takes the others from the passage's explanation.json."""
+    return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is ways[0]) for view in ways]}
+
+
+def _view_data(view: View, values: bool) -> dict[str, Any]:
+    data = {"method": view.method, "target": view.target, "against": view.against, "error": view.error}
+    return data | {"values": [float(f"{value:.4g}") for value in view.words]} if values else data
+
+
+def explanation(header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution], language: str) -> dict[str, Any]:
+    """Return what stands in a passage's explanation.json: everything, for programs and for other views of the page.
+
+    `language` is the passage's, `forms` are the words' dictionary forms; attributions come in the order of the page's switches.
+    """
+    labels = header.model.labels
+    names = (f"attribution/{method}/{target}" for method in header.methods for target in row.targets)
+    return {
+        "id": row.id,
+        "title": row.title,
+        "work": row.work,
+        "source": row.source,
+        "note": row.note,
+        "language": language,
+        "text": prediction.text,
+        "true_class": labels[row.true_class],
+        "predicted_class": labels[prediction.ranking[0]],
+        "true_target": row.true_class,
+        "predicted_target": prediction.ranking[0],
+        "probabilities": dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
+        "words": prediction.word_texts(),
+        "forms": [lemma(word, language) for word in prediction.word_texts()],
+        "tokens": prediction.tokens,
+        "attributions": [
+            {
+                "method": a.method,
+                "class": labels[a.target],
+                "target": a.target,
+                "output": a.output,
+                "output_value": a.output_value,
+                "baseline_value": a.baseline_value,
+                "convergence_delta": a.delta,
+                "error": a.delta_share,
+                "converged": a.converged,
+                "steps": a.steps,
+                **{name: a.extra[name] for name in ("rounding",) if a.extra.get(name) is not None},
+                "parameters": a.parameters,
+                "words": _single(a.words),
+                "tokens": _single(a.tokens),
+            }
+            for a in (attributions[name] for name in names if name in attributions)
+        ],
+        "weights_sha256": header.model.weights_digest,
+    }
+
+
+def _single(values: Array) -> list[float]:
+    """Return numbers with the seven digits that single precision knows."""
+    return [float(f"{value:.7g}") for value in values.tolist()]
+
+
+def word_table(everything: Mapping[str, Any], prediction: Prediction) -> str:
+    """Return a passage's words.csv from its explanation.json; downloads.js makes the same."""
+    attributions = everything["attributions"]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["word", "start", "end", *(f"{a['method']}: {a['class']}" for a in attributions)])
+    columns = [[f"{value:.6g}" for value in a["words"]] for a in attributions]
+    for word, (start, end), *values in zip(everything["words"], prediction.words.tolist(), *columns, strict=True):
+        # A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
+        writer.writerow(["'" + word if word[0] in "=+-@\t" else word, start, end, *values])
+    return file.getvalue()
+
+
+def json_bytes(content: Any) -> bytes:
+    """Return a value as the JSON that the site's files hold."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def packed(content: bytes) -> bytes:
+    """Return a file as gzip; the same bytes for the same content."""
+    return gzip.compress(content, 6, mtime=0)  # 9 takes three times as long for one part in sixty

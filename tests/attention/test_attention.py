@@ -1,0 +1,129 @@
+"""What is caught of a model's attention, against the model's own eager attention."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gallery.attention import capture as attention
+from gallery.attention.capture import attend
+from gallery.attention.derived import FULL, SUMMARY
+from gallery.attention.encoding import Reader, attention_files
+from gallery.config import AttentionSettings, Settings
+from gallery.model.classifier import Classifier, load_classifier
+from gallery.sources.resolve import resolve_model, resolve_tokenizer
+from gallery.store.records import Array, decode, encode
+from tests.support.models import ARCHITECTURES, SENTENCES
+
+Folder = Callable[[str], Path]
+EXACT = AttentionSettings(precision="exact")
+
+
+def load(folder: Path) -> Classifier:
+    return load_classifier(resolve_model(folder.name, folder.parent), resolve_tokenizer(folder.name, folder.parent), Settings(model=folder.name))
+
+
+def eager(classifier: Classifier, text: str) -> Array:
+    """[layers, heads, T, T] as transformers computes them."""
+    classifier.model.set_attn_implementation("eager")
+    with torch.no_grad():
+        layers = classifier.model(**classifier.batch([classifier.encode(text).ids]), output_attentions=True).attentions
+    result: Array = torch.cat(layers).numpy()
+    return result
+
+
+def read(classifier: Classifier, texts: list[str], settings: AttentionSettings) -> list[Reader]:
+    """Take passages all the way to files and read those."""
+    batch = [classifier.encode(text) for text in texts]
+    records = attend(classifier, batch, settings)
+    kept = [decode(encode(record), "attention") for record in records]
+    return [Reader(attention_files(p, a)) for p, a in zip(classifier.predict(batch), kept, strict=True)]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_layer_of_every_architecture_is_what_eager_attention_computes(architecture: str, tiny: Folder) -> None:
+    classifier = load(tiny(architecture))
+    # Unlike lengths: the shorter one is padded, and its padding must not show.
+    texts = [SENTENCES[0], " ".join(SENTENCES[:2])[:90]]
+    exact = read(classifier, texts, EXACT)
+    rough = read(classifier, texts, AttentionSettings())
+    for text, near, far in zip(texts, exact, rough, strict=True):
+        wanted = eager(classifier, text)
+        assert near.index["kind"] == ("weights" if architecture == "deberta-v2" else "products")
+        for layer, weights in enumerate(wanted):
+            assert np.abs(near.weights(layer) - weights).max() < (2e-3 if near.index["kind"] == "products" else 5e-3)
+            counted = weights > 0.25 / weights.shape[-1]
+            errors = np.abs(far.weights(layer) - weights)[counted] / weights[counted]
+            assert np.median(errors) < 0.01
+            assert np.percentile(errors, 99) < 0.05
+
+
+def test_local_layers_of_modernbert_keep_their_window(tiny: Folder) -> None:
+    (reader,) = read(load(tiny("modernbert")), [SENTENCES[0]], EXACT)
+    assert set(reader.index["windows"]) == {None, 4}
+
+
+def test_the_model_attends_afterwards_as_before(tiny: Folder) -> None:
+    classifier = load(tiny("bert"))
+    before = classifier.model.config._attn_implementation
+    logits = classifier.logits([classifier.encode(SENTENCES[0]).ids])
+    attend(classifier, [classifier.encode(SENTENCES[0])], EXACT)
+    assert classifier.model.config._attn_implementation == before
+    assert torch.equal(logits, classifier.logits([classifier.encode(SENTENCES[0]).ids]))
+
+
+def test_mean_and_rollout_are_those_of_all_heads(tiny: Folder) -> None:
+    classifier = load(tiny("bert"))
+    (reader,) = read(classifier, [SENTENCES[0]], EXACT)
+    wanted = eager(classifier, SENTENCES[0])
+    assert np.abs(reader.stored("mean") - wanted.mean(axis=(0, 1))).max() < 2e-3
+    rolled = np.eye(wanted.shape[-1])
+    for layer in wanted:
+        rolled = (layer.mean(axis=0) + np.eye(len(rolled))) / 2 @ rolled
+    assert np.abs(reader.stored("rollout") - rolled).max() < 2e-3
+
+
+def test_a_summary_says_what_share_goes_where(tiny: Folder) -> None:
+    classifier = load(tiny("bert"))
+    encoded = classifier.encode(SENTENCES[0])
+    (record,) = attend(classifier, [encoded], EXACT)
+    weights = eager(classifier, SENTENCES[0])
+    words = np.array(encoded.token_words)
+    inside = words >= 0
+    near = {name: record.summary[..., SUMMARY.index(name)] for name in SUMMARY}
+    for name, step in (("previous", -1), ("next", 1), ("self", 0)):
+        goal = (words[None] == words[:, None] + step) & inside[None]
+        assert np.allclose(near[name], (weights * goal).sum(-1)[..., inside].mean(-1), atol=1e-4)
+    assert np.allclose(near["first"], weights[..., inside, 0].mean(-1), atol=1e-4)
+    assert np.allclose(near["separator"], weights[..., inside, -1].mean(-1), atol=1e-4)
+    marks = np.array([w >= 0 and encoded.text[slice(*encoded.words[w])] in ",." for w in encoded.token_words])
+    assert np.allclose(near["punctuation"], weights[..., inside, :][..., marks].sum(-1).mean(-1), atol=1e-4)
+    assert (near["spread"] <= 1.0001).all()
+
+
+def test_the_same_passage_gives_the_same_bytes(tiny: Folder) -> None:
+    classifier = load(tiny("bert"))
+    encoded = classifier.encode(SENTENCES[1])
+    assert encode(attend(classifier, [encoded], EXACT)[0]) == encode(attend(classifier, [encoded], EXACT)[0])
+
+
+def test_a_long_passage_is_gone_through_a_few_rows_at_a_time(tiny: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = load(tiny("modernbert"))
+    encoded = classifier.encode(" ".join(SENTENCES))
+    (whole,) = attend(classifier, [encoded], EXACT)
+    monkeypatch.setattr("gallery.attention.capture._AT_ONCE", 700)
+    monkeypatch.setattr("gallery.attention.derived.FULL", 10)
+    (piecewise,) = attend(classifier, [encoded], EXACT)
+    assert np.allclose(whole.summary, piecewise.summary, atol=1e-5)
+    assert piecewise.mean.size == piecewise.rollout.size == 0
+    assert len(encoded.ids) < FULL
+
+
+def test_an_attention_that_does_not_multiply_back_fails_loudly(tiny: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    classifier = load(tiny("bert"))
+    rows = attention.Caught.rows
+    monkeypatch.setattr(attention.Caught, "rows", lambda self: ((start, part.roll(1, -1)) for start, part in rows(self)))
+    with pytest.raises(ArithmeticError, match="eager"):
+        attend(classifier, [classifier.encode(SENTENCES[0])], EXACT)

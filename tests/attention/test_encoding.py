@@ -1,0 +1,128 @@
+"""Attention as files and back."""
+
+import gzip
+import json
+
+import numpy as np
+import pytest
+
+from gallery.attention.encoding import (
+    Reader,
+    attention_files,
+    decode_products,
+    decode_weights,
+    encode_products,
+    encode_weights,
+    pack,
+    product_weights,
+    unpack,
+    word_weights,
+)
+from gallery.store.records import Array, Attention, Prediction
+
+
+def random_layer(heads: int = 4, tokens: int = 200, size: int = 16) -> tuple[Array, Array]:
+    draw = np.random.default_rng(1)
+    queries = draw.normal(0, 1.5, (heads, tokens, size)) + draw.normal(0, 1, (heads, 1, size))
+    keys = draw.normal(0, 1.5, (heads, tokens, size)) + draw.normal(0, 3, (heads, 1, size))
+    return queries.astype(np.float32), keys.astype(np.float32)
+
+
+def relative_errors(exact: Array, ours: Array) -> Array:
+    """Errors of weights above a quarter of uniform, relative to them."""
+    counted = exact > 0.25 / exact.shape[-1]
+    result: Array = np.abs(ours - exact)[counted] / exact[counted]
+    return result
+
+
+@pytest.mark.parametrize(("precision", "median", "worst"), [("int8", 0.01, 0.05), ("exact", 0.0005, 0.0025)])
+def test_products_come_back_as_nearly_as_their_precision_says(precision: str, median: float, worst: float) -> None:
+    queries, keys = random_layer()
+    decoded = decode_products(encode_products(queries, keys, 0.25, precision), 4, 200, 16)
+    errors = relative_errors(product_weights(queries, keys, 0.25, None), product_weights(*decoded, 0.25, None))
+    assert np.median(errors) < median
+    assert np.percentile(errors, 99) < worst
+
+
+def test_centring_keys_changes_no_weight() -> None:
+    queries, keys = random_layer()
+    centred = keys - keys.mean(axis=1, keepdims=True)
+    assert np.allclose(product_weights(queries, keys, 0.25, None), product_weights(queries, centred, 0.25, None), atol=1e-5)
+
+
+def test_a_token_that_stands_far_out_keeps_its_size() -> None:
+    queries, keys = random_layer()
+    keys[:, 0] *= 40
+    decoded = decode_products(encode_products(queries, keys, 0.25, "int8"), 4, 200, 16)
+    assert np.abs(decoded[1] - (keys - keys.mean(axis=1, keepdims=True))).max() < 0.1
+
+
+def test_a_dead_head_is_uniform() -> None:
+    nothing = np.zeros((2, 10, 4), np.float32)
+    decoded = decode_products(encode_products(nothing, nothing, 0.5, "int8"), 2, 10, 4)
+    assert np.allclose(product_weights(*decoded, 0.5, None), 0.1)
+
+
+def test_a_local_layer_sees_no_further_than_its_window() -> None:
+    weights = product_weights(*random_layer(), 0.25, 3)
+    place = np.arange(200)
+    assert (weights[:, np.abs(place[:, None] - place) > 3] == 0).all()
+    assert np.allclose(weights.sum(axis=-1), 1, atol=1e-5)
+
+
+def test_stored_weights_keep_diffuse_rows_and_add_up_to_one() -> None:
+    draw = np.random.default_rng(2)
+    weights = draw.dirichlet(np.full(300, 3.0), 300)[None].astype(np.float32)
+    decoded = decode_weights(encode_weights(weights), 300)
+    assert np.allclose(decoded.sum(axis=-1), 1, atol=1e-5)
+    assert np.median(relative_errors(weights, decoded)) < 0.01
+
+
+def test_files_are_plain_gzip_without_time() -> None:
+    data = bytes(range(256)) * 50
+    assert gzip.decompress(pack(data)) == unpack(pack(data)) == data
+    assert pack(data) == pack(data)
+    assert pack(data)[4:8] == bytes(4)
+
+
+def test_word_weights_sum_over_the_target_and_average_over_the_source() -> None:
+    weights = np.random.default_rng(3).dirichlet(np.ones(6), 6)
+    words = word_weights(weights, np.array([-1, 0, 0, 1, -1, -1]))
+    assert words.shape == (5, 5)
+    assert words[1, 1] == pytest.approx(weights[1:3, 1:3].sum() / 2)
+    assert words[1, 2] == pytest.approx(weights[1:3, 3].mean())
+    assert np.allclose(words.sum(axis=1), 1)
+
+
+def test_the_index_counts_characters_as_browsers_do() -> None:
+    text = "А 🌍 ё"
+    prediction = Prediction(
+        text=text,
+        tokens=("[CLS]", "а", "🌍", "е", "[SEP]"),
+        ids=np.arange(5, dtype=np.int32),
+        offsets=np.array([[0, 0], [0, 1], [2, 3], [4, 5], [0, 0]], np.int32),
+        special=np.array([True, False, False, False, True]),
+        words=np.array([[0, 1], [2, 3], [4, 5]], np.int32),
+        token_words=np.array([-1, 0, 1, 2, -1], np.int32),
+        cut=5,
+        logits=np.zeros(2, np.float32),
+        versions={},
+    )
+    queries, keys = random_layer(2, 5, 4)
+    attention = Attention(
+        shape=(1, 2, 5, 4),
+        encoding={"kind": "products", "precision": "exact", "scaling": [0.5], "windows": [None]},
+        packed={"00": np.frombuffer(encode_products(queries, keys, 0.5, "exact"), np.uint8)},
+        mean=np.zeros(0, np.uint8),
+        rollout=np.zeros(0, np.uint8),
+        picture=np.zeros(3, np.uint8),
+        summary=np.zeros((1, 2, 1), np.float32),
+        summary_names=("previous",),
+        versions={},
+    )
+    files = attention_files(prediction, attention)
+    index = json.loads(files["index.json"])
+    units = text.encode("utf-16-le")
+    assert [units[2 * start : 2 * end].decode("utf-16-le") for start, end in index["words"]] == ["А", "🌍", "ё"]
+    assert (index["mean"], index["rollout"]) == (None, None)
+    assert np.allclose(Reader(files).weights(0), product_weights(queries, keys, 0.5, None), atol=2e-3)

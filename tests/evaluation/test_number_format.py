@@ -1,0 +1,39 @@
+"""A shorter number format, held against float32 on every passage."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallery.attribution import METHODS
+from gallery.evaluation.number_format import precision
+from gallery.store.records import Precision, decode, encode
+from tests.attribution.test_attribution import TEXT, load, parameters
+from tests.support.galleries import make_gallery, run
+
+
+def test_the_difference_is_that_to_the_model_loaded_in_float32(tiny: Callable[[str], Path]) -> None:
+    short, full = load(tiny("bert"), dtype="bfloat16"), load(tiny("bert"))
+    encoded = short.encode(TEXT)
+    one, true = (METHODS["gradient_x_input"](c, [encoded], [[1]], parameters("gradient_x_input"))[0][0].words for c in (short, full))
+    (prediction,) = short.predict([encoded])
+    attribution = METHODS["gradient_x_input"](short, [encoded], [[1]], parameters("gradient_x_input", dtype="bfloat16"))[0][0]
+    found = precision(short, encoded, prediction, attribution, parameters("gradient_x_input", dtype="bfloat16"))
+    assert found.difference == pytest.approx(np.abs(one - true).max() / np.abs(true).max())
+    assert 0 < found.difference < 0.5
+    assert found.exact_probability == pytest.approx(full.predict([encoded])[0].probabilities[1])
+    assert found.probability != found.exact_probability
+    assert decode(encode(found), "precision") == found
+    assert isinstance(found, Precision)
+
+
+def test_the_page_says_what_a_shorter_format_changes(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    config = make_gallery(tmp_path, tiny("bert"), language="en")
+    result = run(config, "build", "--dtype", "bfloat16")
+    assert result.exit_code == 0, result.output
+    page = tmp_path / "site" / "passages" / "white-wall" / "index.html"
+    assert "Computed in bfloat16" in page.read_text("utf-8")
+    assert "To the empty text of the same length" in page.read_text("utf-8")
+    assert run(config, "build").exit_code == 0
+    assert "Computed in" not in page.read_text("utf-8")

@@ -1,0 +1,101 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from gallery.errors import ConfigError, PassageError
+from gallery.passages.read import Passage, read_passages
+
+GOOD = "---\nid: one\ntrue_class: Толстой\ntitle: Заглавие\n---\nТекст с ёлкой.\n\nВторой абзац.\n"
+
+
+def read(folder: Path, *places: str) -> list[Passage | PassageError]:
+    return list(read_passages(places or ("passages",), folder))
+
+
+def write(folder: Path, name: str, content: str | bytes) -> None:
+    path = folder / "passages" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def test_a_markdown_file_is_a_passage(tmp_path: Path) -> None:
+    write(tmp_path, "one.md", GOOD)
+    (passage,) = read(tmp_path)
+    assert passage == Passage(id="one", text="Текст с ёлкой.\n\nВторой абзац.", true_class="Толстой", title="Заглавие", origin="passages/one.md")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "one.md", GOOD)
+    (plain,) = read(tmp_path)
+    write(tmp_path, "one.md", b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read(tmp_path) == [plain]
+
+
+def test_the_file_name_stands_in_for_an_id(tmp_path: Path) -> None:
+    write(tmp_path, "white-wall.md", GOOD.replace("id: one\n", ""))
+    (passage,) = read(tmp_path)
+    assert isinstance(passage, Passage)
+    assert passage.id == "white-wall"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (GOOD.replace("Текст с ёлкой.\n\nВторой абзац.\n", "  \n"), "text is empty"),
+        (GOOD.encode("cp1251"), "not UTF-8"),
+        ("Просто текст", "no front matter"),
+        (GOOD.replace("title: Заглавие", "title: a: b"), "line 4"),
+        (GOOD.replace("id: one", "id: ../etc"), "cannot stand in an address"),
+        (GOOD.replace("id: one", "id: Ася"), "cannot stand in an address"),
+        (GOOD.replace("title:", "titel:"), "titel: no such key"),
+        (GOOD.replace("true_class: Толстой\n", ""), "true_class: missing"),
+        (GOOD.replace("true_class: Толстой", "true_class: true"), "true_class: missing"),
+    ],
+)
+def test_a_bad_passage_names_its_file_and_fault_and_spares_the_others(tmp_path: Path, content: str | bytes, complaint: str) -> None:
+    write(tmp_path, "a.md", content)
+    write(tmp_path, "b.md", GOOD.replace("id: one", "id: two"))
+    bad, good = read(tmp_path)
+    assert isinstance(bad, PassageError)
+    assert bad.message.startswith("passages/a.md")
+    assert complaint in bad.message
+    assert isinstance(good, Passage)
+
+
+def test_two_passages_of_one_id_are_an_error_that_names_both(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", GOOD)
+    write(tmp_path, "b.md", GOOD)
+    _, second = read(tmp_path)
+    assert isinstance(second, PassageError)
+    assert "passages/a.md" in second.message
+    assert "passages/b.md" in second.message
+
+
+def test_tables_hold_the_same_passages_as_files(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    row = {"id": "one", "true_class": "2", "title": "Заглавие, с запятой", "text": "Первая строка.\nВторая."}
+    (tmp_path / "t.csv").write_text('id,true_class,title,text\none,2,"Заглавие, с запятой","Первая строка.\nВторая."\n', "utf-8")
+    (tmp_path / "t.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "t.parquet")
+    found = [read(tmp_path, name)[0] for name in ("t.csv", "t.jsonl", "t.parquet")]
+    assert all(isinstance(p, Passage) for p in found)
+    assert len({(p.id, p.true_class, p.title, p.text) for p in found if isinstance(p, Passage)}) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [("t.csv", "id,true_class,text\na,1,x,y\n", "t.csv: line 2"), ("t.jsonl", '{"id": "a"\n', "t.jsonl: line 1"), ("t.jsonl", "[1]\n", "t.jsonl: line 1")],
+)
+def test_a_bad_row_names_its_line(tmp_path: Path, name: str, content: str, place: str) -> None:
+    (tmp_path / name).write_text(content, "utf-8")
+    (bad,) = read(tmp_path, name)
+    assert isinstance(bad, PassageError)
+    assert bad.message.startswith(place)
+
+
+def test_a_missing_place_says_which(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.csv"):
+        read(tmp_path, "nowhere.csv")

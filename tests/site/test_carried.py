@@ -1,0 +1,185 @@
+"""How much of attention the site carries, by settings and by choice, and what the pages say of the rest."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gallery.attention.capture import attend
+from gallery.attention.encoding import Reader, attention_files
+from gallery.attention.picture import CELL, draw_heads, reduced
+from gallery.config import AttentionSettings, load_settings
+from gallery.site.build import fitting, rendering
+from gallery.site.build.build import bench_of, works_of
+from gallery.site.build.fitting import fit
+from gallery.site.pages.carried import Carried, carried_files
+from gallery.store.entries import Store
+from tests.attention.test_attention import load
+from tests.support.galleries import make_gallery, run
+from tests.support.models import SENTENCES
+
+Tiny = Callable[[str], Path]
+
+
+@pytest.mark.parametrize("architecture", ["bert", "modernbert", "deberta-v2"])
+@pytest.mark.parametrize("full", [1024, 10])
+def test_an_excerpt_has_the_weights_of_the_whole_passage(architecture: str, full: int, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gallery.attention.derived.FULL", full)
+    classifier = load(tiny(architecture))
+    encoded = classifier.encode(" ".join(SENTENCES))
+    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
+    (prediction,) = classifier.predict([encoded])
+    whole = Reader(attention_files(prediction, record))
+    short = Reader(carried_files(prediction, record, Carried((0, 2), 3, tokens=20)))
+    count = short.tokens
+    words = prediction.token_words.tolist()
+    assert 10 < count <= 20
+    assert words[count] != words[count - 1], "a word is cut in two"
+    assert short.index["files"] == ["layer-00.bin", None, "layer-02.bin"]
+    for layer in (0, 2):
+        wanted = whole.weights(layer)[:, :count, :count]
+        assert np.abs(short.weights(layer) - wanted).max() < 5e-3
+        assert wanted.sum(axis=-1).max() < 0.999  # the rest of each row is told nowhere, and not spread over what is here
+    if full == 1024:
+        assert np.abs(short.stored("rollout") - whole.stored("rollout")[:count, :count]).max() < 5e-3
+    else:
+        assert short.index["mean"] is None
+
+
+def test_a_passage_that_is_short_enough_is_carried_whole(tiny: Tiny) -> None:
+    classifier = load(tiny("bert"))
+    encoded = classifier.encode(SENTENCES[3])
+    (record,) = attend(classifier, [encoded], AttentionSettings())
+    (prediction,) = classifier.predict([encoded])
+    count = len(prediction.tokens)
+    assert carried_files(prediction, record, Carried((0, 1, 2), 3, tokens=count)) == attention_files(prediction, record)
+
+
+def test_without_layers_and_means_a_small_picture_is_left(tiny: Tiny) -> None:
+    classifier = load(tiny("bert"))
+    (record,) = attend(classifier, [classifier.encode(SENTENCES[0])], AttentionSettings())
+    (prediction,) = classifier.predict([classifier.encode(SENTENCES[0])])
+    files = carried_files(prediction, record, Carried((), 3, means=False))
+    assert list(files) == ["heads.png"]
+    assert len(files["heads.png"]) < record.picture.size
+
+
+def test_half_of_a_picture_shows_the_same_heads() -> None:
+    pooled = np.zeros((2, 3, 4, 4), np.float32)
+    pooled[1, 2, 3, 0] = 1
+    small = reduced(draw_heads(pooled), 2)
+    assert draw_small(small, 1, 2)[-1, 0] == 15
+    assert draw_small(small, 0, 0).max() == 0
+    assert int.from_bytes(small[16:20], "big") == 3 * (CELL // 2 + 1) - 1
+
+
+def draw_small(png: bytes, layer: int, head: int) -> Any:
+    from gallery.attention.picture import _shades
+
+    side = CELL // 2
+    start = layer * (side + 1), head * (side + 1)
+    return _shades(png)[start[0] : start[0] + side, start[1] : start[1] + side]
+
+
+@pytest.fixture(scope="module")
+def built(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = make_gallery(tmp_path_factory.mktemp("carried"), tiny("bert"))
+    assert run(config, "explain").exit_code == 0
+    return config
+
+
+def page(config: Path) -> str:
+    return (config.parent / "site" / "passages" / "white-wall" / "index.html").read_text("utf-8")
+
+
+def attention(config: Path) -> set[str]:
+    return {path.name for path in (config.parent / "site" / "data" / "white-wall" / "attention").iterdir()}
+
+
+def test_settings_choose_the_layers_and_the_store_keeps_all(built: Path) -> None:
+    before = {path: path.read_bytes() for path in (built.parent / "store").rglob("*.safetensors")}
+    assert run(built, "render", "--attention-layers", "3,1").exit_code == 0
+    assert attention(built) == {"index.json", "heads.png", "mean.bin", "rollout.bin", "layer-00.bin", "layer-02.bin"}
+    assert "Из 3 слоёв в этот сайт, чтобы сайт остался небольшим, вошли 2: 1, 3." in page(built)
+    assert run(built, "render", "--attention-layers", "mean", "--attention-tokens", "12").exit_code == 0
+    assert attention(built) == {"index.json", "heads.png", "mean.bin", "rollout.bin"}
+    assert len(json.loads((built.parent / "site/data/white-wall/attention/index.json").read_text("utf-8"))["tokens"]) <= 12
+    assert "в сайт вошли первые" in page(built)
+    assert run(built, "render", "--attention-layers", "none").exit_code == 0
+    assert attention(built) == {"heads.png"}
+    assert "<gallery-attention" not in page(built)
+    assert "есть только картинка всех голов" in page(built)
+    assert run(built).output.startswith("Nothing to explain: all 3")
+    assert "layer-01.bin" in attention(built)
+    assert "left-out" not in page(built)
+    assert before.items() <= {path: path.read_bytes() for path in (built.parent / "store").rglob("*.safetensors")}.items()
+
+
+@pytest.mark.parametrize("layers", ["[0]", "[four]", "[]", "some", "7.5"])
+def test_layers_that_are_none_are_refused(layers: str, built: Path, tmp_path: Path) -> None:
+    config = tmp_path / "mkdocs.yml"
+    config.write_text(built.read_text("utf-8") + f"    attention:\n      layers: {layers}\n", "utf-8")
+    result = run(config, "render")
+    assert result.exit_code == 1
+    assert "extra.gallery.attention.layers: " in result.output
+    assert "numbered from 1" in result.output
+
+
+def test_a_layer_that_the_model_lacks_is_refused(built: Path) -> None:
+    result = run(built, "render", "--attention-layers", "1,4")
+    assert result.exit_code == 1
+    assert "there is no layer 4: the model has 3" in result.output
+
+
+def test_fit_leaves_out_no_more_than_the_budget_asks_for(built: Path, tmp_path: Path) -> None:
+    assert run(built, "render").exit_code == 0
+    bench = bench_of(load_settings(built), built)
+    works = works_of(bench)
+    whole = sum(path.stat().st_size for path in (built.parent / "site").rglob("*") if path.is_file())
+    found = [fit(whole * share / 1e6, bench, works, tmp_path) for share in (1.05, 1.0, 0.97, 0.94, 0.92, 0.9, 0.5)]
+    carried = [(one.bertviz, one.means, len(one.layers), not one.packed, not one.small, one.cards) for one in found]
+    assert carried[0] == (True, True, 3, True, True, True)
+    assert carried[-1] == (False, False, 0, False, False, False)
+    assert carried == sorted(carried, reverse=True)
+    assert len(set(carried)) > 2
+    assert [path.name for path in tmp_path.iterdir()] == ["fitted.sqlite"]
+
+
+def test_what_was_chosen_is_remembered_until_something_it_depends_on_changes(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = bench_of(load_settings(built), built)
+    works = works_of(bench)
+    tried = []
+
+    def counted(*arguments: Any) -> Any:
+        tried.append(arguments[1].row.id)
+        return rendering.render(*arguments)
+
+    monkeypatch.setattr(fitting, "render", counted)
+    first = fit(1.0, bench, works, tmp_path)
+    assert set(tried) == {work.row.id for work in works}
+    tried.clear()
+    assert fit(1.0, bench, works, tmp_path) == first
+    assert tried == []
+    other = replace(works[0], row=replace(works[0].row, title="Другое заглавие"))
+    for again in ((1.1, bench, works), (1.0, bench, works[:2]), (1.0, bench, [other, *works[1:]]), (1.0, replace(bench, code="en"), works)):
+        tried.clear()
+        fit(*again, tmp_path)
+        assert tried, again
+
+
+def test_what_was_chosen_is_said_on_the_pages(built: Path) -> None:
+    run(built, "render", "--attention-fit", "--site-budget-mb", "3")
+    assert "чтобы сайт уложился в 3 МБ" in page(built)
+
+
+def test_some_passages_of_every_length_stand_for_all(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "_TRIED", 1)
+    store = Store(built.parent / "store")
+    found = works_of(bench_of(load_settings(built), built))
+    (middle,) = fitting._spread(store, found)
+    sizes = sorted(store.size("attention", work.row.entries["attention"]) for work in found)
+    assert store.size("attention", middle.row.entries["attention"]) == sizes[1]

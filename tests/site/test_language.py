@@ -1,0 +1,37 @@
+"""The interface in its two languages."""
+
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from gallery.site.language import language
+
+GALLERY = Path(__file__).parents[2] / "gallery"
+
+
+def test_every_text_of_the_interface_is_written_in_russian() -> None:
+    with (GALLERY / "locale" / "ru" / "LC_MESSAGES" / "gallery.po").open("rb") as stream:
+        catalog = read_po(stream, locale="ru")
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
+    found = [message[2] for message in extract_from_dir(GALLERY, methods, {"templates/**.html": {"newstyle_gettext": "true"}})]
+    assert len(found) > 100
+    for text in found:
+        message = catalog.get(text[0] if isinstance(text, tuple) else text)
+        assert message is not None, text
+        assert all(message.string) if isinstance(message.string, (list, tuple)) else message.string, text
+
+
+def test_plurals_follow_the_language() -> None:
+    assert [language("ru").ngettext("passage", "passages", n) for n in (1, 3, 11, 21)] == ["отрывок", "отрывка", "отрывков", "отрывок"]
+    assert [language("en").ngettext("passage", "passages", n) for n in (1, 3)] == ["passage", "passages"]
+
+
+@pytest.mark.parametrize(("code", "signed", "percent"), [("ru", "\u22120,250", "12,5\u00a0%"), ("en", "\u22120.250", "12.5%")])
+def test_numbers_are_written_as_the_language_writes_them(code: str, signed: str, percent: str) -> None:
+    assert language(code).signed(-0.25) == signed
+    assert language(code).percent(0.125, 1) == percent
+    assert language(code).signed(-0.0001) == language(code).number(0)
+    assert language(code).number(1_000_000, 0) == {"ru": "1\u00a0000\u00a0000"}.get(code, "1,000,000")
+    assert language(code).number(1234.5, 1) == {"ru": "1234,5"}.get(code, "1234.5")

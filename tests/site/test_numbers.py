@@ -1,0 +1,48 @@
+"""A passage's numbers as a reader takes them away."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gallery.site.pages.numbers import packed
+from gallery.site.pages.pages import read_records
+from gallery.store.entries import Store
+from gallery.store.manifest import read_rows
+from gallery.store.records import Attribution
+from tests.support.galleries import make_gallery, run
+
+
+@pytest.fixture(scope="module")
+def built(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = make_gallery(tmp_path_factory.mktemp("numbers"), tiny("bert"))
+    assert run(config).exit_code == 0
+    return config.parent
+
+
+def test_the_files_hold_what_was_stored_in_the_order_of_the_switches(built: Path) -> None:
+    store = Store(built / "store")
+    for row in read_rows(store):
+        records = read_records(store, row)
+        data = built / "site" / "data" / row.id
+        explanation = json.loads((data / "explanation.json").read_text("utf-8"))
+        assert explanation["text"].startswith(explanation["words"][0])
+        assert len(explanation["forms"]) == len(explanation["words"])
+        assert len(explanation["attributions"]) == sum(isinstance(record, Attribution) for record in records.values())
+        assert [one["target"] for one in explanation["attributions"]][: len(row.targets)] == list(row.targets)
+        table = list(csv.reader((data / "words.csv").read_text("utf-8").splitlines()))
+        for column, one in enumerate(explanation["attributions"], 3):
+            stored = records[f"attribution/{one['method']}/{one['target']}"]
+            assert isinstance(stored, Attribution)
+            np.testing.assert_allclose(one["words"], stored.words, rtol=1e-6)
+            np.testing.assert_allclose(one["tokens"], stored.tokens, rtol=1e-6)
+            np.testing.assert_allclose([float(line[column]) for line in table[1:]], stored.words, rtol=1e-5)
+            assert table[0][column] == f"{one['method']}: {one['class']}"
+
+
+def test_packing_the_same_gives_the_same_bytes() -> None:
+    assert packed(b"text" * 100) == packed(b"text" * 100)
+    assert packed(b"text" * 100)[4:8] == bytes(4), "a time stands in it"

@@ -1,0 +1,61 @@
+"""The site is replaced in one step: whoever reads it meanwhile reads a whole one."""
+
+import multiprocessing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gallery.site.build import swap
+
+
+def _write(folder: Path, content: str) -> Path:
+    (folder / "deep" / "er").mkdir(parents=True)
+    (folder / "deep" / "er" / "index.html").write_text(content, "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_the_new_folder_stands_where_the_old_one_was_and_the_old_one_where_the_new_one_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
+) -> None:
+    if not exchanges:
+        monkeypatch.setattr(swap, "_system_call", lambda: None)
+    site, fresh = _write(tmp_path / "site", "old"), _write(tmp_path / "build" / "site", "new")
+    swap.put_in_place(fresh, site)
+    assert (site / "deep" / "er" / "index.html").read_text() == "new"
+    assert (fresh / "deep" / "er" / "index.html").read_text() == "old"
+    swap.put_in_place(fresh, tmp_path / "first")
+    assert (tmp_path / "first" / "deep" / "er" / "index.html").read_text() == "old"
+    assert not fresh.exists()
+
+
+def test_a_refusal_leaves_the_old_one_where_it_was(tmp_path: Path) -> None:
+    site = _write(tmp_path / "site", "old")
+    with pytest.raises(OSError, match=r".+"):
+        swap.put_in_place(tmp_path / "none", site)
+    assert (site / "deep" / "er" / "index.html").read_text() == "old"
+
+
+def _read(path: Path, ready: Any, done: Any, missed: Any) -> None:
+    ready.set()
+    while not done.is_set():
+        try:
+            missed.value += path.read_text("utf-8") not in {"old", "new"}
+        except OSError:
+            missed.value += 1
+
+
+@pytest.mark.skipif(swap._system_call() is None, reason="this system cannot exchange two folders")
+def test_a_reader_never_finds_nothing_or_half(tmp_path: Path) -> None:
+    site, fresh = _write(tmp_path / "site", "old"), _write(tmp_path / "fresh", "new")
+    context = multiprocessing.get_context("spawn")
+    ready, done, missed = context.Event(), context.Event(), context.Value("i", 0)
+    reader = context.Process(target=_read, args=(site / "deep" / "er" / "index.html", ready, done, missed))
+    reader.start()
+    assert ready.wait(60)
+    for _ in range(2000):
+        swap.put_in_place(fresh, site)
+    done.set()
+    reader.join()
+    assert missed.value == 0

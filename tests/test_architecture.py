@@ -1,0 +1,123 @@
+"""The rooms of gallery/: who may import whom, and who may import torch. The order of FLOORS is the order in docs/architecture.md."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+FLOORS: list[list[str]] = [
+    ["errors", "units", "disk_dict"],
+    ["files"],
+    ["config"],
+    ["store"],
+    ["sources"],
+    ["passages"],
+    ["model"],
+    ["attention", "attribution"],
+    ["evaluation"],
+    ["site"],
+    ["site.pictures", "site.check"],
+    ["site.pages"],
+    ["site.build"],
+    ["explain"],
+    ["training"],
+    ["cli"],
+]
+"""Rooms from the lowest to the highest. A room imports from lower floors alone, not from its neighbours."""
+
+TORCH_ROOMS = {"model", "attention", "attribution", "evaluation", "explain", "training"}
+TORCH_FREE = {
+    "attention.encoding",
+    "attention.picture",
+    "evaluation.metrics",
+    "explain.plan",
+    "explain.plan_report",
+    "explain.run",
+    "model.labels",
+    "model.words",
+}
+"""Modules of rooms with torch that the render half, or the plan, imports."""
+
+MODULES = {
+    ".".join(path.relative_to(ROOT / "gallery").with_suffix("").parts).removesuffix("__init__").removesuffix("."): path
+    for path in sorted((ROOT / "gallery").rglob("*.py"))
+}
+ROOMS = [room for floor in FLOORS for room in floor]
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
+
+
+def room_of(module: str) -> str:
+    """Return the innermost room that holds a module; a module of the ground is a room of its own."""
+    return max((room for room in ROOMS if module == room or module.startswith(f"{room}.")), key=len)
+
+
+def imports_of(path: Path) -> set[str]:
+    """Return the modules of gallery that a file imports, wherever in the file, without the leading `gallery.`."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.removeprefix("gallery.") for alias in node.names if alias.name.startswith("gallery.")}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gallery":
+            base = node.module.removeprefix("gallery").removeprefix(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".removeprefix(".")
+                found.add(inner if inner in MODULES else base)
+    return found - {""}
+
+
+def test_every_module_lies_in_a_room() -> None:
+    assert [module for module in MODULES if module and not any(module == room or module.startswith(f"{room}.") for room in ROOMS)] == []
+
+
+@pytest.mark.parametrize("module", sorted(module for module in MODULES if module))
+def test_no_arrow_points_upward(module: str) -> None:
+    own = room_of(module)
+    upward = {other for other in imports_of(MODULES[module]) if room_of(other) != own and FLOOR_OF[room_of(other)] >= FLOOR_OF[own]}
+    assert upward == set(), f"{module} imports from its own floor or a higher one"
+
+
+def test_modules_import_in_no_circle() -> None:
+    arrows = {module: imports_of(path) for module, path in MODULES.items()}
+    while arrows:
+        free = {module for module, others in arrows.items() if not (others - {module}) & arrows.keys()}
+        assert free, f"a circle among {sorted(arrows)}"
+        arrows = {module: others for module, others in arrows.items() if module not in free}
+
+
+def test_nothing_imports_the_commands() -> None:
+    assert [module for module, path in MODULES.items() if "cli" in imports_of(path)] == []
+
+
+def test_only_rooms_of_the_explain_half_name_torch() -> None:
+    def names_torch(path: Path) -> bool:
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        names += [node.module or "" for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+        return any(name.split(".")[0] in {"torch", "transformers", "captum"} for name in names)
+
+    naming = {module for module, path in MODULES.items() if module and names_torch(path)}
+    assert {module for module in naming if room_of(module).split(".")[0] not in TORCH_ROOMS} == set()
+    assert naming & TORCH_FREE == set()
+
+
+def test_the_render_half_is_imported_without_torch() -> None:
+    halves = sorted(TORCH_FREE | {module for module in MODULES if module and room_of(module).split(".")[0] not in TORCH_ROOMS})
+    program = f"""
+import importlib, sys
+for module in {halves!r}:
+    importlib.import_module(f"gallery.{{module}}")
+print(sorted({{"torch", "transformers", "captum"}} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_rooms_say_what_they_are_for() -> None:
+    for room in ROOMS:
+        if MODULES[room].name == "__init__.py":
+            words = ast.get_docstring(ast.parse(MODULES[room].read_text(encoding="utf-8"))) or ""
+            assert all(label in words for label in ("In: ", "Out: ", "Torch: ")), f"gallery/{room.replace('.', '/')}/__init__.py"
