@@ -9,13 +9,14 @@ import numpy as np
 from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.evaluation.sanity import sanity
-from gallery.explain.plan import Need, Planner, entry_names, sanity_parameters
+from gallery.explain.needs import Need, entry_names
+from gallery.explain.plan import Planner, sanity_parameters
 from gallery.explain.progress import progress
 from gallery.files import place_of
 from gallery.model.classifier import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
-from gallery.store.manifest import Row, read_header, read_rows, write_manifest
+from gallery.store.manifest import EntryName, Row, read_header, read_rows, write_manifest
 from gallery.store.records import Array, Prediction, Sanity
 
 
@@ -63,7 +64,7 @@ def _chosen(rows: Sequence[Row], idents: Sequence[str], count: int) -> list[Row]
 
 
 def _prediction(store: Store, row: Row) -> Prediction:
-    prediction = store.read("prediction", row.entries["prediction"])
+    prediction = store.read("prediction", row.entries[EntryName("prediction")])
     assert isinstance(prediction, Prediction)
     return prediction
 

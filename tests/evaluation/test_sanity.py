@@ -118,7 +118,7 @@ def test_the_command_keeps_its_result_and_the_page_of_methods_shows_it(tiny: Cal
     assert result.exit_code == 0, result.output
     assert "integrated_gradients" in result.output
     store = Store(tmp_path / "store")
-    kept = {row.id: [name for name in row.entries if name.startswith("sanity/")] for row in read_rows(store)}
+    kept = {row.id: [name for name in row.entries if name.kind == "sanity"] for row in read_rows(store)}
     assert {ident for ident, names in kept.items() if names} == {"white-wall"}
     entries = set(store.entries())
     assert "randomising" not in run(config, "sanity", "--id", "white-wall").output

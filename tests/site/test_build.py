@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gallery.store.entries import Store
-from gallery.store.manifest import read_rows
+from gallery.store.manifest import EntryName, read_rows
 from gallery.store.records import Attribution, Prediction
 from tests.support.galleries import TEXTS, contents, make_gallery, run
 from tests.support.models import ARCHITECTURES
@@ -43,12 +43,12 @@ def test_every_architecture_goes_from_passages_to_pages(architecture: str, tiny:
     assert result.exit_code == 0, result.output
     store = Store(tmp_path / "store")
     for row in read_rows(store):
-        prediction = store.read("prediction", row.entries["prediction"])
+        prediction = store.read("prediction", row.entries[EntryName("prediction")])
         assert isinstance(prediction, Prediction)
         assert prediction.probabilities.sum() == pytest.approx(1)
         assert "".join(prediction.word_texts()) == "".join(prediction.text[: prediction.cut].split())
         for name, key in row.entries.items():
-            if name.startswith("attribution/integrated_gradients"):
+            if (name.kind, name.method) == ("attribution", "integrated_gradients"):
                 attribution = store.read("attribution", key)
                 assert isinstance(attribution, Attribution)
                 assert attribution.baseline_value is not None
