@@ -133,7 +133,7 @@ class Explainer:
         elif self.classifier.device.type == "mps":
             torch.mps.empty_cache()
         tokens = self.classifier.batch_tokens
-        longest = max(len(self.classifier.encode(job.passage.text).ids) for job in batch)
+        longest = max(len(self.classifier.tokenize(job.passage.text).ids) for job in batch)
         if len(batch) == 1 and tokens <= longest:
             return False
         self._characters = min(self._characters, sum(len(job.passage.text) for job in batch)) // 2

@@ -11,7 +11,8 @@ from gallery.config import Settings, method_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
 from gallery.evaluation.number_format import precision
 from gallery.explain.plan import Job, Need, Planner, targets_of
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.entries import Store
 from gallery.store.records import Attribution, Prediction, Record
 
@@ -21,7 +22,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
 
     Raises FloatingPointError where the model answers with something that is no finite number.
     """
-    encoded = {job.passage.id: classifier.encode(job.passage.text) for job in batch}
+    encoded = {job.passage.id: classifier.tokenize(job.passage.text) for job in batch}
     known: dict[str, Prediction] = {}
     fresh = [job for job in batch if any(need.kind == "prediction" for need in job.missing)]
     if fresh:
@@ -55,7 +56,7 @@ def explain(classifier: Classifier, batch: Sequence[Job], planner: Planner, stor
 
 
 def _attributions(
-    classifier: Classifier, method: str, encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], settings: Settings
+    classifier: Classifier, method: str, encoded: dict[str, Tokenized], missing: dict[str, tuple[Need, ...]], settings: Settings
 ) -> Iterator[tuple[Need, Attribution]]:
     wanted: dict[str, list[Need]] = defaultdict(list)
     for ident, needs in missing.items():
@@ -82,7 +83,7 @@ def _read_prediction(store: Store, planner: Planner, job: Job) -> Prediction:
 def _trials(
     classifier: Classifier,
     job: Job,
-    encoded: Encoded,
+    encoded: Tokenized,
     needs: Sequence[Need],
     prediction: Prediction,
     made: Mapping[str, Attribution],
@@ -110,7 +111,7 @@ def _trials(
 
 
 def _heads(
-    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Encoded], missing: dict[str, tuple[Need, ...]], predictions: Mapping[str, Prediction]
+    classifier: Classifier, batch: Sequence[Job], encoded: dict[str, Tokenized], missing: dict[str, tuple[Need, ...]], predictions: Mapping[str, Prediction]
 ) -> Iterator[tuple[Need, Record]]:
     """Ask how each head of the model moves the scores of the classes that are explained."""
     wanted = {job: need for job in batch for need in missing[job.passage.id] if need.kind == "heads"}

@@ -62,14 +62,14 @@ def bare(classifier: Classifier, rows: Sequence[Passage], settings: Settings) ->
     """Seconds for the attributions and their tests alone, in the batches of the pipeline."""
     start = time.perf_counter()
     for batch in batches(Job(passage, 0, ()) for passage in rows):
-        encoded = [classifier.encode(job.passage.text) for job in batch]
-        predictions = classifier.predict(encoded)
+        tokenized = [classifier.tokenize(job.passage.text) for job in batch]
+        predictions = classifier.predict(tokenized)
         targets = [targets_of(prediction, 0) for prediction in predictions]
-        found = {method: METHODS[method](classifier, encoded, targets, method_parameters(settings, method)) for method in settings.methods}
+        found = {method: METHODS[method](classifier, tokenized, targets, method_parameters(settings, method)) for method in settings.methods}
         for number, prediction in enumerate(predictions):
             tried = [found[method][number][targets[number].index(prediction.ranking[0])] for method in settings.methods]
-            faithfulness(classifier, encoded[number], tried, method_parameters(settings, "faithfulness"))
-            chance(classifier, encoded[number], method_parameters(settings, "chance"))
+            faithfulness(classifier, tokenized[number], tried, method_parameters(settings, "faithfulness"))
+            chance(classifier, tokenized[number], method_parameters(settings, "chance"))
     return time.perf_counter() - start
 
 
