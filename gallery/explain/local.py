@@ -136,7 +136,7 @@ class Explainer:
         elif self.classifier.device.type == "mps":
             torch.mps.empty_cache()
         tokens = self.classifier.batch_tokens
-        if tokens <= len(self.classifier.encode(job.passage.text).ids):
+        if tokens <= len(self.classifier.tokenize(job.passage.text).ids):
             return False
         self.classifier = self.classifier.with_batch_tokens(max(1, tokens // 2))
         self._notes.append(f"Out of memory: going on with half, {self.classifier.batch_tokens} tokens at once.")

@@ -42,7 +42,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
         with progress("randomising", len(missing) * (header.model.layers + 3)) as advance:
             for ident, lacking in missing.items():
                 methods = {need.method: sanity_parameters(settings, need.method) for need in lacking}
-                encoded = classifier.encode(predictions[ident].text)
+                encoded = classifier.tokenize(predictions[ident].text)
                 found = sanity(classifier, encoded, lacking[0].target, methods, lambda step, ident=ident: advance(f"{ident}: {step}"))  # type: ignore[misc]
                 for need, record in zip(lacking, found, strict=True):
                     store.write(need.key, record)

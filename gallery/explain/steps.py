@@ -15,13 +15,14 @@ from gallery.config import AttentionSettings
 from gallery.evaluation.faithfulness import chance, faithfulness
 from gallery.evaluation.number_format import precision
 from gallery.explain.needs import Need
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.manifest import EntryName
 from gallery.store.records import Attribution, Prediction, Record
 
 Earlier = Mapping[EntryName, Record]
 """Records of the same passage that steps before have made, or that the store had."""
-Compute = Callable[[Classifier, Encoded, Earlier, Sequence[Need]], Iterable[Record]]
+Compute = Callable[[Classifier, Tokenized, Earlier, Sequence[Need]], Iterable[Record]]
 """Returns one record for each need, in their order."""
 
 
@@ -37,39 +38,39 @@ class Step:
     """The earlier entries that a need is computed from."""
 
 
-def _prediction(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return classifier.predict([encoded])
+def _prediction(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return classifier.predict([tokenized])
 
 
-def _attention(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return attend(classifier, [encoded.parts[0]], AttentionSettings(precision=needs[0].settings["precision"]))
+def _attention(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return attend(classifier, [tokenized.parts[0]], AttentionSettings(precision=needs[0].settings["precision"]))
 
 
-def _heads(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return head_effects(classifier, [encoded.parts[0]], [needs[0].passage["targets"]])
+def _heads(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return head_effects(classifier, [tokenized.parts[0]], [needs[0].passage["targets"]])
 
 
-def _bertviz(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return [bertviz_excerpt(classifier, encoded, needs[0].settings["tokens"])]
+def _bertviz(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return [bertviz_excerpt(classifier, tokenized, needs[0].settings["tokens"])]
 
 
-def _attributions(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+def _attributions(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
     method = METHODS[needs[0].method]
-    return method(classifier, [encoded], [[need.target for need in needs]], needs[0].settings["parameters"])[0]
+    return method(classifier, [tokenized], [[need.target for need in needs]], needs[0].settings["parameters"])[0]
 
 
-def _chance(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return [chance(classifier, encoded, needs[0].settings["parameters"])]
+def _chance(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return [chance(classifier, tokenized, needs[0].settings["parameters"])]
 
 
-def _precision(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+def _precision(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
     prediction = earlier[EntryName("prediction")]
     assert isinstance(prediction, Prediction)
-    return [precision(classifier, encoded, prediction, _attribution(earlier, need), need.settings["parameters"]) for need in needs]
+    return [precision(classifier, tokenized, prediction, _attribution(earlier, need), need.settings["parameters"]) for need in needs]
 
 
-def _faithfulness(classifier: Classifier, encoded: Encoded, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return faithfulness(classifier, encoded, [_attribution(earlier, need) for need in needs], needs[0].settings["tried"])
+def _faithfulness(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return faithfulness(classifier, tokenized, [_attribution(earlier, need) for need in needs], needs[0].settings["tried"])
 
 
 def _attribution_name(need: Need) -> EntryName:

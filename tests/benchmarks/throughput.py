@@ -61,13 +61,13 @@ def bare(classifier: Classifier, rows: Sequence[Passage], settings: Settings) ->
     """Seconds for the attributions and their tests alone, one passage after the other as in the pipeline."""
     start = time.perf_counter()
     for passage in rows:
-        encoded = classifier.encode(passage.text)
-        (prediction,) = classifier.predict([encoded])
+        tokenized = classifier.tokenize(passage.text)
+        (prediction,) = classifier.predict([tokenized])
         targets = targets_of(prediction, 0)
-        attributions = {method: METHODS[method](classifier, [encoded], [targets], method_parameters(settings, method))[0] for method in settings.methods}
+        attributions = {method: METHODS[method](classifier, [tokenized], [targets], method_parameters(settings, method))[0] for method in settings.methods}
         tried = [attributions[method][targets.index(prediction.ranking[0])] for method in settings.methods]
-        faithfulness(classifier, encoded, tried, method_parameters(settings, "faithfulness"))
-        chance(classifier, encoded, method_parameters(settings, "chance"))
+        faithfulness(classifier, tokenized, tried, method_parameters(settings, "faithfulness"))
+        chance(classifier, tokenized, method_parameters(settings, "chance"))
     return time.perf_counter() - start
 
 

@@ -172,7 +172,7 @@ def test_attention_alone_that_is_no_number_names_passage_layer_and_side(tiny: Ti
     explaining.explain(job(planner, "sound", "Свой человек."))
     module = getattr(explaining.classifier.model.bert.encoder.layer[1].attention.self, side)
     text = "Никто не ответил."
-    (predicted,) = explaining.classifier.predict([explaining.classifier.encode(text)])
+    (predicted,) = explaining.classifier.predict([explaining.classifier.tokenize(text)])
     explaining._store.write(planner.prediction(text).key, predicted)
     wanted = tuple(need for need in planner.others(text, predicted, 0) if need.kind == "attention")
     module.register_forward_hook(lambda module, arguments, output: torch.full_like(output, value))
