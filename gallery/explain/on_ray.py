@@ -26,7 +26,7 @@ from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
 from gallery.config import Settings
-from gallery.errors import GalleryError, PassageError, SourceError, StoreError
+from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
 from gallery.explain.batches import batches
 from gallery.explain.plan import Job, Planner, jobs, mending
 from gallery.files import place_of
@@ -76,7 +76,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
                         raise result
                     yield replace(result, workers=workers)
         except RayError as error:
-            raise GalleryError(f"Ray: {_last_line(error)}. What is finished is in the store; run the same command again.") from error
+            raise GalleryError(f"Ray: {reason(error, line=-1)}. What is finished is in the store; run the same command again.") from error
 
 
 class _Batches(Datasource):
@@ -178,7 +178,7 @@ def _cluster(settings: Settings) -> Iterator[None]:
             elif not joined:
                 ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            raise GalleryError(f"Ray: {_last_line(error)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
+            raise GalleryError(f"Ray: {reason(error, line=-1)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context.target_max_block_size, context.enable_progress_bars = 1, False
         yield
@@ -199,8 +199,3 @@ def _end_threads(threads: Iterable[threading.Thread]) -> None:
     for thread in threads:
         if thread.name == "iter_threaded":
             thread.join(10)
-
-
-def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip().rstrip(".") if lines else type(error).__name__

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gallery.config import Settings
-from gallery.errors import ConfigError, SourceError
+from gallery.errors import ConfigError, SourceError, reason
 from gallery.sources.artifacts import PREFIX, RETRIES
 from gallery.sources.resolve import Source
 from gallery.store.archive import pack
@@ -56,9 +56,8 @@ def record_lineage(settings: Settings, used: Sequence[str], store: Store, say: C
         if used:
             say(f"W&B: {entity}/{project} knows that this gallery was made from {', '.join(used)}.")
     except (wandb.Error, ValueError, OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")[:300]
         raise SourceError(
-            f"W&B: {entity}/{project} could not be told: {reason}. The store is complete; run python build.py explain again to tell it."
+            f"W&B: {entity}/{project} could not be told: {reason(error)}. The store is complete; run python build.py explain again to tell it."
         ) from error
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from gallery.config import NOT_YAML, Settings
 from gallery.disk_dict import Lookup
-from gallery.errors import ConfigError, PassageError, shown
+from gallery.errors import ConfigError, PassageError, reason, shown
 from gallery.passages import references
 from gallery.passages.references import Texts
 from gallery.passages.tables import TABLES, Row, is_dataset, read_dataset
@@ -109,7 +109,7 @@ def _front_matter(path: Path, name: str) -> Row:
     except UnicodeDecodeError as error:
         return PassageError(f"{name}: byte {error.start} is not UTF-8. Save the file as UTF-8.")
     except OSError as error:
-        return PassageError(f"{name}: {error.strerror}.")
+        return PassageError(f"{name}: {reason(error)}.")
     match = re.match(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)(.*)", content, re.DOTALL | re.MULTILINE)
     if not match:
         return PassageError(f"{name}: no front matter. Begin the file with --- and the keys id, true_class, title, then ---, then the text.")

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, cast
 
-from gallery.errors import StoreError
+from gallery.errors import StoreError, reason
 from gallery.files import Place
 from gallery.store.entries import LOCK, MANIFEST, Store
 from gallery.store.manifest import read_header, read_rows
@@ -54,7 +54,7 @@ def pack(place: Place, file: Path, everything: bool = False) -> tuple[int, int]:
         os.chmod(fresh, 0o644)
         os.replace(fresh, file)
     except OSError as error:
-        raise StoreError(f"{file}: {error.strerror or error}. Make room, or name another place.") from error
+        raise StoreError(f"{file}: {reason(error)}. Make room, or name another place.") from error
     finally:
         if os.path.exists(fresh):
             os.unlink(fresh)
@@ -86,9 +86,9 @@ def unpack(file: Path, store: Path) -> int:
     except FileNotFoundError as error:
         raise StoreError(f"{error.filename}: no such file. Name what `store pack` wrote.") from error
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{file}: not a packed store, or damaged: {error or type(error).__name__}. Fetch it again.") from error
+        raise StoreError(f"{file}: not a packed store, or damaged: {reason(error)}. Fetch it again.") from error
     except OSError as error:
-        raise StoreError(f"{store}: {error.strerror or error}. Make room, or allow writing there.") from error
+        raise StoreError(f"{store}: {reason(error)}. Make room, or allow writing there.") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return count
@@ -170,7 +170,7 @@ def _read(store: Store, name: str) -> bytes:
         content = store.files.read(name)
         _sound(name, content)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{store.files.where(name)}: damaged ({error}). Run: python build.py explain") from error
+        raise StoreError(f"{store.files.where(name)}: damaged ({reason(error)}). Run: python build.py explain") from error
     return content
 
 
@@ -190,5 +190,5 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder}: {error.strerror}. Allow writing there, or name another place.") from error
+        raise StoreError(f"{folder}: {reason(error)}. Allow writing there, or name another place.") from error
     return folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gallery.errors import StoreError
+from gallery.errors import StoreError, reason
 from gallery.files import WRITING, Place, files_at
 from gallery.store.records import KINDS, Record, decode, encode
 
@@ -60,7 +60,7 @@ class Store:
         except FileNotFoundError as error:
             raise StoreError(f"{self.files.where(name)}: not in the store. Run: python build.py explain") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{self.files.where(name)}: damaged ({_why(error)}). Run: python build.py explain") from error
+            raise StoreError(f"{self.files.where(name)}: damaged ({reason(error)}). Run: python build.py explain") from error
 
     def read_sound(self, kind: str, key: str) -> tuple[Record | None, str | None]:
         """Return an entry, or None; and where a damaged one was found, what was done with it.
@@ -71,7 +71,7 @@ class Store:
         try:
             return decode(self.files.read(name), kind), None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            return None, self.set_aside(name, f"damaged ({_why(error)})")
+            return None, self.set_aside(name, f"damaged ({reason(error)})")
 
     def set_aside(self, name: str, damage: str) -> str | None:
         """Move a damaged file to `damaged/`, so that it is never served; return what was wrong and where it is now, None where there is none.
@@ -84,7 +84,7 @@ class Store:
         try:
             moved = self.files.set_aside(name, aside)
         except OSError as error:
-            raise StoreError(f"{place}: {damage}, and cannot be set aside: {error.strerror}. Remove it.") from error
+            raise StoreError(f"{place}: {damage}, and cannot be set aside: {reason(error)}. Remove it.") from error
         return f"{place}: {damage}: set aside as {self.files.where(aside)}" if moved else None
 
     def sweep(self) -> None:
@@ -131,13 +131,8 @@ def alone(place: Place) -> Iterator[None]:
     except Timeout as error:
         raise StoreError(f"{place}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
     except (OSError, NotImplementedError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise StoreError(f"{place / LOCK}: {reason}. Make room, or allow writing there; or build in another folder.") from error
+        raise StoreError(f"{place / LOCK}: {reason(error)}. Make room, or allow writing there; or build in another folder.") from error
     try:
         yield
     finally:
         lock.release()
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
