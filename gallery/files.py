@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gallery.errors import GalleryError, StoreError, reason
 
-Place = Path | str
+Location = Path | str
 """A folder, or the URL of one."""
 
 WRITING = ".writing-"
@@ -49,7 +49,7 @@ class Files(Protocol):
         """Yield (name, bytes) of the files below a folder, sorted by name."""
 
 
-def place_of(store: str, root: Path) -> Place:
+def store_location(store: str, root: Path) -> Location:
     """Return where a configured store lies: below the folder of mkdocs.yml, or at its URL; `file://` is a folder."""
     scheme, remote, rest = store.partition("://")
     if not remote:
@@ -57,9 +57,9 @@ def place_of(store: str, root: Path) -> Place:
     return Path(rest) if scheme == "file" else store
 
 
-def files_at(place: Place) -> Files:
-    """Return the files of a place."""
-    return Folder(place) if isinstance(place, Path) else Remote(place)
+def files_at(location: Location) -> Files:
+    """Return the files of a location."""
+    return Folder(location) if isinstance(location, Path) else Remote(location)
 
 
 class Folder:

@@ -29,8 +29,8 @@ from gallery.config import Settings
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
 from gallery.explain.batches import batches
 from gallery.explain.plan import Job, Planner, jobs, mending
-from gallery.files import place_of
-from gallery.passages.read import places_of, read_passages
+from gallery.files import store_location
+from gallery.passages.read import passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -102,7 +102,7 @@ class _Batches(Datasource):
 
 
 def _jobs(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[Job]:
-    for passage in read_passages(places_of(settings), root, root / settings.texts if settings.texts else None):
+    for passage in read_passages(passage_paths(settings), root, root / settings.texts if settings.texts else None):
         if not isinstance(passage, PassageError):
             try:
                 yield Job(passage, class_number(passage, labels), ())
@@ -117,7 +117,7 @@ class _Worker:
         self._planner, self._labels = planner, labels
         self._notes: list[str] = []
         try:
-            self._store = Store(place_of(settings.store, root))
+            self._store = Store(store_location(settings.store, root))
             self._explainer: Explainer | GalleryError = _explainer(settings, root, planner, self._store, judged)
         except GalleryError as error:  # raised here, Ray would start the worker again and again
             self._explainer = error

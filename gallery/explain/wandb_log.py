@@ -69,7 +69,7 @@ def _artifact(wandb: Any, store: Store, folder: Path) -> Any:
         description="The store of an explanation gallery: python build.py store unpack store.tar, then render.",
         metadata={"model": header.model.resolved, "weights_sha256": header.model.weights_digest, "tokenizer_sha256": header.model.tokenizer_digest},
     )
-    pack(store.place, folder / "store.tar")
+    pack(store.location, folder / "store.tar")
     artifact.add_file(str(folder / "store.tar"))
     artifact.add(wandb.Table(columns=list(COLUMNS), data=_rows(store)), "passages")
     return artifact

@@ -8,11 +8,11 @@ from typing import Any
 
 from gallery.errors import ConfigError, PassageError, reason
 
-Row = dict[str, Any] | PassageError
+TableRow = dict[str, Any] | PassageError
 """What a row says, or why it says nothing."""
 
 
-def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _csv(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
         try:
@@ -29,7 +29,7 @@ def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
             yield name, PassageError(f"{name}: after line {reader.line_num}: {reason(error)}. Save the table as UTF-8 CSV.")
 
 
-def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _jsonl(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
@@ -43,7 +43,7 @@ def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
             yield origin, row if isinstance(row, dict) else PassageError(f"{origin}: not a JSON object. Each line is one {{...}}.")
 
 
-def _parquet(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _parquet(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -63,7 +63,7 @@ def is_dataset(path: Path) -> bool:
     return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
 
 
-def read_dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def read_dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     """Yield the rows of a dataset's folder, split by split."""
     if not (path / "dataset_dict.json").is_file():
         yield from _dataset(path, name)
@@ -72,7 +72,7 @@ def read_dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
         yield from _dataset(split, f"{name}/{split.name}")
 
 
-def _dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     """Arrow streams, and the names of classes beside them."""
     try:
         import pyarrow.ipc
@@ -94,5 +94,5 @@ def _dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
         yield name, PassageError(f"{name}: not a dataset that can be read: {reason(error)}. Write it again with save_to_disk.")
 
 
-TABLES: dict[str, Callable[[Path, str], Iterator[tuple[str, Row]]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+TABLES: dict[str, Callable[[Path, str], Iterator[tuple[str, TableRow]]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
 """By suffix: (file, name) -> (where the row stands, row)."""
