@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gallery.disk_dict import Lookup
+from gallery.disk_dict import DiskDict
 from gallery.errors import StoreError
 from gallery.explain.needs import Need
 from gallery.explain.plan import Job, Planner
@@ -27,7 +27,7 @@ class Before:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rows: Lookup | None = None
+        self._rows: DiskDict | None = None
         self._parts: Mapping[str, Mapping[str, Any]] = {}
         self._card: dict[str, str] | None = None
         try:
@@ -67,7 +67,7 @@ class Before:
         if self._card is None:
             return None
         if self._rows is None:
-            self._rows = Lookup()
+            self._rows = DiskDict()
             for row in _readable(self._store):
                 self._rows.setdefault(row.id, canonical([[*name, key] for name, key in row.entries.items()]))
         entries = self._rows.get(ident)

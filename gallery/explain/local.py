@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from gallery.errors import GalleryError
+from gallery.errors import GalleryError, reason
 from gallery.explain.needs import Need
 from gallery.explain.passage import explain
 from gallery.explain.plan import Job, Planner
@@ -200,6 +200,5 @@ def _out_of_memory(error: Exception) -> bool:
 def _reason(error: Exception, classifier: Classifier) -> str:
     if _out_of_memory(error):
         return f"it does not fit into the memory of {classifier.device} even alone; use another device, or dtype: bfloat16"
-    lines = str(error).strip().splitlines() or [type(error).__name__]
     known = isinstance(error, ArithmeticError | RuntimeError)
-    return lines[0].rstrip(".") if known else f"{type(error).__name__}: {lines[0].rstrip('.')}"
+    return reason(error, line=0) if known else f"{type(error).__name__}: {reason(error, line=0)}"

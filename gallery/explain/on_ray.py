@@ -26,10 +26,10 @@ from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
 from gallery.config import Settings
-from gallery.errors import GalleryError, PassageError, SourceError, StoreError
+from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
 from gallery.explain.plan import Job, Planner, jobs, mending
-from gallery.files import place_of
-from gallery.passages.read import Passage, places_of, read_passages
+from gallery.files import store_location
+from gallery.passages.read import Passage, passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -75,7 +75,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
                         raise result
                     yield replace(result, workers=workers)
         except RayError as error:
-            raise GalleryError(f"Ray: {_last_line(error)}. What is finished is in the store; run the same command again.") from error
+            raise GalleryError(f"Ray: {reason(error, line=-1)}. What is finished is in the store; run the same command again.") from error
 
 
 class _Passages(Datasource):
@@ -102,7 +102,7 @@ class _Passages(Datasource):
 
 def _usable(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[Passage]:
     """Yield the passages that can be explained; the process that started the run reports the others."""
-    for passage in read_passages(places_of(settings), root, root / settings.texts if settings.texts else None):
+    for passage in read_passages(passage_paths(settings), root, root / settings.texts if settings.texts else None):
         if not isinstance(passage, PassageError):
             try:
                 class_number(passage, labels)
@@ -118,7 +118,7 @@ class _Worker:
         self._planner, self._labels = planner, labels
         self._notes: list[str] = []
         try:
-            self._store = Store(place_of(settings.store, root))
+            self._store = Store(store_location(settings.store, root))
             self._explainer: Explainer | GalleryError = _explainer(settings, root, planner, self._store, earlier)
         except GalleryError as error:  # raised here, Ray would start the worker again and again
             self._explainer = error
@@ -181,7 +181,7 @@ def _cluster(settings: Settings) -> Iterator[None]:
             elif not joined:
                 ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            raise GalleryError(f"Ray: {_last_line(error)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
+            raise GalleryError(f"Ray: {reason(error, line=-1)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context.target_max_block_size, context.enable_progress_bars = 1, False
         yield
@@ -202,8 +202,3 @@ def _end_threads(threads: Iterable[threading.Thread]) -> None:
     for thread in threads:
         if thread.name == "iter_threaded":
             thread.join(10)
-
-
-def _last_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip().rstrip(".") if lines else type(error).__name__

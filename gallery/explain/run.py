@@ -19,9 +19,9 @@ from gallery.explain.plan import Job, Planner, jobs, mending, targets_of
 from gallery.explain.plan_report import Survey, describe, present, survey, untouched
 from gallery.explain.progress import Log, no_log, progress, slowest
 from gallery.explain.wandb_log import lineage_of, record_lineage
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.model.labels import label_names
-from gallery.passages.read import Passage, places_of, read_passages
+from gallery.passages.read import Passage, passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store.entries import MANIFEST, Store
@@ -52,7 +52,7 @@ class Run:
 
     def passages(self) -> Iterator[Passage | PassageError]:
         """Read the passages, from the first on."""
-        return read_passages(places_of(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None)
+        return read_passages(passage_paths(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None)
 
 
 def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
@@ -60,7 +60,7 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
 
     Raises a GalleryError where one of them cannot be had.
     """
-    store = Store(place_of(settings.store, root))
+    store = Store(store_location(settings.store, root))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     labels = label_names(model.labels, settings.labels, model.name)

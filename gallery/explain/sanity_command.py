@@ -12,7 +12,7 @@ from gallery.evaluation.sanity import sanity
 from gallery.explain.needs import Need, entry_names
 from gallery.explain.plan import Planner, sanity_parameters
 from gallery.explain.progress import progress
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.model.classifier import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -26,7 +26,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
     What the store has already is not computed again. Raises a GalleryError where nothing is explained yet, the model is
     another one than what was explained, or an id is unknown.
     """
-    store = Store(place_of(settings.store, root))
+    store = Store(store_location(settings.store, root))
     header, rows = read_header(store), list(read_rows(store))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)

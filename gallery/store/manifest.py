@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from gallery.errors import StoreError
+from gallery.errors import StoreError, reason
 from gallery.store.entries import MANIFEST, Store
 from gallery.store.records import SCHEMA, Model, canonical
 
@@ -110,9 +110,9 @@ def read_header(store: Store) -> Header:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
+        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}. Run: python build.py explain") from error
+        raise StoreError(f"{path}: cannot be read: {reason(error)}. Run: python build.py explain") from error
 
 
 def read_rows(store: Store) -> Iterator[Row]:
@@ -132,9 +132,9 @@ def read_rows(store: Store) -> Iterator[Row]:
                 yield Row(**{**values, "targets": tuple(values["targets"]), "entries": entries})
         raise ValueError("it is cut short")
     except OSError as error:
-        raise StoreError(f"{path}: {error.strerror}. Run: python build.py explain") from error
+        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path}: line {number + 1}: damaged: {error}. Run: python build.py explain") from error
+        raise StoreError(f"{path}: line {number + 1}: damaged: {reason(error)}. Run: python build.py explain") from error
 
 
 def _seal(values: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from gallery.config import Settings
-from gallery.disk_dict import Lookup
+from gallery.disk_dict import DiskDict
 from gallery.errors import StoreError
 from gallery.explain.local import Explainer, ahead, run_local
 from gallery.explain.plan import Job, Planner
@@ -240,7 +240,7 @@ def test_reading_a_long_list_takes_no_more_memory_than_a_short_one(tmp_path: Pat
 
 
 def test_a_lookup_keeps_the_first_value() -> None:
-    lookup = Lookup()
+    lookup = DiskDict()
     assert lookup.setdefault("a", "1") == "1"
     assert lookup.setdefault("a", "2") == "1"
     assert (lookup.get("a"), lookup.get("b")) == ("1", None)

@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import meta
 
-from gallery.files import Place
+from gallery.files import Location
 from gallery.site.build.kept import Kept, Written
 from gallery.site.pages.carried import Carried
 from gallery.site.pages.citation import Publication
@@ -57,7 +57,7 @@ class Bench:
     code: str
     """The interface's language."""
     publication: Publication
-    store: Place
+    store: Location
     header: Header
     shells: Path
     """The site that MkDocs made of the shells."""
