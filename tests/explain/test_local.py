@@ -56,20 +56,22 @@ def limit_memory(explaining: Explainer, tokens: int) -> None:
 
 def test_where_memory_runs_out_less_goes_through_at_once_and_the_numbers_stay(tiny: Tiny, tmp_path: Path) -> None:
     texts = {f"p{n}": "Он вошёл, поклонился, сел у окна. " * 2 + "Дорога. " * n for n in range(3)}
-    for store, limit in (("plenty", 10_000), ("little", 100)):
+    halves = [1024, 512, 256, 128, 64]  # 128 tokens are six rows of the shortest passage's 20, which is 120 at once
+    for store, limit, halvings in (("plenty", 10_000, []), ("little", 100, halves)):
         explaining, planner = explainer(tiny("bert"), tmp_path / store)
         limit_memory(explaining, limit)
         outcomes = list(run_local(explaining, (job(planner, ident, text) for ident, text in texts.items())))
         assert [outcome.problem for outcome in outcomes] == [None] * 3
         notes = [note for outcome in outcomes for note in outcome.notes]
-        assert bool(notes) == (store == "little")
-        assert explaining.classifier.batch_tokens <= 10_000 if store == "plenty" else 100
+        assert notes == [f"Out of memory: going on with half, {tokens} tokens at once." for tokens in halvings]
+        assert explaining.classifier.batch_tokens == [QUICK.batch_tokens, *halvings][-1]
     plenty, little = (Store(tmp_path / store) for store in ("plenty", "little"))
     assert list(plenty.entries()) == list(little.entries())
-    for kind, key in plenty.entries():
-        if kind == "attribution":
-            one, other = plenty.read(kind, key), little.read(kind, key)
-            assert one.tokens == pytest.approx(other.tokens, abs=1e-5)  # type: ignore[union-attr]
+    attributions = [key for kind, key in plenty.entries() if kind == "attribution"]
+    assert len(attributions) == 2 * len(texts)
+    for key in attributions:
+        one, other = plenty.read("attribution", key), little.read("attribution", key)
+        assert one.tokens == pytest.approx(other.tokens, abs=1e-5)  # type: ignore[union-attr]
 
 
 def test_the_size_that_worked_is_remembered(tiny: Tiny, tmp_path: Path) -> None:
