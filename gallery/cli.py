@@ -12,9 +12,10 @@ import click
 from pydantic import BaseModel
 
 from gallery import __version__
-from gallery.config import Settings, load_settings
+from gallery.config import MethodName, Settings, load_settings
 from gallery.errors import GalleryError
 from gallery.files import store_location
+from gallery.methods import method_names
 from gallery.store.entries import Store, exclusive
 
 _BUILD = "build"
@@ -51,6 +52,8 @@ def main() -> None:
 
 def _type(annotation: Any) -> Any:
     """Return the click type of a settings field."""
+    if annotation is MethodName:
+        return click.Choice(method_names())
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]

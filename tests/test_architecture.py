@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS: list[list[str]] = [
     ["errors", "units", "disk_dict"],
     ["files"],
+    ["methods"],
     ["config"],
     ["store"],
     ["sources"],
@@ -33,6 +34,7 @@ TORCH_ROOMS = {"model", "attention", "attribution", "evaluation", "explain", "tr
 TORCH_FREE = {
     "attention.encoding",
     "attention.picture",
+    "attribution.method",
     "evaluation.metrics",
     "explain.plan",
     "explain.plan_report",
@@ -105,7 +107,8 @@ def test_only_rooms_of_the_explain_half_name_torch() -> None:
 
 
 def test_the_render_half_is_imported_without_torch() -> None:
-    halves = sorted(TORCH_FREE | {module for module in MODULES if module and room_of(module).split(".")[0] not in TORCH_ROOMS})
+    declarations = {module for module in MODULES if module.startswith("attribution.methods")}
+    halves = sorted(TORCH_FREE | declarations | {module for module in MODULES if module and room_of(module).split(".")[0] not in TORCH_ROOMS})
     program = f"""
 import importlib, sys
 for module in {halves!r}:

@@ -9,10 +9,10 @@ import pytest
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from gallery.attribution import METHODS
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.config import METHODS as NAMES
-from gallery.config import Settings, method_parameters
+from gallery.attribution.attribute import attribute
+from gallery.attribution.methods.integrated_gradients import integrated_gradients
+from gallery.config import Settings
+from gallery.methods import method_names, method_of
 from gallery.model.bf16_gradients import rounded_gradients
 from gallery.model.classifier import Classifier, load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
@@ -41,7 +41,7 @@ def load(folder: Path, **settings: object) -> Classifier:
 
 
 def parameters(method: str = "integrated_gradients", **settings: object) -> dict[str, object]:
-    return method_parameters(Settings(**settings), method)
+    return method_of(method).parameters(Settings(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -226,10 +226,10 @@ def test_the_path_may_begin_at_the_word_embeddings(tiny: Callable[[str], Path]) 
     assert np.abs(one.tokens - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", method_names())
 def test_every_method_explains_every_class_asked_for(bert: Classifier, method: str) -> None:
     batch = [bert.tokenize(TEXT), bert.tokenize("дом")]
-    found = METHODS[method](bert, batch, [[2, 1], [0]], parameters(method, samples=40))
+    found = attribute(method_of(method), bert, batch, [[2, 1], [0]], parameters(method, samples=40))
     assert [[a.target for a in one] for one in found] == [[2, 1], [0]]
     for tokenized, one in zip(batch, found, strict=True):
         for attribution in one:
@@ -240,14 +240,15 @@ def test_every_method_explains_every_class_asked_for(bert: Classifier, method: s
             assert attribution.words.sum() == pytest.approx(attribution.tokens[~np.array(tokenized.special)].sum(), abs=1e-9)
 
 
-def test_the_registry_and_the_settings_name_the_same_methods() -> None:
-    assert tuple(METHODS) == NAMES
-    assert all(method_parameters(Settings(), name) for name in (*NAMES, "faithfulness", "chance"))
+def test_parameters_hold_the_settings_that_a_method_declares() -> None:
+    for name in method_names():
+        own = method_of(name).parameters(Settings())
+        assert own.keys() >= {"dtype", "tf32", "layer", *method_of(name).settings}
 
 
 def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой")
-    (one,) = METHODS["occlusion"](bert, [tokenized], [[1]], parameters("occlusion"))[0]
+    (one,) = attribute(method_of("occlusion"), bert, [tokenized], [[1]], parameters("occlusion"))[0]
     word = 2
     blank = [bert.tokenizer.mask_token_id if owner == word else own for own, owner in zip(tokenized.ids, tokenized.token_words, strict=True)]
     logits = bert.logits([tokenized.ids, blank])[:, 1]
@@ -255,7 +256,7 @@ def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:
 
 
 def test_rollout_spreads_one_unit_over_the_tokens(bert: Classifier) -> None:
-    (one,) = METHODS["attention_rollout"](bert, [bert.tokenize(TEXT)], [[0]], parameters("attention_rollout"))[0]
+    (one,) = attribute(method_of("attention_rollout"), bert, [bert.tokenize(TEXT)], [[0]], parameters("attention_rollout"))[0]
     assert one.tokens.sum() == pytest.approx(1, abs=1e-5)
     assert (one.tokens >= 0).all()
     assert bert.model.config._attn_implementation == "sdpa"

@@ -9,9 +9,10 @@ import pytest
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from gallery.attribution import METHODS
+from gallery.attribution.attribute import attribute
 from gallery.attribution.erasure import erased_logits
-from gallery.attribution.rationale import shortest
+from gallery.attribution.methods.rationale import shortest
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from tests.attribution.test_attribution import TEXT, load, parameters
 from tests.support.models import ARCHITECTURES
@@ -28,7 +29,7 @@ def test_each_layers_integrated_gradients_are_captums(tiny: Callable[[str], Path
 
     classifier = load(tiny(architecture))
     tokenized = classifier.tokenize(TEXT)
-    (one,) = METHODS["layer_integrated_gradients"](classifier, [tokenized], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]
+    (one,) = attribute(method_of("layer_integrated_gradients"), classifier, [tokenized], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]
     ids, start = torch.tensor([tokenized.ids]), torch.tensor([classifier.baseline_ids(tokenized, "pad")])
     mask = torch.ones_like(ids)
     for number, layer in enumerate(encoder_layers(classifier)):
@@ -41,7 +42,7 @@ def test_each_layers_integrated_gradients_are_captums(tiny: Callable[[str], Path
 
 def test_debertas_layers_are_complete_though_captum_cannot_read_them(tiny: Callable[[str], Path]) -> None:
     classifier = load(tiny("deberta-v2"))
-    (one,) = METHODS["layer_integrated_gradients"](classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))[0]
+    (one,) = attribute(method_of("layer_integrated_gradients"), classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))[0]
     assert one.converged
     for words, specials in zip(one.layers, one.extra["specials"], strict=True):
         assert words.sum() + specials == pytest.approx(one.output_value - one.baseline_value, rel=0.02)
@@ -52,12 +53,12 @@ def test_albert_has_no_layers_to_explain(tiny: Callable[[str], Path]) -> None:
 
     classifier = load(tiny("albert"))
     with pytest.raises(SourceError, match="Leave out layer_integrated_gradients"):
-        METHODS["layer_integrated_gradients"](classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))
+        attribute(method_of("layer_integrated_gradients"), classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))
 
 
 def test_gradient_times_input_is_exact_where_the_path_is_short(bert: Classifier) -> None:
     tokenized = bert.tokenize(TEXT)
-    (one,) = METHODS["gradient_x_input"](bert, [tokenized], [[1]], parameters("gradient_x_input"))[0]
+    (one,) = attribute(method_of("gradient_x_input"), bert, [tokenized], [[1]], parameters("gradient_x_input"))[0]
     inputs = bert.batch([tokenized.ids])
     point = bert.embed(inputs)
     with torch.no_grad(), bert.from_embeddings(inputs) as run:
@@ -67,7 +68,7 @@ def test_gradient_times_input_is_exact_where_the_path_is_short(bert: Classifier)
 
 def test_shapley_values_of_few_words_are_exact(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой поздно")
-    (one,) = METHODS["shapley"](bert, [tokenized], [[1]], parameters("shapley"))[0]
+    (one,) = attribute(method_of("shapley"), bert, [tokenized], [[1]], parameters("shapley"))[0]
     count = len(tokenized.words)
     exact = np.zeros(count)
     orders = list(permutations(range(count)))
@@ -83,18 +84,18 @@ def test_shapley_values_of_few_words_are_exact(bert: Classifier) -> None:
 def test_shapley_values_add_up_with_any_budget(bert: Classifier) -> None:
     tokenized = bert.tokenize(TEXT)
     for samples in (20, 60):
-        (one,) = METHODS["shapley"](bert, [tokenized], [[1]], parameters("shapley", samples=samples))[0]
+        (one,) = attribute(method_of("shapley"), bert, [tokenized], [[1]], parameters("shapley", samples=samples))[0]
         assert one.steps <= samples
         assert one.words.sum() == pytest.approx(one.output_value - one.baseline_value, abs=1e-6)
 
 
 def test_lime_finds_a_linear_model(bert: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gallery.attribution import surrogate
+    from gallery.attribution import erasure
 
     tokenized = bert.tokenize(TEXT)
     true = np.random.default_rng(1).normal(size=len(tokenized.words))
-    monkeypatch.setattr(surrogate, "erased_logits", lambda classifier, tokenized, kept, erase: np.outer(kept @ true, [0, 1, 0]))
-    (one,) = METHODS["lime"](bert, [tokenized], [[1]], parameters("lime", samples=2000))[0]
+    monkeypatch.setattr(erasure, "erased_logits", lambda classifier, tokenized, kept, erase: np.outer(kept @ true, [0, 1, 0]))
+    (one,) = attribute(method_of("lime"), bert, [tokenized], [[1]], parameters("lime", samples=2000))[0]
     assert np.corrcoef(one.words, true)[0, 1] > 0.99
     assert one.extra["fit"] > 0.95
 
@@ -102,7 +103,7 @@ def test_lime_finds_a_linear_model(bert: Classifier, monkeypatch: pytest.MonkeyP
 def test_a_rationale_alone_keeps_the_verdict_and_needs_every_word(bert: Classifier) -> None:
     tokenized = bert.tokenize(TEXT)
     target = int(bert.logits([tokenized.ids])[0].argmax())
-    (one,) = METHODS["rationale"](bert, [tokenized], [[target]], parameters("rationale"))[0]
+    (one,) = attribute(method_of("rationale"), bert, [tokenized], [[target]], parameters("rationale"))[0]
     assert one.extra["found"]
     words = one.extra["words"]
     assert set(np.flatnonzero(one.words)) <= set(words)
@@ -127,8 +128,8 @@ def test_no_rationale_is_said_to_be_none(bert: Classifier) -> None:
 
 def test_unified_information_keeps_more_of_what_the_layer_needs(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой")
-    (one,) = METHODS["unified_information"](bert, [tokenized], [[1]], parameters("unified_information"))[0]
+    (one,) = attribute(method_of("unified_information"), bert, [tokenized], [[1]], parameters("unified_information"))[0]
     assert one.layers.shape == (3, len(tokenized.words))
     assert (one.layers > 0).all()
-    again = METHODS["unified_information"](bert, [tokenized], [[0]], parameters("unified_information"))[0][0]
+    again = attribute(method_of("unified_information"), bert, [tokenized], [[0]], parameters("unified_information"))[0][0]
     assert again.tokens.tobytes() == one.tokens.tobytes()

@@ -1,16 +1,22 @@
 """Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365), as Captum defines them, in as few steps as the passage needs."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.integration import Integral, integrate
-from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
-from gallery.attribution.path import Path, Point, make_path, walk
-from gallery.model.classifier import Classifier, versions
-from gallery.model.tokenized import Tokenized
+from gallery.methods import Method
 from gallery.store.records import Attribution
+
+if TYPE_CHECKING:
+    from gallery.attribution.integration import Integral
+    from gallery.attribution.method import Parameters
+    from gallery.attribution.path import Path
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
 
 _ROUNDED_STEPS = 96
 """Points after which a path that does not converge is begun again without rounding, which may be what keeps it from it."""
@@ -24,8 +30,10 @@ def integrated_gradients(
     parameters: baseline `pad` | `mask` | `zero`; output `logit` | `probability` | `log-odds`; n_steps, a fixed number of
     Gauss-Legendre nodes as in Captum, or None for as many as `delta_tolerance` asks for, up to `max_steps`; products `auto`,
     which rounds the gradients of the latter to bfloat16 where that is faster, or `float32`.
-    Cost: one forward pass and one backward pass per target at each step; 20 to 60 steps for most passages.
     """
+    from gallery.attribution.integration import integrate
+    from gallery.attribution.path import make_path
+
     paths = [make_path(classifier, tokenized, parameters["baseline"]) for tokenized in batch]
     rounds = parameters["n_steps"] is None and parameters["products"] == "auto" and classifier.gradient_encoder is not None
     few = {**parameters, "max_steps": min(parameters["max_steps"], _ROUNDED_STEPS)}
@@ -46,6 +54,8 @@ def integrated_gradients(
 
 def _rounding(classifier: Classifier, path: Path, found: Integral, parameters: Parameters) -> float:
     """Return what rounding changed in the gradient where it is steepest, as a share of the largest value there; one forward and one backward pass."""
+    from gallery.attribution.path import Point, walk
+
     steepest = int(np.abs(found.values).max(1).argmax())
     point = Point(0, float(found.nodes[steepest]), (found.target,))
     exact = walk(classifier, [path], [point], parameters["output"], classifier.from_embeddings)[0].values[0]
@@ -53,9 +63,12 @@ def _rounding(classifier: Classifier, path: Path, found: Integral, parameters: P
 
 
 def _record(classifier: Classifier, tokenized: Tokenized, found: Integral, rounding: float | None, parameters: Parameters) -> Attribution:
+    from gallery.attribution.outputs import baseline_probabilities, output_values
+    from gallery.model.classifier import versions
+
     outputs = output_values(found.logits, parameters["output"])[:, found.target]
     return Attribution(
-        method="integrated_gradients",
+        method=INTEGRATED_GRADIENTS.name,
         target=found.target,
         parameters={**parameters, "at": classifier.layer_name},
         tokens=found.totals,
@@ -74,3 +87,17 @@ def _record(classifier: Classifier, tokenized: Tokenized, found: Integral, round
             "path": [[float(node), float(value)] for node, value in zip(found.nodes, outputs, strict=True)],
         },
     )
+
+
+INTEGRATED_GRADIENTS = Method(
+    name="integrated_gradients",
+    title="integrated gradients",
+    question="what gathers on the way from an empty text to this one",
+    compute=integrated_gradients,
+    order=1,
+    settings=("baseline", "output", "n_steps", "delta_tolerance", "max_steps", "products"),
+    version=2,
+    complete=True,
+    forward="N",
+    backward="N·T",
+)

@@ -1,16 +1,20 @@
 """Integrated gradients at each encoder layer: where in the network the evidence appears (Captum's LayerIntegratedGradients)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.integration import Integral, integrate
-from gallery.attribution.layers import hidden_states, run_from_layer
-from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
-from gallery.attribution.path import Path
-from gallery.model.classifier import Classifier, versions
-from gallery.model.tokenized import Tokenized
+from gallery.methods import Method
 from gallery.store.records import Attribution
+
+if TYPE_CHECKING:
+    from gallery.attribution.integration import Integral
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
 
 
 def layer_integrated_gradients(
@@ -21,13 +25,15 @@ def layer_integrated_gradients(
     Every layer's words and special tokens add up to the same change of output, so their mean over the layers, which is
     what `tokens` holds, does too; `layers` [layers, W] holds the words of each. Of the last layer a BERT's classifier
     reads one special token alone. Parameters as for integrated gradients; baseline `zero` is a state of zeros.
-    Cost: per layer, the steps of integrated gradients, each a forward and backward pass of the layers above: about
-    half of `layers` times its cost, less where upper layers are straighter.
     """
     return [_one(classifier, tokenized, wanted, parameters) for tokenized, wanted in zip(batch, targets, strict=True)]
 
 
 def _one(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters) -> list[Attribution]:
+    from gallery.attribution.integration import integrate
+    from gallery.attribution.layers import hidden_states, run_from_layer
+    from gallery.attribution.path import Path
+
     ends = hidden_states(classifier, tokenized.ids)
     if parameters["baseline"] == "zero":
         starts = [end.new_zeros(end.shape) for end in ends]
@@ -39,11 +45,14 @@ def _one(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], p
 
 
 def _record(tokenized: Tokenized, found: Sequence[Integral], parameters: Parameters) -> Attribution:
+    from gallery.attribution.outputs import baseline_probabilities, output_values
+    from gallery.model.classifier import versions
+
     every = np.stack([one.totals for one in found])
     ends = output_values(np.stack([one.logits[[0, -1]] for one in found]), parameters["output"])[..., found[0].target].mean(0)
     tokens = every.mean(0)
     return Attribution(
-        method="layer_integrated_gradients",
+        method=LAYER_INTEGRATED_GRADIENTS.name,
         target=found[0].target,
         parameters={**parameters, "at": "each encoder layer"},
         tokens=tokens,
@@ -59,3 +68,17 @@ def _record(tokenized: Tokenized, found: Sequence[Integral], parameters: Paramet
         extra={"specials": every[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [one.delta for one in found]},
         layers=tokenized.sum_words(every),
     )
+
+
+LAYER_INTEGRATED_GRADIENTS = Method(
+    name="layer_integrated_gradients",
+    title="integrated gradients by layer",
+    question="at which layer the evidence appears",
+    compute=layer_integrated_gradients,
+    order=6,
+    settings=("baseline", "output", "n_steps", "delta_tolerance", "max_steps"),
+    version=2,
+    complete=True,
+    forward="about N·L/2",
+    backward="about N·T·L/2",
+)

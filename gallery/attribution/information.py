@@ -1,6 +1,4 @@
-"""How many bits of each word every layer keeps (Guan et al. 2019, "Towards a Deep and Unified Understanding of Deep Neural Models in NLP", ICML)."""
-
-from collections.abc import Sequence
+"""The bits of each token that a layer keeps, by the noise that the token's embedding takes (Guan et al. 2019, ICML)."""
 
 import numpy as np
 import torch
@@ -8,10 +6,9 @@ from torch import Tensor
 
 from gallery.attribution.erasure import generator_of
 from gallery.attribution.layers import encoder_layers, hidden_states
-from gallery.attribution.outputs import Parameters, plain_attribution
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
-from gallery.store.records import Array, Attribution
+from gallery.store.records import Array
 
 ROUNDS = 60
 """Steps of Adam for each layer."""
@@ -21,43 +18,7 @@ RATE = 0.1
 """What an e-fold more noise in one token is worth, in units of the mean squared change of the state."""
 
 
-def unified_information(
-    classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
-) -> list[list[Attribution]]:
-    """Find, for each layer, how much noise every token's embedding takes before the layer's state is lost.
-
-    For each token a noise of standard deviation s is sought that is as large as it can be while the layer's state
-    stays: the loss is |state(x + noise) - state(x)|^2, relative to the state's variance, less RATE times the mean of
-    log s. What is kept of a token is log2(largest s / s) bits per embedding dimension: 0 where noise as strong as
-    the embeddings themselves goes unnoticed. A word has the sum of its pieces. Without sign, and the same for every class;
-    `layers` [layers, W] holds each layer, `tokens` their mean.
-    Cost: per layer ROUNDS x NOISES forward and backward passes up to it: about 60 x layers full ones of each, a passage.
-    """
-    results = []
-    for tokenized, wanted in zip(batch, targets, strict=True):
-        bits = _bits(classifier, tokenized)
-        logits = classifier.logits([tokenized.ids])[0]
-        rounds = ROUNDS * NOISES * len(bits)
-        results.append(
-            [
-                plain_attribution(
-                    classifier,
-                    tokenized,
-                    "unified_information",
-                    target,
-                    parameters,
-                    bits.mean(0),
-                    float(logits[target]),
-                    rounds,
-                    layers=tokenized.sum_words(bits),
-                )
-                for target in wanted
-            ]
-        )
-    return results
-
-
-def _bits(classifier: Classifier, tokenized: Tokenized) -> Array:
+def kept_bits(classifier: Classifier, tokenized: Tokenized) -> Array:
     """Return [layers, T] float64 bits per embedding dimension."""
     inputs = classifier.batch([tokenized.ids])
     point = classifier.embed(inputs).float()

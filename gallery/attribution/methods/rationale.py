@@ -1,18 +1,20 @@
 """The shortest set of words that alone keeps the verdict (a rationale in the sense of Lei et al. 2016, arXiv:1606.04155)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.erasure import erased_logits, spread_words
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.attribution.outputs import Parameters, plain_attribution
-from gallery.attribution.windows import over_windows
-from gallery.model.classifier import Classifier
-from gallery.model.tokenized import Tokenized
-from gallery.store.records import Array, Attribution
+from gallery.attribution.methods.integrated_gradients import INTEGRATED_GRADIENTS
+from gallery.methods import Method
 
-_integrated_gradients = over_windows(integrated_gradients)
+if TYPE_CHECKING:
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
+    from gallery.store.records import Array, Attribution
 
 
 def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
@@ -21,11 +23,13 @@ def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
     A word of the rationale keeps its attribution, every other one has 0; `extra` holds the words' numbers, the
     probability of the class with them alone, and whether there is such a set at all. The result cannot be
     shortened by any single word; that no other set is shorter is not promised.
-    Cost: that of integrated gradients, one forward pass for each word tried in order (in batches of growing size), and one for
-    each word of the set when pruning.
     """
+    from gallery.attribution.attribute import attribute
+    from gallery.attribution.erasure import spread_words
+    from gallery.attribution.outputs import plain_attribution
+
     results = []
-    for tokenized, found in zip(batch, _integrated_gradients(classifier, batch, targets, parameters), strict=True):
+    for tokenized, found in zip(batch, attribute(INTEGRATED_GRADIENTS, classifier, batch, targets, parameters), strict=True):
         one = []
         for attribution in found:
             chosen, probability, passes = shortest(classifier, tokenized, attribution.words, attribution.target, parameters["erase"])
@@ -37,7 +41,7 @@ def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
                 plain_attribution(
                     classifier,
                     tokenized,
-                    "rationale",
+                    RATIONALE.name,
                     attribution.target,
                     parameters,
                     spread_words(tokenized, words),
@@ -82,9 +86,25 @@ def shortest(classifier: Classifier, tokenized: Tokenized, words: Array, target:
 
 def _named(classifier: Classifier, tokenized: Tokenized, sets: Sequence[Array], target: int, erase: str) -> tuple[Array, Array]:
     """Return whether the model names the target [N] when given only the words of each set, and its probability [N]."""
+    from gallery.attribution.erasure import erased_logits
+
     kept = np.zeros((len(sets), len(tokenized.words)), bool)
     for row, words in zip(kept, sets, strict=True):
         row[words] = True
     logits = erased_logits(classifier, tokenized, kept, erase)
     odds = np.exp(logits - logits.max(-1, keepdims=True))
     return logits.argmax(-1) == target, (odds / odds.sum(-1, keepdims=True))[:, target]
+
+
+RATIONALE = Method(
+    name="rationale",
+    title="rationale",
+    question="which short set of words alone keeps the verdict",
+    compute=rationale,
+    order=10,
+    settings=("baseline", "output", "n_steps", "delta_tolerance", "max_steps", "products", "erase"),
+    version=2,
+    forward="N and a few dozen",
+    backward="N·T",
+    windows="own",
+)
