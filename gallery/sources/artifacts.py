@@ -9,13 +9,14 @@ from urllib.parse import urlsplit
 
 from gallery.errors import SourceError, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.sources.kinds import Fetched, SourceKind
 
 PREFIX = "wandb:"
 _NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
 RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
 
 
-def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
+def fetch_artifact(name: str) -> Fetched:
     """Return the folder of an artifact's files, the exact version they are, and notes for the reader.
 
     A numbered version that was fetched before needs no network; an alias such as `latest` is asked for, and
@@ -29,18 +30,18 @@ def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
     known = read_receipt(shelf / f"{match['version']}.json")
     sound = known is not None and not known.damaged(shelf / known.folder)
     if known and sound and re.fullmatch(r"v\d+", match["version"]):
-        return shelf / known.folder, known.resolved, ()
+        return Fetched(shelf / known.folder, known.resolved)
     try:
         if os.environ.get("WANDB_MODE") in {"offline", "disabled"}:
             raise _Unreachable("WANDB_MODE keeps wandb off the network")
         receipt = _fetch(name, match, shelf)
     except _Unreachable as error:
         if known and sound:
-            return shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",)
+            return Fetched(shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",))
         raise SourceError(f"{name}: {error}, and it was not fetched before. Connect to the network and run the same command again.") from error
     write_receipt(shelf / f"{receipt.folder}.json", receipt)
     write_receipt(shelf / f"{match['version']}.json", receipt)
-    return shelf / receipt.folder, receipt.resolved, ()
+    return Fetched(shelf / receipt.folder, receipt.resolved)
 
 
 class _Unreachable(Exception):  # noqa: N818 (carries a sentence, not a fault of ours)
@@ -133,3 +134,6 @@ def _download(name: str, artifact: Any, part: Path) -> None:
 
 def _host() -> str:
     return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+
+
+SOURCE = SourceKind("wandb:entity/project/name:version", lambda name, root: name.startswith(PREFIX), lambda name, root, weights: fetch_artifact(name))

@@ -7,6 +7,7 @@ from typing import Any
 
 from gallery.errors import SourceError, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.sources.kinds import Fetched, SourceKind
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 SETTINGS = ["config.json", "figures.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "spiece.model", "sentence*"]
@@ -14,7 +15,7 @@ WEIGHTS = ["*.safetensors", "*.safetensors.index.json"]
 PICKLES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
 
 
-def fetch_snapshot(name: str, weights: bool) -> tuple[Path, str, tuple[str, ...]]:
+def fetch_snapshot(name: str, weights: bool) -> Fetched:
     """Return the folder of a repository's files, the exact commit they are of, and notes for the reader.
 
     Fetches safetensors and, only where there are none, pickled weights; code is never fetched. What the hub's
@@ -27,7 +28,7 @@ def fetch_snapshot(name: str, weights: bool) -> tuple[Path, str, tuple[str, ...]
     if weights and not any(folder.glob("*.safetensors")):
         folder = _download(name, match, [*SETTINGS, *PICKLES])
     _verify(name, match["repo"], folder)
-    return folder, f"{match['repo']}@{folder.name}", ()
+    return Fetched(folder, f"{match['repo']}@{folder.name}")
 
 
 def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
@@ -91,3 +92,6 @@ def _is(path: Path, info: Any) -> bool:
         return file_digest(path) == str(info.lfs.sha256)
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == str(info.blob_id)
+
+
+SOURCE = SourceKind("org/name@revision", lambda name, root: NAME.fullmatch(name) is not None, lambda name, root, weights: fetch_snapshot(name, weights), rank=2)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gallery.errors import SourceError, reason
-from gallery.sources.artifacts import PREFIX, fetch_artifact
-from gallery.sources.hub import NAME, fetch_snapshot
+from gallery.sources.kinds import source_kind
 
 # Names and bookkeeping in config.json that no number depends on.
 _NAMES_ONLY = {"id2label", "label2id", "_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"}
@@ -43,7 +42,7 @@ def resolve_model(name: str, root: Path) -> Source:
 
     Raises SourceError, naming what is missing or cannot be had.
     """
-    folder, resolved, notes = _place(name, root, weights=True)
+    folder, resolved, notes = source_kind(name, root).fetch(name, root, True)
     if not (folder / "config.json").exists() and len(inner := list(folder.glob("*/config.json"))) == 1:
         folder = inner[0].parent
     config = _config(name, folder)
@@ -69,24 +68,13 @@ def resolve_tokenizer(name: str, root: Path) -> Source:
 
     Raises SourceError where it holds none of a tokenizer's files.
     """
-    folder, resolved, notes = _place(name, root, weights=False)
+    folder, resolved, notes = source_kind(name, root).fetch(name, root, False)
     if not _tokenizer_files(folder) and len(inner := list(folder.glob("*/tokenizer_config.json"))) == 1:
         folder = inner[0].parent
     files = _tokenizer_files(folder)
     if not files:
         raise SourceError(f"{name}: no tokenizer.json or vocab.txt. Name the source of the tokenizer as extra.gallery.tokenizer.")
     return Source(name, resolved, folder, _digest(files, ""), notes=notes)
-
-
-def _place(name: str, root: Path, weights: bool) -> tuple[Path, str, tuple[str, ...]]:
-    if name.startswith(PREFIX):
-        return fetch_artifact(name)
-    folder = root / name
-    if folder.is_dir():
-        return folder, name, ()
-    if NAME.fullmatch(name):
-        return fetch_snapshot(name, weights)
-    raise SourceError(f"{name}: no such folder. Correct extra.gallery.model (or tokenizer): a folder, org/name@revision, or wandb:entity/project/name:version.")
 
 
 def _config(name: str, folder: Path) -> dict[str, Any]:
