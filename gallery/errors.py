@@ -1,6 +1,7 @@
 """The errors a user can cause: each prints one line, without a traceback, and ends with status 1."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -58,6 +59,13 @@ def reason(error: BaseException, longest: int = 300, line: int | None = None) ->
     """
     text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
     return short(text if line is None else text.splitlines()[line], longest).rstrip(".")
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra of this package, in a clone of the repository or elsewhere."""
+    if Path(__file__).parents[1].joinpath("constraints.txt").is_file():
+        return f'pip install -c constraints.txt -e ".[{extra}]"'
+    return f'pip install "explanation-gallery[{extra}]"'
 
 
 def _cut(text: str, longest: int) -> str:

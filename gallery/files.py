@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from gallery.errors import GalleryError, StoreError, reason
+from gallery.errors import GalleryError, StoreError, install_command, reason
 
 Location = Path | str
 """A folder, or the URL of one."""
@@ -124,7 +124,7 @@ class Remote:
 
             self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except ImportError as error:
-            raise StoreError(f'{url}: {reason(error)}. Run: pip install -c constraints.txt -e ".[remote]", and what fsspec names for it.') from error
+            raise StoreError(f"{url}: {reason(error)}. Run: {install_command('remote')}, and what fsspec names for it.") from error
         except (ValueError, OSError) as error:
             raise StoreError(f"{url}: {reason(error)}. Name a folder, or a URL that fsspec knows, as extra.gallery.store.") from error
         self.url = url.rstrip("/")

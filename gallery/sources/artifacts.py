@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from gallery.errors import SourceError, reason
+from gallery.errors import SourceError, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 from gallery.sources.kinds import Fetched, SourceKind
 
@@ -81,7 +81,7 @@ def _ask(name: str, match: re.Match[str]) -> Any:
         import wandb
         from wandb.errors import AuthenticationError, CommError, UsageError
     except ImportError as error:
-        raise SourceError(f'{name}: fetching from W&B needs wandb. Run: pip install -c constraints.txt ".[explain]"') from error
+        raise SourceError(f"{name}: fetching from W&B needs wandb. Run: {install_command('explain')}") from error
     try:
         api = wandb.Api(overrides={"entity": match["entity"], "project": match["project"]})
     except UsageError as error:

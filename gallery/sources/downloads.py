@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urljoin, urlsplit
 
-from gallery.errors import PassageError, reason
+from gallery.errors import PassageError, install_command, reason
 from gallery.sources.cache import cache_folder
 
 MAX_BYTES = 64 << 20
@@ -26,7 +26,7 @@ def download(url: str, digest: str) -> Path:
         import pooch
         import requests
     except ImportError as error:
-        raise PassageError(f'{url}: fetching texts needs pooch. Run: pip install -c constraints.txt ".[explain]", or set extra.gallery.texts.') from error
+        raise PassageError(f"{url}: fetching texts needs pooch. Run: {install_command('explain')}, or set extra.gallery.texts.") from error
     pooch.get_logger().setLevel("WARNING")
     try:
         _check_address(url, None)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import SourceError, reason
+from gallery.errors import SourceError, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 from gallery.sources.kinds import Fetched, SourceKind
 
@@ -36,7 +36,7 @@ def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
         from huggingface_hub import errors, snapshot_download
         from huggingface_hub.utils import logging
     except ImportError as error:
-        raise SourceError(f'{name}: fetching from the hub needs huggingface_hub. Run: pip install -c constraints.txt ".[explain]"') from error
+        raise SourceError(f"{name}: fetching from the hub needs huggingface_hub. Run: {install_command('explain')}") from error
     logging.set_verbosity_error()  # it warns of every retry
     try:
         return Path(snapshot_download(match["repo"], revision=match["revision"], allow_patterns=patterns, ignore_patterns=["*/*", "*.py"]))

@@ -36,6 +36,7 @@ from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
 from gallery.config import AttentionSettings, Settings
 from gallery.model.classifier import Classifier, Encoded, load_classifier
+from gallery.passages.front_matter import read_markdown
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
@@ -90,7 +91,9 @@ def load(folder: str | Path) -> Classifier:
 
 def demo_text(classifier: Classifier, tokens: int) -> Encoded:
     """Return the beginning of the longest demo passage, so many tokens with the special ones."""
-    text = TEXT.read_text("utf-8").split("---\n", 2)[2].strip()
+    ((_, passage),) = read_markdown(TEXT, TEXT.name)
+    assert isinstance(passage, dict)
+    text = passage["text"].strip()
     offsets = classifier.encode(text).offsets
     encoded = classifier.encode(text[: offsets[tokens - 2][1]])
     assert len(encoded.ids) == tokens, (len(encoded.ids), tokens)
