@@ -56,8 +56,8 @@ def read_passages(paths: Iterable[str], root: Path = Path(), texts: Path | None 
     """Yield each passage of some folders, files and tables, in order, and a PassageError for each that cannot be used.
 
     `paths` are relative to `root`. A folder yields its Markdown files by name, without README.md. Tables are read row by row,
-    so a long table is never held in memory. For a row with a `url` instead of a text, the text comes from the folder `texts`, or from
-    the network if there is no such folder. Raises ConfigError for a path or folder that is missing.
+    so a long table is never held in memory. For a row with a `url` instead of a text, the text comes from the folder `texts`, or
+    from the network if the folder does not hold it. Raises ConfigError for a path or folder that is missing.
     """
     if texts is not None and not texts.is_dir():
         raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")

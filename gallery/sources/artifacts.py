@@ -1,4 +1,4 @@
-"""`wandb:entity/project/name:version` -> a verified folder, fetched by wandb's own client."""
+"""Models of W&B, `wandb:entity/project/name:version`, fetched by wandb's own client and verified."""
 
 import os
 import re
@@ -13,14 +13,14 @@ from gallery.sources.kinds import Fetched, SourceKind
 
 PREFIX = "wandb:"
 _NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
-RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
+RETRIES = 3  # with wandb's defaults, 16 and 20, a lost connection is an error after 20 minutes
 
 
 def fetch_artifact(name: str) -> Fetched:
-    """Return the folder of an artifact's files, the exact version they are, and notes for the reader.
+    """Return the files of an artifact, with its exact version.
 
-    A numbered version that was fetched before needs no network; an alias such as `latest` is asked for, and
-    stands for what it was last time where W&B cannot be reached. Raises SourceError.
+    A numbered version that was fetched before needs no network. An alias such as `latest` is looked up each time; if W&B cannot be
+    reached, it means the version that it meant last time. Raises SourceError.
     """
     match = _NAME.fullmatch(name)
     if not match or any(set(part) == {"."} for part in match.groups()):
@@ -44,12 +44,12 @@ def fetch_artifact(name: str) -> Fetched:
     return Fetched(shelf / receipt.folder, receipt.resolved)
 
 
-class _Unreachable(Exception):  # noqa: N818 (carries a sentence, not a fault of ours)
+class _Unreachable(Exception):  # noqa: N818 (a fault of the network, not ours)
     """W&B does not answer."""
 
 
 def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
-    """Download into a folder beside, verify, and rename; a part that was broken off is gone on with."""
+    """Download into a folder beside the final one, verify, and rename; resume a download that was interrupted."""
     artifact = _ask(name, match)
     entries = artifact.manifest.entries
     for path, entry in entries.items():
@@ -99,7 +99,7 @@ def _ask(name: str, match: re.Match[str]) -> Any:
 
 
 def _answered(cause: BaseException) -> bool:
-    """Tell whether the server itself refused, or nothing came back from it."""
+    """Tell whether the server refused, rather than not answering at all."""
     response = getattr(cause, "response", None)
     return bool(getattr(response, "http_status", 0))
 
