@@ -20,8 +20,9 @@ from gallery.attention.derived import SUMMARY, Derived
 from gallery.attention.encoding import encode_products, encode_weights
 from gallery.attention.picture import draw_heads
 from gallery.config import AttentionSettings
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
 from gallery.model.nonfinite import unsound
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attention
 
 _BEGINNING = 160
@@ -92,21 +93,21 @@ class Layers(Protocol):
 
 
 @torch.no_grad()
-def attend(classifier: Classifier, batch: Sequence[Encoded], settings: AttentionSettings) -> list[Attention]:
+def attend(classifier: Classifier, batch: Sequence[Tokenized], settings: AttentionSettings) -> list[Attention]:
     """Return the attention of every layer and head of each passage.
 
     Raises ArithmeticError where what was caught, multiplied back, is not what the model attends to under transformers'
     own eager attention, and FloatingPointError where it is no finite number.
     """
-    takers = [_Taker(encoded, classifier, settings) for encoded in batch]
+    takers = [_Taker(tokenized, classifier, settings) for tokenized in batch]
     checked = _checked(classifier, batch[0].ids[:_BEGINNING])
     if checked is None:
-        for encoded, taker in zip(batch, takers, strict=True):
-            watch(classifier, encoded.ids, taker)
+        for tokenized, taker in zip(batch, takers, strict=True):
+            watch(classifier, tokenized.ids, taker)
     elif len(batch) == 1 and len(batch[0].ids) <= _BEGINNING:
         for number, layer in enumerate(checked):
             takers[0].add(number, layer)
-    elif not catch(classifier, [encoded.ids for encoded in batch], takers):
+    elif not catch(classifier, [tokenized.ids for tokenized in batch], takers):
         raise ArithmeticError("queries and keys were caught of a passage's beginning, but not of passages")
     return [taker.attention() for taker in takers]
 
@@ -288,11 +289,11 @@ class _Kept:
 class _Taker:
     """Encodes the layers of one passage one by one, and sums up what follows from them."""
 
-    def __init__(self, encoded: Encoded, classifier: Classifier, settings: AttentionSettings) -> None:
-        self.tokens = len(encoded.ids)
+    def __init__(self, tokenized: Tokenized, classifier: Classifier, settings: AttentionSettings) -> None:
+        self.tokens = len(tokenized.ids)
         self.layers = classifier.card.layers
         self.precision = settings.precision
-        self.derived = Derived(encoded, self.layers)
+        self.derived = Derived(tokenized, self.layers)
         self.packed: dict[str, Array] = {}
         self.scalings: list[float] = []
         self.windows: list[int | None] = []

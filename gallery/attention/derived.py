@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gallery.attention.encoding import encode_weights
 from gallery.attention.picture import CELL
-from gallery.model.classifier import Encoded
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array
 
 FULL = 1024
@@ -29,14 +29,14 @@ class Layer(Protocol):
 class Derived:
     """Takes the layers of one passage in order, and keeps none: memory grows with T, and not with the layers."""
 
-    def __init__(self, encoded: Encoded, layers: int) -> None:
+    def __init__(self, tokenized: Tokenized, layers: int) -> None:
         self.layers = layers
-        self.tokens = len(encoded.ids)
+        self.tokens = len(tokenized.ids)
         self.kept = self.tokens <= FULL
-        words = np.array(encoded.token_words)
+        words = np.array(tokenized.token_words)
         self.words = torch.tensor(words) + 1  # 0 is for special tokens
-        self.special = np.flatnonzero(np.array(encoded.special))
-        self.punctuation = torch.tensor([w >= 0 and not any(c.isalnum() for c in encoded.text[slice(*encoded.words[w])]) for w in encoded.token_words])
+        self.special = np.flatnonzero(np.array(tokenized.special))
+        self.punctuation = torch.tensor([w >= 0 and not any(c.isalnum() for c in tokenized.text[slice(*tokenized.words[w])]) for w in tokenized.token_words])
         self.pooled = np.zeros((layers, 0, 0, 0), np.float32)
         self.summary = np.zeros((layers, 0, len(SUMMARY)), np.float32)
         self.mean = torch.zeros(self.tokens, self.tokens) if self.kept else torch.zeros(0)

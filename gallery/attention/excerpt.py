@@ -10,16 +10,17 @@ from pathlib import Path
 import torch
 from bertviz import head_view, model_view
 
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Bertviz, Scripts
 
 
-def bertviz_excerpt(classifier: Classifier, encoded: Encoded, tokens: int) -> Bertviz:
+def bertviz_excerpt(classifier: Classifier, tokenized: Tokenized, tokens: int) -> Bertviz:
     """Return bertviz's two views of the passage's beginning, at most `tokens` tokens with the special ones.
 
     The excerpt goes through the model by itself, as it would in a notebook, with eager attention: [layers, heads, T, T].
     """
-    start = classifier.encode(encoded.text[: _end(encoded, tokens)])
+    start = classifier.tokenize(tokenized.text[: _end(tokenized, tokens)])
     attentions = _eager_attentions(classifier, start)
     names = [token if special else start.text[slice(*span)] or token for token, special, span in zip(start.tokens, start.special, start.offsets, strict=True)]
     views = {
@@ -35,24 +36,24 @@ def bertviz_excerpt(classifier: Classifier, encoded: Encoded, tokens: int) -> Be
     )
 
 
-def _end(encoded: Encoded, tokens: int) -> int:
+def _end(tokenized: Tokenized, tokens: int) -> int:
     """Return the character behind the last whole word that fits into `tokens` tokens."""
-    room = tokens - sum(encoded.special)
-    kept = [word for word in encoded.token_words if word >= 0][:room]
+    room = tokens - sum(tokenized.special)
+    kept = [word for word in tokenized.token_words if word >= 0][:room]
     if not kept:
-        return encoded.cut
+        return tokenized.cut
     last = kept[-1]
-    whole = kept.count(last) == encoded.token_words.count(last)
-    return encoded.words[last if whole or last == kept[0] else last - 1][1]
+    whole = kept.count(last) == tokenized.token_words.count(last)
+    return tokenized.words[last if whole or last == kept[0] else last - 1][1]
 
 
 @torch.no_grad()
-def _eager_attentions(classifier: Classifier, encoded: Encoded) -> list[torch.Tensor]:
+def _eager_attentions(classifier: Classifier, tokenized: Tokenized) -> list[torch.Tensor]:
     """Return one [1, heads, T, T] tensor a layer, to four digits; sdpa, the default, would return none."""
     before = classifier.model.config._attn_implementation
     classifier.model.set_attn_implementation("eager")
     try:
-        return [layer.cpu().double().round(decimals=4) for layer in classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions]
+        return [layer.cpu().double().round(decimals=4) for layer in classifier.model(**classifier.batch([tokenized.ids]), output_attentions=True).attentions]
     finally:
         classifier.model.set_attn_implementation(before)
 

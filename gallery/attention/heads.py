@@ -11,11 +11,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from gallery.attention.capture import implementation
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Heads
 
 
-def head_effects(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]]) -> list[Heads]:
+def head_effects(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]]) -> list[Heads]:
     """Return, for each passage, the derivative of the targets' logits with respect to a gate on each head's output.
 
     With the gate at 1 that is the change of the logit if the head were switched off, to the first order and with the sign turned:
@@ -37,7 +38,7 @@ def head_effects(classifier: Classifier, batch: Sequence[Encoded], targets: Sequ
     AttentionMaskInterface.register("gallery-heads", sdpa_mask)
     found: list[list[Tensor]] = [[] for _ in batch]
     with torch.enable_grad(), implementation(classifier.model, "gallery-heads"):
-        logits = classifier.model(**classifier.batch([encoded.ids for encoded in batch])).logits.float()
+        logits = classifier.model(**classifier.batch([tokenized.ids for tokenized in batch])).logits.float()
         if layer == card.layers:
             most = max(len(wanted) for wanted in targets)
             for slot in range(most):

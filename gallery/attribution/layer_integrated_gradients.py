@@ -8,12 +8,13 @@ from gallery.attribution.integration import Integral, integrate
 from gallery.attribution.layers import hidden_states, run_from_layer
 from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values
 from gallery.attribution.path import Path
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Attribution
 
 
 def layer_integrated_gradients(
-    classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters
+    classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
 ) -> list[list[Attribution]]:
     """Integrate gradients between the hidden states of the baseline and of the passage, at the output of each encoder layer.
 
@@ -23,21 +24,21 @@ def layer_integrated_gradients(
     Cost: per layer, the steps of integrated gradients, each a forward and backward pass of the layers above: about
     half of `layers` times its cost, less where upper layers are straighter.
     """
-    return [_one(classifier, encoded, wanted, parameters) for encoded, wanted in zip(batch, targets, strict=True)]
+    return [_one(classifier, tokenized, wanted, parameters) for tokenized, wanted in zip(batch, targets, strict=True)]
 
 
-def _one(classifier: Classifier, encoded: Encoded, targets: Sequence[int], parameters: Parameters) -> list[Attribution]:
-    ends = hidden_states(classifier, encoded.ids)
+def _one(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters) -> list[Attribution]:
+    ends = hidden_states(classifier, tokenized.ids)
     if parameters["baseline"] == "zero":
         starts = [end.new_zeros(end.shape) for end in ends]
     else:
-        starts = hidden_states(classifier, classifier.baseline_ids(encoded, parameters["baseline"]))
-    paths = [Path(encoded.ids, start, end) for start, end in zip(starts, ends, strict=True)]
+        starts = hidden_states(classifier, classifier.baseline_ids(tokenized, parameters["baseline"]))
+    paths = [Path(tokenized.ids, start, end) for start, end in zip(starts, ends, strict=True)]
     found = [integrate(classifier, [path], [targets], parameters, run_from_layer(classifier, layer))[0] for layer, path in enumerate(paths)]
-    return [_record(encoded, [layer[k] for layer in found], parameters) for k in range(len(targets))]
+    return [_record(tokenized, [layer[k] for layer in found], parameters) for k in range(len(targets))]
 
 
-def _record(encoded: Encoded, found: Sequence[Integral], parameters: Parameters) -> Attribution:
+def _record(tokenized: Tokenized, found: Sequence[Integral], parameters: Parameters) -> Attribution:
     every = np.stack([one.totals for one in found])
     ends = output_values(np.stack([one.logits[[0, -1]] for one in found]), parameters["output"])[..., found[0].target].mean(0)
     tokens = every.mean(0)
@@ -46,7 +47,7 @@ def _record(encoded: Encoded, found: Sequence[Integral], parameters: Parameters)
         target=found[0].target,
         parameters={**parameters, "at": "each encoder layer"},
         tokens=tokens,
-        words=encoded.sum_words(tokens),
+        words=tokenized.sum_words(tokens),
         output=parameters["output"],
         output_value=float(ends[1]),
         baseline_value=float(ends[0]),
@@ -55,6 +56,6 @@ def _record(encoded: Encoded, found: Sequence[Integral], parameters: Parameters)
         steps=sum(one.steps for one in found),
         baseline_probabilities=baseline_probabilities(found[0].logits[0]),
         versions=versions(),
-        extra={"specials": every[:, np.array(encoded.special)].sum(-1).tolist(), "deltas": [one.delta for one in found]},
-        layers=encoded.sum_words(every),
+        extra={"specials": every[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [one.delta for one in found]},
+        layers=tokenized.sum_words(every),
     )

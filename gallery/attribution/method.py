@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Attribution
 
 
@@ -11,7 +12,7 @@ class Method(Protocol):
     """Explains a batch of passages, each for several classes at once."""
 
     def __call__(
-        self, classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Mapping[str, Any]
+        self, classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Mapping[str, Any]
     ) -> list[list[Attribution]]:
         """Return, for each passage of the batch, one attribution per class in its `targets`.
 

@@ -6,30 +6,31 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, spread_words
 from gallery.attribution.outputs import Parameters, output_values, plain_attribution
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Attribution
 
 
-def occlusion(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
+def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Take out one word at a time, and give it what the output loses.
 
     parameters: erase `mask` | `pad`, what stands in its place. Cost: one forward pass a word, and one
     more, for all targets together; no backward pass.
     """
     results = []
-    for encoded, wanted in zip(batch, targets, strict=True):
-        count = len(encoded.words)
+    for tokenized, wanted in zip(batch, targets, strict=True):
+        count = len(tokenized.words)
         kept = np.vstack([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
-        outputs = output_values(erased_logits(classifier, encoded, kept, parameters["erase"]), parameters["output"])
+        outputs = output_values(erased_logits(classifier, tokenized, kept, parameters["erase"]), parameters["output"])
         results.append(
             [
                 plain_attribution(
                     classifier,
-                    encoded,
+                    tokenized,
                     "occlusion",
                     target,
                     parameters,
-                    spread_words(encoded, outputs[0, target] - outputs[1:, target]),
+                    spread_words(tokenized, outputs[0, target] - outputs[1:, target]),
                     float(outputs[0, target]),
                     passes=count + 1,
                 )

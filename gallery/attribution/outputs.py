@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
 Parameters = Mapping[str, Any]
@@ -41,7 +42,7 @@ def baseline_probabilities(logits: Array) -> Array:
 
 def plain_attribution(
     classifier: Classifier,
-    encoded: Encoded,
+    tokenized: Tokenized,
     method: str,
     target: int,
     parameters: Mapping[str, Any],
@@ -57,7 +58,7 @@ def plain_attribution(
         target=target,
         parameters={**parameters, "at": classifier.layer_name},
         tokens=tokens,
-        words=encoded.sum_words(tokens),
+        words=tokenized.sum_words(tokens),
         output=parameters.get("output", "logit"),
         output_value=output_value,
         baseline_value=None,

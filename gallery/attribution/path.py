@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gallery.attribution.outputs import class_outputs
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array
 
 RunFrom = Callable[[Mapping[str, Tensor]], AbstractContextManager[Callable[[Tensor], Tensor]]]
@@ -44,12 +45,12 @@ class Found:
     """[C] float64."""
 
 
-def make_path(classifier: Classifier, encoded: Encoded, baseline: str) -> Path:
+def make_path(classifier: Classifier, tokenized: Tokenized, baseline: str) -> Path:
     """Return the path from a passage's baseline to the passage; baseline `pad`, `mask` or `zero` (embeddings of 0)."""
-    end = classifier.embed(classifier.batch([encoded.ids]))[0]
+    end = classifier.embed(classifier.batch([tokenized.ids]))[0]
     if baseline == "zero":
-        return Path(encoded.ids, torch.zeros_like(end), end)
-    return Path(encoded.ids, classifier.embed(classifier.batch([classifier.baseline_ids(encoded, baseline)]))[0], end)
+        return Path(tokenized.ids, torch.zeros_like(end), end)
+    return Path(tokenized.ids, classifier.embed(classifier.batch([classifier.baseline_ids(tokenized, baseline)]))[0], end)
 
 
 def walk(classifier: Classifier, paths: Sequence[Path], points: Sequence[Point], output: str, run_from: RunFrom) -> list[Found]:

@@ -8,13 +8,14 @@ from gallery.attribution.erasure import erased_logits, spread_words
 from gallery.attribution.integrated_gradients import integrated_gradients
 from gallery.attribution.outputs import Parameters, plain_attribution
 from gallery.attribution.windows import over_windows
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
 _integrated_gradients = over_windows(integrated_gradients)
 
 
-def rationale(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
+def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Take words in the order of their integrated gradients until they alone make the model name the class, then drop what is not needed.
 
     A word of the rationale keeps its attribution, every other one has 0; `extra` holds the words' numbers, the
@@ -24,22 +25,22 @@ def rationale(classifier: Classifier, batch: Sequence[Encoded], targets: Sequenc
     each word of the set when pruning.
     """
     results = []
-    for encoded, found in zip(batch, _integrated_gradients(classifier, batch, targets, parameters), strict=True):
+    for tokenized, found in zip(batch, _integrated_gradients(classifier, batch, targets, parameters), strict=True):
         one = []
         for attribution in found:
-            chosen, probability, passes = shortest(classifier, encoded, attribution.words, attribution.target, parameters["erase"])
-            words = np.zeros(len(encoded.words))
+            chosen, probability, passes = shortest(classifier, tokenized, attribution.words, attribution.target, parameters["erase"])
+            words = np.zeros(len(tokenized.words))
             if chosen is not None:
                 words[chosen] = attribution.words[chosen]
             extra = {"found": chosen is not None, "words": sorted(chosen or []), "probability": probability}
             one.append(
                 plain_attribution(
                     classifier,
-                    encoded,
+                    tokenized,
                     "rationale",
                     attribution.target,
                     parameters,
-                    spread_words(encoded, words),
+                    spread_words(tokenized, words),
                     attribution.output_value,
                     attribution.steps + passes,
                     extra=extra,
@@ -49,7 +50,7 @@ def rationale(classifier: Classifier, batch: Sequence[Encoded], targets: Sequenc
     return results
 
 
-def shortest(classifier: Classifier, encoded: Encoded, words: Array, target: int, erase: str) -> tuple[list[int] | None, float, int]:
+def shortest(classifier: Classifier, tokenized: Tokenized, words: Array, target: int, erase: str) -> tuple[list[int] | None, float, int]:
     """Return the words [W values give the order] that alone make the model name `target`, its probability then, and the forward passes it took.
 
     None, and the whole passage's probability, where no prefix of the order does.
@@ -59,7 +60,7 @@ def shortest(classifier: Classifier, encoded: Encoded, words: Array, target: int
     passes, size, first = 0, 8, 1
     while first <= count:
         prefixes = [order[:number] for number in range(first, min(count, first + size - 1) + 1)]
-        named, probabilities = _named(classifier, encoded, prefixes, target, erase)
+        named, probabilities = _named(classifier, tokenized, prefixes, target, erase)
         passes += len(prefixes)
         if named.any():
             chosen = [int(word) for word in prefixes[int(named.argmax())]]
@@ -72,18 +73,18 @@ def shortest(classifier: Classifier, encoded: Encoded, words: Array, target: int
         fewer = [other for other in chosen if other != word]
         if not fewer:
             break
-        named, probabilities = _named(classifier, encoded, [np.array(fewer)], target, erase)
+        named, probabilities = _named(classifier, tokenized, [np.array(fewer)], target, erase)
         passes += 1
         if named[0]:
             chosen, probability = fewer, float(probabilities[0])
     return chosen, probability, passes
 
 
-def _named(classifier: Classifier, encoded: Encoded, sets: Sequence[Array], target: int, erase: str) -> tuple[Array, Array]:
+def _named(classifier: Classifier, tokenized: Tokenized, sets: Sequence[Array], target: int, erase: str) -> tuple[Array, Array]:
     """Return whether the model names the target [N] when given only the words of each set, and its probability [N]."""
-    kept = np.zeros((len(sets), len(encoded.words)), bool)
+    kept = np.zeros((len(sets), len(tokenized.words)), bool)
     for row, words in zip(kept, sets, strict=True):
         row[words] = True
-    logits = erased_logits(classifier, encoded, kept, erase)
+    logits = erased_logits(classifier, tokenized, kept, erase)
     odds = np.exp(logits - logits.max(-1, keepdims=True))
     return logits.argmax(-1) == target, (odds / odds.sum(-1, keepdims=True))[:, target]

@@ -8,14 +8,15 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, generator_of, spread_words
 from gallery.attribution.outputs import Parameters, baseline_probabilities, output_values, plain_attribution
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
 _KERNEL_WIDTH = 25.0
 _RIDGE = 1.0
 
 
-def lime(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
+def lime(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Fit a weighted linear model to what the classifier says when words are left out (Ribeiro et al. 2016, arXiv:1602.04938).
 
     Of each sampled text a uniform number of words is left out; its weight falls with the cosine distance from the whole
@@ -23,13 +24,13 @@ def lime(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Seq
     parameters: samples, erase. Cost: `samples` forward passes, for all targets together; no backward pass.
     """
     results = []
-    for encoded, wanted in zip(batch, targets, strict=True):
-        count, samples = len(encoded.words), parameters["samples"]
-        generator = generator_of(encoded)
+    for tokenized, wanted in zip(batch, targets, strict=True):
+        count, samples = len(tokenized.words), parameters["samples"]
+        generator = generator_of(tokenized)
         kept = np.ones((samples, count), bool)
         for row in kept[1:]:
             row[generator.permutation(count)[: generator.integers(1, count + 1)]] = False
-        outputs = output_values(erased_logits(classifier, encoded, kept, parameters["erase"]), parameters["output"])
+        outputs = output_values(erased_logits(classifier, tokenized, kept, parameters["erase"]), parameters["output"])
         distance = 100 * (1 - np.sqrt(kept.mean(1)))
         weights = np.sqrt(np.exp(-((distance / _KERNEL_WIDTH) ** 2)))
         x = np.column_stack([kept.astype(float), np.ones(samples)])
@@ -40,11 +41,11 @@ def lime(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Seq
             [
                 plain_attribution(
                     classifier,
-                    encoded,
+                    tokenized,
                     "lime",
                     target,
                     parameters,
-                    spread_words(encoded, solved[:count, k]),
+                    spread_words(tokenized, solved[:count, k]),
                     float(outputs[0, target]),
                     samples,
                     extra={"fit": _fit(outputs[:, target], fitted[:, k], weights)},
@@ -62,7 +63,7 @@ def _fit(true: Array, fitted: Array, weights: Array) -> float:
     return 1 - float((weights * (true - fitted) ** 2).sum()) / spread if spread > 0 else 1.0
 
 
-def shapley(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
+def shapley(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Estimate each word's mean contribution over all orders in which words could arrive (Shapley values by KernelSHAP).
 
     Lundberg & Lee 2017 (arXiv:1705.07874): least squares over sets of words, drawn in complementary pairs with the
@@ -71,27 +72,27 @@ def shapley(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[
     parameters: samples, erase. Cost: `samples` forward passes at most, for all targets together; no backward pass.
     """
     results = []
-    for encoded, wanted in zip(batch, targets, strict=True):
-        count = len(encoded.words)
-        sets, weights = _coalitions(encoded, parameters["samples"])
+    for tokenized, wanted in zip(batch, targets, strict=True):
+        count = len(tokenized.words)
+        sets, weights = _coalitions(tokenized, parameters["samples"])
         ends = np.array([[False] * count, [True] * count])
-        logits = erased_logits(classifier, encoded, np.concatenate([ends, sets]), parameters["erase"])
+        logits = erased_logits(classifier, tokenized, np.concatenate([ends, sets]), parameters["erase"])
         outputs = output_values(logits, parameters["output"])
         values = _constrained(sets.astype(float), outputs[2:] - outputs[0], weights, outputs[1] - outputs[0])
-        results.append([_complete(encoded, target, parameters, values[:, target], outputs, logits, len(sets) + 2) for target in wanted])
+        results.append([_complete(tokenized, target, parameters, values[:, target], outputs, logits, len(sets) + 2) for target in wanted])
     return results
 
 
-def _coalitions(encoded: Encoded, samples: int) -> tuple[Array, Array]:
+def _coalitions(tokenized: Tokenized, samples: int) -> tuple[Array, Array]:
     """Return sets of words [N, W] bool, neither empty nor whole, and their weights [N]."""
-    count = len(encoded.words)
+    count = len(tokenized.words)
     if count < 2:
         return np.zeros((0, count), bool), np.zeros(0)
     if 2**count - 2 <= samples:
         sets = np.array(list(product([False, True], repeat=count)), bool)[1:-1]
         sizes = sets.sum(1)
         return sets, np.array([(count - 1) / (comb(count, int(k)) * k * (count - k)) for k in sizes])
-    generator = generator_of(encoded)
+    generator = generator_of(tokenized)
     sizes = np.arange(1, count)
     chances = 1 / (sizes * (count - sizes))
     half = np.zeros((max(1, (samples - 2) // 2), count), bool)
@@ -116,14 +117,14 @@ def _constrained(x: Array, y: Array, weights: Array, total: Array) -> Array:
     return result
 
 
-def _complete(encoded: Encoded, target: int, parameters: Parameters, words: Array, outputs: Array, logits: Array, passes: int) -> Attribution:
-    tokens = spread_words(encoded, words)
+def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: Array, outputs: Array, logits: Array, passes: int) -> Attribution:
+    tokens = spread_words(tokenized, words)
     return Attribution(
         method="shapley",
         target=target,
         parameters=dict(parameters),
         tokens=tokens,
-        words=encoded.sum_words(tokens),
+        words=tokenized.sum_words(tokens),
         output=parameters["output"],
         output_value=float(outputs[1, target]),
         baseline_value=float(outputs[0, target]),

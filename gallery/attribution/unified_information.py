@@ -9,7 +9,8 @@ from torch import Tensor
 from gallery.attribution.erasure import generator_of
 from gallery.attribution.layers import encoder_layers, hidden_states
 from gallery.attribution.outputs import Parameters, plain_attribution
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
 ROUNDS = 60
@@ -20,7 +21,9 @@ RATE = 0.1
 """What an e-fold more noise in one token is worth, in units of the mean squared change of the state."""
 
 
-def unified_information(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
+def unified_information(
+    classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
+) -> list[list[Attribution]]:
     """Find, for each layer, how much noise every token's embedding takes before the layer's state is lost.
 
     For each token a noise of standard deviation s is sought that is as large as it can be while the layer's state
@@ -31,22 +34,22 @@ def unified_information(classifier: Classifier, batch: Sequence[Encoded], target
     Cost: per layer ROUNDS x NOISES forward and backward passes up to it: about 60 x layers full ones of each, a passage.
     """
     results = []
-    for encoded, wanted in zip(batch, targets, strict=True):
-        bits = _bits(classifier, encoded)
-        logits = classifier.logits([encoded.ids])[0]
+    for tokenized, wanted in zip(batch, targets, strict=True):
+        bits = _bits(classifier, tokenized)
+        logits = classifier.logits([tokenized.ids])[0]
         rounds = ROUNDS * NOISES * len(bits)
         results.append(
             [
                 plain_attribution(
                     classifier,
-                    encoded,
+                    tokenized,
                     "unified_information",
                     target,
                     parameters,
                     bits.mean(0),
                     float(logits[target]),
                     rounds,
-                    layers=encoded.sum_words(bits),
+                    layers=tokenized.sum_words(bits),
                 )
                 for target in wanted
             ]
@@ -54,16 +57,16 @@ def unified_information(classifier: Classifier, batch: Sequence[Encoded], target
     return results
 
 
-def _bits(classifier: Classifier, encoded: Encoded) -> Array:
+def _bits(classifier: Classifier, tokenized: Tokenized) -> Array:
     """Return [layers, T] float64 bits per embedding dimension."""
-    inputs = classifier.batch([encoded.ids])
+    inputs = classifier.batch([tokenized.ids])
     point = classifier.embed(inputs).float()
     widest = point.std()
-    noise_of = torch.Generator().manual_seed(int(generator_of(encoded).integers(2**31)))
+    noise_of = torch.Generator().manual_seed(int(generator_of(tokenized).integers(2**31)))
     kept = []
-    for layer, state in enumerate(hidden_states(classifier, encoded.ids)):
+    for layer, state in enumerate(hidden_states(classifier, tokenized.ids)):
         scale = state.float().var().clamp(min=1e-12)
-        free = torch.zeros(len(encoded.ids), 1, device=classifier.device, requires_grad=True)
+        free = torch.zeros(len(tokenized.ids), 1, device=classifier.device, requires_grad=True)
         adam = torch.optim.Adam([free], lr=0.2)
         for _ in range(ROUNDS):
             noise = torch.randn((NOISES, *point.shape[1:]), generator=noise_of).to(classifier.device)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from gallery.attribution.method import Method
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
 _AMOUNTS = {"unified_information"}
@@ -21,25 +22,27 @@ def over_windows(method: Method) -> Method:
     that holds within each. Cost: the method's own for each window, and neighbours share a quarter of their tokens.
     """
 
-    def explained(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Mapping[str, Any]) -> list[list[Attribution]]:
-        parts = [part for encoded in batch for part in encoded.parts]
-        wanted = [one for encoded, one in zip(batch, targets, strict=True) for _ in encoded.parts]
+    def explained(
+        classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Mapping[str, Any]
+    ) -> list[list[Attribution]]:
+        parts = [part for tokenized in batch for part in tokenized.parts]
+        wanted = [one for tokenized, one in zip(batch, targets, strict=True) for _ in tokenized.parts]
         found = iter(method(classifier, parts, wanted, parameters))
         results = []
-        for encoded, one in zip(batch, targets, strict=True):
-            each = [next(found) for _ in encoded.parts]
-            results.append([combined(encoded, [windows[k] for windows in each]) for k in range(len(one))] if encoded.windows else each[0])
+        for tokenized, one in zip(batch, targets, strict=True):
+            each = [next(found) for _ in tokenized.parts]
+            results.append([combined(tokenized, [windows[k] for windows in each]) for k in range(len(one))] if tokenized.windows else each[0])
         return results
 
     return explained
 
 
-def combined(encoded: Encoded, found: Sequence[Attribution]) -> Attribution:
+def combined(tokenized: Tokenized, found: Sequence[Attribution]) -> Attribution:
     """Return the attribution of a passage from those of its windows, in their order."""
     first, count = found[0], len(found)
-    token_shares, word_shares = _shares(encoded, first.method)
-    tokens, layers = np.zeros(len(encoded.ids)), np.zeros((len(first.layers), len(encoded.words)))
-    for window, one in zip(encoded.windows, found, strict=True):
+    token_shares, word_shares = _shares(tokenized, first.method)
+    tokens, layers = np.zeros(len(tokenized.ids)), np.zeros((len(first.layers), len(tokenized.words)))
+    for window, one in zip(tokenized.windows, found, strict=True):
         tokens[list(window.tokens)] += one.tokens
         if len(one.layers):
             layers[:, list(window.words)] += one.layers
@@ -50,7 +53,7 @@ def combined(encoded: Encoded, found: Sequence[Attribution]) -> Attribution:
         target=first.target,
         parameters={**first.parameters, "windows": count},
         tokens=tokens,
-        words=encoded.sum_words(tokens),
+        words=tokenized.sum_words(tokens),
         output=first.output,
         output_value=float(np.mean([one.output_value for one in found])),
         baseline_value=float(np.mean([one.baseline_value for one in found])) if complete else None,
@@ -68,13 +71,13 @@ def combined(encoded: Encoded, found: Sequence[Attribution]) -> Attribution:
     return replace(result, converged=fine)
 
 
-def _shares(encoded: Encoded, method: str) -> tuple[Array, Array]:
+def _shares(tokenized: Tokenized, method: str) -> tuple[Array, Array]:
     """Return [T] and [W] what each token's and word's sum over the windows is multiplied by."""
-    count = len(encoded.windows)
+    count = len(tokenized.windows)
     if method not in _AMOUNTS:
-        return np.full(len(encoded.ids), 1 / count), np.full(len(encoded.words), 1 / count)
-    tokens = np.bincount([place for window in encoded.windows for place in window.tokens], minlength=len(encoded.ids))
-    words = np.bincount([word for window in encoded.windows for word in window.words], minlength=len(encoded.words))
+        return np.full(len(tokenized.ids), 1 / count), np.full(len(tokenized.words), 1 / count)
+    tokens = np.bincount([place for window in tokenized.windows for place in window.tokens], minlength=len(tokenized.ids))
+    words = np.bincount([word for window in tokenized.windows for word in window.words], minlength=len(tokenized.words))
     return 1 / np.maximum(tokens, 1), 1 / np.maximum(words, 1)
 
 

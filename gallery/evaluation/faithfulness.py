@@ -7,14 +7,15 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, generator_of
 from gallery.evaluation.metrics import aopc, area
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution, Chance, Faithfulness
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Shares of the words at which the curves are known; comprehensiveness and sufficiency are taken at those between 0 and 1."""
 
 
-def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequence[Attribution], parameters: Mapping[str, Any]) -> list[Faithfulness]:
+def faithfulness(classifier: Classifier, tokenized: Tokenized, attributions: Sequence[Attribution], parameters: Mapping[str, Any]) -> list[Faithfulness]:
     """Return how each attribution of a passage fares when words are taken in its order.
 
     Words are taken in the order of their signed contribution to the explained class, largest first. Comprehensiveness
@@ -26,8 +27,8 @@ def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequenc
     Cost: 15 forward passes an attribution, and 4 for the ends.
     """
     ranked = [np.argsort(-attribution.words, kind="stable") for attribution in attributions]
-    probabilities = _probabilities(classifier, encoded, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters)
-    rounding = _rounding(classifier, encoded, probabilities[0], parameters) if ranked else 0.0
+    probabilities = _probabilities(classifier, tokenized, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters)
+    rounding = _rounding(classifier, tokenized, probabilities[0], parameters) if ranked else 0.0
     results = []
     for index, attribution in enumerate(attributions):
         deletion, reverse, insertion = (probabilities[index + part * len(ranked), :, attribution.target] for part in range(3))
@@ -46,32 +47,32 @@ def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequenc
     return results
 
 
-def chance(classifier: Classifier, encoded: Encoded, parameters: Mapping[str, Any]) -> Chance:
+def chance(classifier: Classifier, tokenized: Tokenized, parameters: Mapping[str, Any]) -> Chance:
     """Return what the model says when the words are taken in random orders, which serve all methods and classes alike.
 
     parameters: erase `mask` | `pad`; products as in `faithfulness`; random_orders. Cost: 10 forward passes an order, and 2 for the ends.
     """
-    generator = generator_of(encoded)
-    orders = [generator.permutation(len(encoded.words)) for _ in range(parameters["random_orders"])]
-    probabilities = _probabilities(classifier, encoded, orders, orders, parameters)
+    generator = generator_of(tokenized)
+    orders = [generator.permutation(len(tokenized.words)) for _ in range(parameters["random_orders"])]
+    probabilities = _probabilities(classifier, tokenized, orders, orders, parameters)
     return Chance(dict(parameters), np.array(SHARES), probabilities[: len(orders)], probabilities[len(orders) :], versions())
 
 
-def _probabilities(classifier: Classifier, encoded: Encoded, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+def _probabilities(classifier: Classifier, tokenized: Tokenized, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
     """Return [orders, S, C]: probabilities without the first words of some orders, then with the first words of others alone."""
-    count = len(encoded.words)
+    count = len(tokenized.words)
     taken = [_taken(count, share) for share in SHARES]
     kept = np.concatenate([_masks(without, taken, count), ~_masks(alone, taken, count)])
-    logits = erased_logits(classifier, encoded, kept.reshape(-1, count), parameters["erase"], parameters["products"] == "auto")
+    logits = erased_logits(classifier, tokenized, kept.reshape(-1, count), parameters["erase"], parameters["products"] == "auto")
     return _softmax(logits).reshape(-1, len(SHARES), logits.shape[-1])
 
 
-def _rounding(classifier: Classifier, encoded: Encoded, deletion: Array, parameters: Mapping[str, Any]) -> float:
+def _rounding(classifier: Classifier, tokenized: Tokenized, deletion: Array, parameters: Mapping[str, Any]) -> float:
     """Return how far [S, C] probabilities are, at their two ends, from those in the model's own number format."""
     if classifier.rounded_encoder is None or parameters["products"] != "auto":
         return 0.0
-    ends = np.array([[True], [False]]).repeat(len(encoded.words), 1)
-    return float(np.abs(_softmax(erased_logits(classifier, encoded, ends, parameters["erase"])) - deletion[[0, -1]]).max())
+    ends = np.array([[True], [False]]).repeat(len(tokenized.words), 1)
+    return float(np.abs(_softmax(erased_logits(classifier, tokenized, ends, parameters["erase"])) - deletion[[0, -1]]).max())
 
 
 def _softmax(logits: Array) -> Array:

@@ -7,11 +7,12 @@ import numpy as np
 
 from gallery.attribution import METHODS
 from gallery.evaluation.metrics import top_overlap
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Attribution, Precision, Prediction
 
 
-def precision(classifier: Classifier, encoded: Encoded, prediction: Prediction, attribution: Attribution, parameters: Mapping[str, Any]) -> Precision:
+def precision(classifier: Classifier, tokenized: Tokenized, prediction: Prediction, attribution: Attribution, parameters: Mapping[str, Any]) -> Precision:
     """Return how far a passage's probability and one of its attributions are from those of the same model in float32.
 
     The model is loaded a second time, since weights that were rounded stay so. parameters: those of the attribution.
@@ -19,14 +20,14 @@ def precision(classifier: Classifier, encoded: Encoded, prediction: Prediction, 
     """
     exact = classifier.exact
     target = attribution.target
-    (other,) = METHODS[attribution.method](exact, [encoded], [[target]], {**parameters, "dtype": "float32"})[0]
+    (other,) = METHODS[attribution.method](exact, [tokenized], [[target]], {**parameters, "dtype": "float32"})[0]
     largest = float(np.abs(other.words).max(initial=0.0))
     return Precision(
         method=attribution.method,
         target=target,
         dtype=parameters["dtype"],
         probability=float(prediction.probabilities[target]),
-        exact_probability=float(exact.predict([encoded])[0].probabilities[target]),
+        exact_probability=float(exact.predict([tokenized])[0].probabilities[target]),
         difference=float(np.abs(attribution.words - other.words).max(initial=0.0)) / (largest or 1.0),
         overlap=top_overlap(attribution.words, other.words),
         versions=versions(),

@@ -13,11 +13,12 @@ from gallery.attribution import METHODS
 from gallery.attribution.layers import encoder_layers
 from gallery.errors import SourceError
 from gallery.evaluation.metrics import rank_correlation
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Sanity
 
 
-def sanity(classifier: Classifier, encoded: Encoded, target: int, methods: Mapping[str, Mapping[str, Any]], done: Callable[[str], None]) -> list[Sanity]:
+def sanity(classifier: Classifier, tokenized: Tokenized, target: int, methods: Mapping[str, Mapping[str, Any]], done: Callable[[str], None]) -> list[Sanity]:
     """Return, for each method, how like its attributions of a passage remain as the model's weights are randomised from the top down.
 
     methods: name -> parameters, as `gallery.config.method_parameters` gives them. The classifier's head goes first, then
@@ -27,7 +28,7 @@ def sanity(classifier: Classifier, encoded: Encoded, target: int, methods: Mappi
     """
 
     def explained(by: Classifier) -> dict[str, Array]:
-        return {name: np.abs(METHODS[name](by, [encoded], [[target]], parameters)[0][0].words) for name, parameters in methods.items()}
+        return {name: np.abs(METHODS[name](by, [tokenized], [[target]], parameters)[0][0].words) for name, parameters in methods.items()}
 
     steps = ["nothing"]
     found = [explained(classifier)]

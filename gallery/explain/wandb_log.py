@@ -12,7 +12,7 @@ from gallery.sources.artifacts import PREFIX, RETRIES
 from gallery.sources.resolve import Source
 from gallery.store.archive import pack
 from gallery.store.entries import Store
-from gallery.store.manifest import read_header, read_rows
+from gallery.store.manifest import EntryName, read_header, read_rows
 from gallery.store.records import Prediction
 
 ARTIFACT = "explanations"
@@ -79,7 +79,7 @@ def _rows(store: Store) -> list[list[Any]]:
     labels = read_header(store).model.labels
     rows = []
     for row in read_rows(store):
-        prediction = store.read("prediction", row.entries["prediction"])
+        prediction = store.read("prediction", row.entries[EntryName("prediction")])
         assert isinstance(prediction, Prediction)
         predicted = prediction.ranking[0]
         probability = float(prediction.probabilities[predicted])

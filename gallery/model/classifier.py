@@ -21,8 +21,7 @@ from gallery.model.bf16_gradients import keep_memory, rounded_gradients
 from gallery.model.fast_encoder import Encoder, encoder_of, rounds_fast
 from gallery.model.labels import label_names
 from gallery.model.nonfinite import first_unsound_layer
-from gallery.model.tokenized import Encoded as Encoded
-from gallery.model.tokenized import Window, in_windows
+from gallery.model.tokenized import Tokenized, Window, in_windows
 from gallery.model.words import group_tokens
 from gallery.sources.resolve import Source
 from gallery.store.records import Array, Model, Prediction
@@ -85,7 +84,7 @@ class Classifier:
             return None
         return rounded_gradients(self.encoder)
 
-    def encode(self, text: str) -> Encoded:
+    def tokenize(self, text: str) -> Tokenized:
         """Return the passage as tokens and words; cut, or in windows, where it is longer than the model takes."""
         limit = {"truncation": True, "max_length": self.card.max_tokens} if self.long == "cut" else {"truncation": False}
         coded = self.tokenizer(text, **limit, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False)
@@ -93,7 +92,7 @@ class Classifier:
         offsets = tuple((int(start), int(end)) for start, end in coded["offset_mapping"])
         words, token_words = group_tokens(text, offsets, special)
         read = max((end for _, end in words), default=0)
-        whole = Encoded(
+        whole = Tokenized(
             text=text,
             ids=tuple(coded["input_ids"]),
             tokens=tuple(self.tokenizer.convert_ids_to_tokens(coded["input_ids"])),
@@ -113,7 +112,7 @@ class Classifier:
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
         return {"input_ids": ids.to(self.device), "attention_mask": mask.to(self.device)}
 
-    def baseline_ids(self, encoded: Encoded, baseline: str) -> tuple[int, ...]:
+    def baseline_ids(self, tokenized: Tokenized, baseline: str) -> tuple[int, ...]:
         """Return the ids of an empty text of the same length: special tokens kept, the rest `pad` or `mask`.
 
         Raises SourceError where the tokenizer has no such token.
@@ -121,7 +120,7 @@ class Classifier:
         filler = {"pad": self.tokenizer.pad_token_id, "mask": self.tokenizer.mask_token_id}[baseline]
         if filler is None:
             raise SourceError(f"extra.gallery.baseline: the tokenizer has no {baseline} token. Choose another baseline.")
-        return tuple(own if special else filler for own, special in zip(encoded.ids, encoded.special, strict=True))
+        return tuple(own if special else filler for own, special in zip(tokenized.ids, tokenized.special, strict=True))
 
     @torch.no_grad()
     def logits(self, rows: Sequence[Sequence[int]], rounded: bool = False) -> Tensor:
@@ -184,19 +183,19 @@ class Classifier:
         finally:
             handle.remove()
 
-    def _mean_logits(self, encoded: Encoded) -> Array:
-        mean: Array = np.mean([self.logits([part.ids])[0].cpu().numpy() for part in encoded.parts], axis=0)
+    def _mean_logits(self, tokenized: Tokenized) -> Array:
+        mean: Array = np.mean([self.logits([part.ids])[0].cpu().numpy() for part in tokenized.parts], axis=0)
         return mean
 
-    def predict(self, batch: Sequence[Encoded]) -> list[Prediction]:
+    def predict(self, batch: Sequence[Tokenized]) -> list[Prediction]:
         """Return what the model says to each passage of a batch; to one in windows, the mean of their logits.
 
         Raises FloatingPointError where a logit is not a finite number.
         """
-        if any(encoded.windows for encoded in batch):
-            logits = np.stack([self._mean_logits(encoded) for encoded in batch])
+        if any(tokenized.windows for tokenized in batch):
+            logits = np.stack([self._mean_logits(tokenized) for tokenized in batch])
         else:
-            logits = self.logits([encoded.ids for encoded in batch]).cpu().numpy()
+            logits = self.logits([tokenized.ids for tokenized in batch]).cpu().numpy()
         if not np.isfinite(logits).all():
             if len(batch) > 1:
                 raise FloatingPointError("the model's logits are not finite numbers")
@@ -204,25 +203,25 @@ class Classifier:
             raise FloatingPointError(f"the model's logits are not finite numbers: {first_unsound_layer(self.model, rows, self.dtype)}")
         return [
             Prediction(
-                text=encoded.text,
-                tokens=encoded.tokens,
-                ids=np.array(encoded.ids, np.int32),
-                offsets=np.array(encoded.offsets, np.int32).reshape(-1, 2),
-                special=np.array(encoded.special, bool),
-                words=np.array(encoded.words, np.int32).reshape(-1, 2),
-                token_words=np.array(encoded.token_words, np.int32),
-                cut=encoded.cut,
+                text=tokenized.text,
+                tokens=tokenized.tokens,
+                ids=np.array(tokenized.ids, np.int32),
+                offsets=np.array(tokenized.offsets, np.int32).reshape(-1, 2),
+                special=np.array(tokenized.special, bool),
+                words=np.array(tokenized.words, np.int32).reshape(-1, 2),
+                token_words=np.array(tokenized.token_words, np.int32),
+                cut=tokenized.cut,
                 logits=row,
                 versions=versions(),
-                windows=np.array([_stretch(window) for window in encoded.windows], np.int32).reshape(-1, 2),
+                windows=np.array([_stretch(window) for window in tokenized.windows], np.int32).reshape(-1, 2),
             )
-            for encoded, row in zip(batch, logits, strict=True)
+            for tokenized, row in zip(batch, logits, strict=True)
         ]
 
 
 def _stretch(window: Window) -> tuple[int, int]:
     """Return the first of a window's tokens that is not special, and the one behind the last, as places in the passage."""
-    own = [place for place, special in zip(window.tokens, window.encoded.special, strict=True) if not special]
+    own = [place for place, special in zip(window.tokens, window.tokenized.special, strict=True) if not special]
     return own[0], own[-1] + 1
 
 

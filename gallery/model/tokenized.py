@@ -12,7 +12,7 @@ OVERLAP = 4
 
 
 @dataclass(frozen=True)
-class Encoded:
+class Tokenized:
     """A passage as the model reads it: T tokens that fall into W words of the original text."""
 
     text: str
@@ -27,9 +27,9 @@ class Encoded:
     """What the model reads instead, one after another, where the whole is longer than it can take in at once."""
 
     @property
-    def parts(self) -> tuple["Encoded", ...]:
+    def parts(self) -> tuple["Tokenized", ...]:
         """What goes through the model: the passage itself, or its windows."""
-        return tuple(window.encoded for window in self.windows) or (self,)
+        return tuple(window.tokenized for window in self.windows) or (self,)
 
     def sum_words(self, tokens: Array) -> Array:
         """Return [..., W] the sums over each word's pieces of [..., T] values; special tokens left out."""
@@ -44,14 +44,14 @@ class Encoded:
 class Window:
     """A stretch of a passage between its special tokens, as long as the model takes."""
 
-    encoded: Encoded
+    tokenized: Tokenized
     tokens: tuple[int, ...]
     """Where its tokens stand in the passage, special ones included."""
     words: tuple[int, ...]
     """Which words of the passage its words are."""
 
 
-def in_windows(whole: Encoded, longest: int) -> Encoded:
+def in_windows(whole: Tokenized, longest: int) -> Tokenized:
     """Return a passage with the windows it is read in, if it has more than `longest` tokens; else as it is.
 
     Windows are full and evenly spread, so that none is a short rest, and each begins with a word where there is one near.
@@ -79,10 +79,10 @@ def _at_a_word(owners: list[int], start: int, most: int) -> int:
     return start
 
 
-def _window(whole: Encoded, places: tuple[int, ...]) -> Window:
+def _window(whole: Tokenized, places: tuple[int, ...]) -> Window:
     words = tuple(dict.fromkeys(whole.token_words[place] for place in places if whole.token_words[place] >= 0))
     number = {word: n for n, word in enumerate(words)} | {-1: -1}
-    encoded = Encoded(
+    tokenized = Tokenized(
         text=whole.text,
         ids=tuple(whole.ids[place] for place in places),
         tokens=tuple(whole.tokens[place] for place in places),
@@ -92,4 +92,4 @@ def _window(whole: Encoded, places: tuple[int, ...]) -> Window:
         token_words=tuple(number[whole.token_words[place]] for place in places),
         cut=whole.words[words[-1]][1] if words else 0,
     )
-    return Window(encoded, places, words)
+    return Window(tokenized, places, words)

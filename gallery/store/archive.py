@@ -37,7 +37,7 @@ def pack(location: Location, file: Path, everything: bool = False) -> tuple[int,
     """
     store = Store(location)
     header, rows = read_header(store), read_rows(store)
-    wanted = {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}
+    wanted = {(name.kind, key) for row in rows for name, key in row.entries.items()}
     wanted |= {("scripts", header.scripts)} if header.scripts else set()
     wanted |= {(kind, key) for kind, key in store.entries() if kind in RECORD_TYPES} if everything else set()
     names = [MANIFEST, *(store.name(kind, key) for kind, key in sorted(wanted))]

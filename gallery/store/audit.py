@@ -35,7 +35,7 @@ def audit(store: Store) -> Audit:
         header = read_header(store)
         listed = {("scripts", header.scripts)} if header.scripts else set()
         for row in read_rows(store):
-            listed |= {(name.split("/")[0], key) for name, key in row.entries.items()}
+            listed |= {(name.kind, key) for name, key in row.entries.items()}
         found.sound += 1
     except StoreError as error:
         found.damage.append(error.message)

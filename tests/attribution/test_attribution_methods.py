@@ -27,21 +27,21 @@ def test_each_layers_integrated_gradients_are_captums(tiny: Callable[[str], Path
     from gallery.attribution.layers import encoder_layers
 
     classifier = load(tiny(architecture))
-    encoded = classifier.encode(TEXT)
-    (one,) = METHODS["layer_integrated_gradients"](classifier, [encoded], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]
-    ids, start = torch.tensor([encoded.ids]), torch.tensor([classifier.baseline_ids(encoded, "pad")])
+    tokenized = classifier.tokenize(TEXT)
+    (one,) = METHODS["layer_integrated_gradients"](classifier, [tokenized], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]
+    ids, start = torch.tensor([tokenized.ids]), torch.tensor([classifier.baseline_ids(tokenized, "pad")])
     mask = torch.ones_like(ids)
     for number, layer in enumerate(encoder_layers(classifier)):
         explainer = LayerIntegratedGradients(lambda rows: classifier.model(rows, attention_mask=mask.expand(len(rows), -1)).logits, layer)
         theirs = explainer.attribute(ids, start, target=1, n_steps=20, internal_batch_size=1)
         theirs = (theirs[0] if isinstance(theirs, tuple) else theirs).sum(-1).reshape(-1).double().numpy()
-        assert np.abs(one.layers[number] - encoded.sum_words(theirs)).max() <= 1e-5 * np.abs(theirs).max()
+        assert np.abs(one.layers[number] - tokenized.sum_words(theirs)).max() <= 1e-5 * np.abs(theirs).max()
     assert one.tokens.sum() == pytest.approx(one.output_value - one.baseline_value + one.delta, abs=1e-4)
 
 
 def test_debertas_layers_are_complete_though_captum_cannot_read_them(tiny: Callable[[str], Path]) -> None:
     classifier = load(tiny("deberta-v2"))
-    (one,) = METHODS["layer_integrated_gradients"](classifier, [classifier.encode(TEXT)], [[1]], parameters("layer_integrated_gradients"))[0]
+    (one,) = METHODS["layer_integrated_gradients"](classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))[0]
     assert one.converged
     for words, specials in zip(one.layers, one.extra["specials"], strict=True):
         assert words.sum() + specials == pytest.approx(one.output_value - one.baseline_value, rel=0.02)
@@ -52,13 +52,13 @@ def test_albert_has_no_layers_to_explain(tiny: Callable[[str], Path]) -> None:
 
     classifier = load(tiny("albert"))
     with pytest.raises(SourceError, match="Leave out layer_integrated_gradients"):
-        METHODS["layer_integrated_gradients"](classifier, [classifier.encode(TEXT)], [[1]], parameters("layer_integrated_gradients"))
+        METHODS["layer_integrated_gradients"](classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))
 
 
 def test_gradient_times_input_is_exact_where_the_path_is_short(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
-    (one,) = METHODS["gradient_x_input"](bert, [encoded], [[1]], parameters("gradient_x_input"))[0]
-    inputs = bert.batch([encoded.ids])
+    tokenized = bert.tokenize(TEXT)
+    (one,) = METHODS["gradient_x_input"](bert, [tokenized], [[1]], parameters("gradient_x_input"))[0]
+    inputs = bert.batch([tokenized.ids])
     point = bert.embed(inputs)
     with torch.no_grad(), bert.from_embeddings(inputs) as run:
         up, down = run(point * 1.001)[0, 1], run(point * 0.999)[0, 1]
@@ -66,24 +66,24 @@ def test_gradient_times_input_is_exact_where_the_path_is_short(bert: Classifier)
 
 
 def test_shapley_values_of_few_words_are_exact(bert: Classifier) -> None:
-    encoded = bert.encode("человек пришёл домой поздно")
-    (one,) = METHODS["shapley"](bert, [encoded], [[1]], parameters("shapley"))[0]
-    count = len(encoded.words)
+    tokenized = bert.tokenize("человек пришёл домой поздно")
+    (one,) = METHODS["shapley"](bert, [tokenized], [[1]], parameters("shapley"))[0]
+    count = len(tokenized.words)
     exact = np.zeros(count)
     orders = list(permutations(range(count)))
     for order in orders:
         kept = np.zeros((count + 1, count), bool)
         for step, word in enumerate(order):
             kept[step + 1 :, word] = True
-        outputs = erased_logits(bert, encoded, kept, "mask")[:, 1]
+        outputs = erased_logits(bert, tokenized, kept, "mask")[:, 1]
         exact[list(order)] += np.diff(outputs) / len(orders)
     np.testing.assert_allclose(one.words, exact, atol=1e-5)
 
 
 def test_shapley_values_add_up_with_any_budget(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
+    tokenized = bert.tokenize(TEXT)
     for samples in (20, 60):
-        (one,) = METHODS["shapley"](bert, [encoded], [[1]], parameters("shapley", samples=samples))[0]
+        (one,) = METHODS["shapley"](bert, [tokenized], [[1]], parameters("shapley", samples=samples))[0]
         assert one.steps <= samples
         assert one.words.sum() == pytest.approx(one.output_value - one.baseline_value, abs=1e-6)
 
@@ -91,26 +91,26 @@ def test_shapley_values_add_up_with_any_budget(bert: Classifier) -> None:
 def test_lime_finds_a_linear_model(bert: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
     from gallery.attribution import surrogate
 
-    encoded = bert.encode(TEXT)
-    true = np.random.default_rng(1).normal(size=len(encoded.words))
-    monkeypatch.setattr(surrogate, "erased_logits", lambda classifier, encoded, kept, erase: np.outer(kept @ true, [0, 1, 0]))
-    (one,) = METHODS["lime"](bert, [encoded], [[1]], parameters("lime", samples=2000))[0]
+    tokenized = bert.tokenize(TEXT)
+    true = np.random.default_rng(1).normal(size=len(tokenized.words))
+    monkeypatch.setattr(surrogate, "erased_logits", lambda classifier, tokenized, kept, erase: np.outer(kept @ true, [0, 1, 0]))
+    (one,) = METHODS["lime"](bert, [tokenized], [[1]], parameters("lime", samples=2000))[0]
     assert np.corrcoef(one.words, true)[0, 1] > 0.99
     assert one.extra["fit"] > 0.95
 
 
 def test_a_rationale_alone_keeps_the_verdict_and_needs_every_word(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
-    target = int(bert.logits([encoded.ids])[0].argmax())
-    (one,) = METHODS["rationale"](bert, [encoded], [[target]], parameters("rationale"))[0]
+    tokenized = bert.tokenize(TEXT)
+    target = int(bert.logits([tokenized.ids])[0].argmax())
+    (one,) = METHODS["rationale"](bert, [tokenized], [[target]], parameters("rationale"))[0]
     assert one.extra["found"]
     words = one.extra["words"]
     assert set(np.flatnonzero(one.words)) <= set(words)
 
     def verdict(kept_words: list[int]) -> int:
-        kept = np.zeros((1, len(encoded.words)), bool)
+        kept = np.zeros((1, len(tokenized.words)), bool)
         kept[0, kept_words] = True
-        return int(erased_logits(bert, encoded, kept, "mask")[0].argmax())
+        return int(erased_logits(bert, tokenized, kept, "mask")[0].argmax())
 
     assert verdict(words) == target
     if len(words) > 1:
@@ -118,17 +118,17 @@ def test_a_rationale_alone_keeps_the_verdict_and_needs_every_word(bert: Classifi
 
 
 def test_no_rationale_is_said_to_be_none(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
-    last = int(bert.logits([encoded.ids])[0].argmin())
-    chosen, probability, passes = shortest(bert, encoded, -np.arange(len(encoded.words), dtype=float), last, "mask")
-    assert (chosen is None) == (passes == len(encoded.words)) or chosen is not None
+    tokenized = bert.tokenize(TEXT)
+    last = int(bert.logits([tokenized.ids])[0].argmin())
+    chosen, probability, passes = shortest(bert, tokenized, -np.arange(len(tokenized.words), dtype=float), last, "mask")
+    assert (chosen is None) == (passes == len(tokenized.words)) or chosen is not None
     assert 0 < probability < 1
 
 
 def test_unified_information_keeps_more_of_what_the_layer_needs(bert: Classifier) -> None:
-    encoded = bert.encode("человек пришёл домой")
-    (one,) = METHODS["unified_information"](bert, [encoded], [[1]], parameters("unified_information"))[0]
-    assert one.layers.shape == (3, len(encoded.words))
+    tokenized = bert.tokenize("человек пришёл домой")
+    (one,) = METHODS["unified_information"](bert, [tokenized], [[1]], parameters("unified_information"))[0]
+    assert one.layers.shape == (3, len(tokenized.words))
     assert (one.layers > 0).all()
-    again = METHODS["unified_information"](bert, [encoded], [[0]], parameters("unified_information"))[0][0]
+    again = METHODS["unified_information"](bert, [tokenized], [[0]], parameters("unified_information"))[0][0]
     assert again.tokens.tobytes() == one.tokens.tobytes()

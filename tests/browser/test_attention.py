@@ -82,12 +82,12 @@ ALL = Carried((0, 1, 2), 3)
 def prepare(model: Path, folder: Path, address: str, name: str, carried: Carried = ALL) -> Shown:
     """Explain the passage by a tiny model and publish it."""
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
-    encoded = classifier.encode(TEXT)
-    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
-    (prediction,) = classifier.predict([encoded])
+    tokenized = classifier.tokenize(TEXT)
+    (record,) = attend(classifier, [tokenized], AttentionSettings(precision="exact"))
+    (prediction,) = classifier.predict([tokenized])
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
-        layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
+        layers = classifier.model(**classifier.batch([tokenized.ids]), output_attentions=True).attentions
     publish(folder, prediction, record, name, carried)
     return Shown(f"{address}/{name}.html", folder, prediction, record, torch.cat(layers).numpy())
 
