@@ -37,6 +37,7 @@ from gallery.attention.encoding import Reader, attention_files
 from gallery.config import AttentionSettings, Settings
 from gallery.model.classifier import Classifier, load_classifier
 from gallery.model.tokenized import Tokenized
+from gallery.passages.front_matter import read_markdown
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
@@ -91,7 +92,9 @@ def load(folder: str | Path) -> Classifier:
 
 def demo_text(classifier: Classifier, tokens: int) -> Tokenized:
     """Return the beginning of the longest demo passage, so many tokens with the special ones."""
-    text = TEXT.read_text("utf-8").split("---\n", 2)[2].strip()
+    ((_, passage),) = read_markdown(TEXT, TEXT.name)
+    assert isinstance(passage, dict)
+    text = passage["text"].strip()
     offsets = classifier.tokenize(text).offsets
     tokenized = classifier.tokenize(text[: offsets[tokens - 2][1]])
     assert len(tokenized.ids) == tokens, (len(tokenized.ids), tokens)
