@@ -1,4 +1,4 @@
-"""The gradient at the passage itself: times the input, or its length."""
+"""The gradient at the passage itself: multiplied by the input, or its length."""
 
 from collections.abc import Sequence
 
@@ -11,22 +11,22 @@ from gallery.store.records import Attribution
 
 
 def gradient_x_input(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Multiply each token's gradient with its embedding and sum (Shrikumar et al. 2016, arXiv:1605.01713).
+    """Return each token's gradient times its embedding, summed over dimensions (Shrikumar et al. 2016, arXiv:1605.01713).
 
-    Signed; adds up to the change of output only where the model is linear. Cost: one forward pass, and one backward pass per target.
+    Signed; adds up to the change of the output only where the model is linear. Cost: one forward pass, and one backward pass per target.
     """
-    return [_one(classifier, tokenized, wanted, parameters, "gradient_x_input") for tokenized, wanted in zip(batch, targets, strict=True)]
+    return [_gradients(classifier, tokenized, own_targets, parameters, "gradient_x_input") for tokenized, own_targets in zip(batch, targets, strict=True)]
 
 
 def gradient_norm(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Take the Euclidean length of each token's gradient (Simonyan et al. 2013, arXiv:1312.6034; L2 as in Li et al. 2016).
+    """Return the Euclidean length of each token's gradient (Simonyan et al. 2013, arXiv:1312.6034; L2 as in Li et al. 2016).
 
-    Without sign: how sensitive the output is to the token, not which way. Cost: one forward pass, and one backward pass per target.
+    Without sign: how sensitive the output is to the token, not in which direction. Cost: one forward pass, and one backward pass per target.
     """
-    return [_one(classifier, tokenized, wanted, parameters, "gradient_norm") for tokenized, wanted in zip(batch, targets, strict=True)]
+    return [_gradients(classifier, tokenized, own_targets, parameters, "gradient_norm") for tokenized, own_targets in zip(batch, targets, strict=True)]
 
 
-def _one(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters, method: str) -> list[Attribution]:
+def _gradients(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters, method: str) -> list[Attribution]:
     inputs = classifier.batch([tokenized.ids])
     point = classifier.embed(inputs).requires_grad_(True)
     results = []

@@ -12,13 +12,13 @@ from gallery.store.records import Attribution
 
 
 def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Take out one word at a time, and give it what the output loses.
+    """Return, for each word, the fall of the output when the word is erased.
 
-    parameters: erase `mask` | `pad`, what stands in its place. Cost: one forward pass a word, and one
-    more, for all targets together; no backward pass.
+    parameters: erase `mask` | `pad`, the token that replaces the word. Cost: one forward pass for each word and one for the
+    whole passage, which serve all targets; no backward pass.
     """
     results = []
-    for tokenized, wanted in zip(batch, targets, strict=True):
+    for tokenized, own_targets in zip(batch, targets, strict=True):
         count = len(tokenized.words)
         kept = np.vstack([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
         outputs = output_values(erased_logits(classifier, tokenized, kept, parameters["erase"]), parameters["output"])
@@ -34,7 +34,7 @@ def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
                     float(outputs[0, target]),
                     passes=count + 1,
                 )
-                for target in wanted
+                for target in own_targets
             ]
         )
     return results

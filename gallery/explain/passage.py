@@ -9,7 +9,7 @@ from gallery.attention.heads import head_effects
 from gallery.attribution import METHODS
 from gallery.config import Settings, method_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
-from gallery.evaluation.number_format import precision
+from gallery.evaluation.number_format import compare_with_float32
 from gallery.explain.plan import Job, Need, Planner, targets_of
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
@@ -104,7 +104,7 @@ def _trials(
     found = [(need, attribution) for need, attribution in zip(wanted, tried, strict=True) if isinstance(attribution, Attribution)]
     for need, attribution in found:
         if need.kind == "precision":
-            yield need, precision(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
+            yield need, compare_with_float32(classifier, encoded, prediction, attribution, method_parameters(settings, need.method))
     trials = [(need, attribution) for need, attribution in found if need.kind == "faithfulness"]
     records = faithfulness(classifier, encoded, [attribution for _, attribution in trials], method_parameters(settings, "faithfulness")) if trials else []
     yield from zip([need for need, _ in trials], records, strict=True)

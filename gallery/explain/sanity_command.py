@@ -12,7 +12,7 @@ from gallery.evaluation.sanity import sanity
 from gallery.explain.plan import Need, Planner, entry_names, sanity_parameters
 from gallery.explain.progress import progress
 from gallery.files import place_of
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
 from gallery.store.manifest import Row, read_header, read_rows, write_manifest

@@ -13,7 +13,8 @@ from gallery.attribution import METHODS
 from gallery.attribution.erasure import erased_logits
 from gallery.attribution.rationale import shortest
 from gallery.model.classifier import Classifier
-from tests.attribution.test_attribution import TEXT, load, parameters
+from gallery.model.layers import encoder_layers
+from tests.support.classifiers import TEXT, load, parameters
 from tests.support.models import ARCHITECTURES
 
 
@@ -24,8 +25,6 @@ def bert(tiny: Callable[[str], Path]) -> Classifier:
 
 @pytest.mark.parametrize("architecture", [a for a in ARCHITECTURES if a not in {"albert", "deberta-v2"}])
 def test_each_layers_integrated_gradients_are_captums(tiny: Callable[[str], Path], architecture: str) -> None:
-    from gallery.attribution.layers import encoder_layers
-
     classifier = load(tiny(architecture))
     tokenized = classifier.tokenize(TEXT)
     (one,) = METHODS["layer_integrated_gradients"](classifier, [tokenized], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]

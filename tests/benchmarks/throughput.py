@@ -31,7 +31,8 @@ from gallery.evaluation.faithfulness import chance, faithfulness
 from gallery.explain.batches import batches
 from gallery.explain.plan import Job, targets_of
 from gallery.explain.run import explain_all
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.passages.read import Passage, read_passages
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
