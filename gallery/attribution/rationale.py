@@ -21,7 +21,8 @@ def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
 
     Words are added in the order of their integrated gradients until the model names the class, and then those it does not need
     are dropped. Words outside the set get 0. `extra` holds the set, the class's probability with these words alone, and whether
-    there is a set at all. No single word can be dropped from the result, but another set may be shorter.
+    there is a set at all. Each word was needed when its removal was tried, from the weakest to the strongest; where words
+    speak for the class only together, the set may still hold a word it does not need, and another set may be shorter.
     Cost: that of integrated gradients, a forward pass for each word that is added (in batches of growing size), and a forward
     pass for each word of the set when words are dropped.
     """
