@@ -9,11 +9,11 @@ from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gallery.errors import ConfigError
+from gallery.errors import ConfigError, reason, short
 
 NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading YAML ends with where it is none: dates that are no dates, numbers too long, nesting without end."""
-_LONGEST_SHOWN, _LONGEST_REASON = 120, 500
+_LONGEST_REASON = 500
 _MOST_PROBLEMS = 5
 
 METHODS = (
@@ -185,18 +185,18 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
         with config_file.open("rb") as stream:
             document = yaml_load(stream)
     except OSError as error:
-        raise ConfigError(f"{config_file}: {error.strerror}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
+        raise ConfigError(f"{config_file}: {reason(error)}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
     except ConfigurationError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {_shown(str(error).partition(':')[2], _LONGEST_REASON)}") from error
+        raise ConfigError(f"{config_file}: not valid YAML: {short(str(error).partition(':')[2], _LONGEST_REASON)}") from error
     except NOT_YAML as error:
         raise ConfigError(
-            f"{config_file}: not valid YAML: {_shown(str(error), _LONGEST_REASON)}. Put dates and numbers that are none into quotation marks."
+            f"{config_file}: not valid YAML: {reason(error, _LONGEST_REASON)}. Put dates and numbers that are none into quotation marks."
         ) from error
     values: Any = document
     for name, key in (("the file", None), ("extra", "extra"), ("extra.gallery", "gallery")):
         values = (values.get(key) if key else values) or {}
         if not isinstance(values, dict):
-            raise ConfigError(f"{config_file}: {name} must be a list of keys and values, not {_shown(repr(values))}.")
+            raise ConfigError(f"{config_file}: {name} must be a list of keys and values, not {short(repr(values))}.")
     return _validate(config_file, _merged(values, overrides or {}))
 
 
@@ -213,25 +213,19 @@ def _merged(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
     return merged
 
 
-def _shown(words: str, longest: int = _LONGEST_SHOWN) -> str:
-    """Return words in one line, and no more of them than a message can hold."""
-    line = " ".join(words.split())
-    return line if len(line) <= longest else line[:longest] + "…"
-
-
 def _validate(config_file: Path, values: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         lines: list[str] = []
         for problem in error.errors():
-            key = ".".join(_shown(str(part)) for part in ("extra", "gallery", *problem["loc"]))
+            key = ".".join(short(str(part)) for part in ("extra", "gallery", *problem["loc"]))
             if problem["type"] == "extra_forbidden":
                 known = "" if any("no such key" in line for line in lines) else f" Known keys: {', '.join(sorted(Settings.model_fields))}."
                 lines.append(f"{config_file}: {key}: no such key.{known}")
             elif not problem["loc"]:
-                lines.append(f"{config_file}: {key}: {_shown(str(problem.get('ctx', {}).get('error', problem['msg'])), _LONGEST_REASON)}.")
+                lines.append(f"{config_file}: {key}: {short(str(problem.get('ctx', {}).get('error', problem['msg'])), _LONGEST_REASON)}.")
             else:
-                lines.append(f"{config_file}: {key}: {problem['msg']}; it is {_shown(repr(problem['input']))}.")
+                lines.append(f"{config_file}: {key}: {problem['msg']}; it is {short(repr(problem['input']))}.")
         more = [f"{config_file}: and {len(lines) - _MOST_PROBLEMS} more."] if len(lines) > _MOST_PROBLEMS else []
         raise ConfigError("\n".join([*lines[:_MOST_PROBLEMS], *more])) from error

@@ -3,7 +3,7 @@
 import sqlite3
 
 
-class Lookup:
+class DiskDict:
     """Strings by strings, in a temporary file that goes with the object; holds a few megabytes, however many there are."""
 
     def __init__(self) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from gallery.errors import GalleryError, StoreError
+from gallery.errors import GalleryError, StoreError, reason
 
-Place = Path | str
+Location = Path | str
 """A folder, or the URL of one."""
 
 WRITING = ".writing-"
@@ -49,7 +49,7 @@ class Files(Protocol):
         """Yield (name, bytes) of the files below a folder, sorted by name."""
 
 
-def place_of(store: str, root: Path) -> Place:
+def store_location(store: str, root: Path) -> Location:
     """Return where a configured store lies: below the folder of mkdocs.yml, or at its URL; `file://` is a folder."""
     scheme, remote, rest = store.partition("://")
     if not remote:
@@ -57,9 +57,9 @@ def place_of(store: str, root: Path) -> Place:
     return Path(rest) if scheme == "file" else store
 
 
-def files_at(place: Place) -> Files:
-    """Return the files of a place."""
-    return Folder(place) if isinstance(place, Path) else Remote(place)
+def files_at(location: Location) -> Files:
+    """Return the files of a location."""
+    return Folder(location) if isinstance(location, Path) else Remote(location)
 
 
 class Folder:
@@ -124,9 +124,9 @@ class Remote:
 
             self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except ImportError as error:
-            raise StoreError(f'{url}: {str(error).rstrip(".")}. Run: pip install -c constraints.txt -e ".[remote]", and what fsspec names for it.') from error
+            raise StoreError(f'{url}: {reason(error)}. Run: pip install -c constraints.txt -e ".[remote]", and what fsspec names for it.') from error
         except (ValueError, OSError) as error:
-            raise StoreError(f"{url}: {str(error).rstrip('.')}. Name a folder, or a URL that fsspec knows, as extra.gallery.store.") from error
+            raise StoreError(f"{url}: {reason(error)}. Name a folder, or a URL that fsspec knows, as extra.gallery.store.") from error
         self.url = url.rstrip("/")
         self._root = self._root.rstrip("/")
         self._whole = url.partition("://")[0] in _OBJECT_STORES
@@ -154,7 +154,7 @@ class Remote:
         except (FileNotFoundError, IsADirectoryError):
             raise
         except Exception as error:  # every service has errors of its own; one that does not answer has not lost the file
-            raise StoreError(f"{self.where(name)}: {_why(error)}. Run the same command again when it answers.") from error
+            raise StoreError(f"{self.where(name)}: {reason(error)}. Run the same command again when it answers.") from error
 
     def lines(self, name: str) -> Iterator[str]:
         """Yield its lines."""
@@ -172,7 +172,7 @@ class Remote:
         except GalleryError:
             raise
         except Exception as error:
-            raise StoreError(f"{self.where(name)}: {_why(error)}. Allow writing there; then run the same command again.") from error
+            raise StoreError(f"{self.where(name)}: {reason(error)}. Allow writing there; then run the same command again.") from error
 
     def _put(self, spooled: str, path: str) -> None:
         folder, _, last = path.rpartition("/")
@@ -230,7 +230,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        raise StoreError(f"{path}: {_why(error)}. Make room, or allow writing there; then run the same command again.") from error
+        raise StoreError(f"{path}: {reason(error)}. Make room, or allow writing there; then run the same command again.") from error
     finally:
         if name and os.path.exists(name):
             os.unlink(name)
@@ -242,7 +242,3 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises StoreError, naming the file, where the system refuses.
     """
     write_chunks(path, [content])
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)

@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 
 from gallery.config import NOT_YAML, Settings
-from gallery.disk_dict import Lookup
-from gallery.errors import ConfigError, PassageError, shown
+from gallery.disk_dict import DiskDict
+from gallery.errors import ConfigError, PassageError, reason, shown
 from gallery.passages import references
 from gallery.passages.references import Texts
-from gallery.passages.tables import TABLES, Row, is_dataset, read_dataset
+from gallery.passages.tables import TABLES, TableRow, is_dataset, read_dataset
 
 CLASSICS = "site_src/passages/classics.csv"
 """Genuine passages by reference; a table, so it is not read with the folder it lies in."""
@@ -48,7 +48,7 @@ _OPTIONAL = ("title", "work", "source", "note")
 _KNOWN = {"id", "true_class", "text", *_OPTIONAL, *references.KEYS}
 
 
-def places_of(settings: Settings) -> tuple[str, ...]:
+def passage_paths(settings: Settings) -> tuple[str, ...]:
     """Return the folders and tables that a gallery's passages come from."""
     return (*settings.passages, CLASSICS) if settings.classics else settings.passages
 
@@ -63,7 +63,7 @@ def read_passages(places: Iterable[str], root: Path = Path(), texts: Path | None
     if texts is not None and not texts.is_dir():
         raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")
     library = Texts(texts)
-    seen = Lookup()
+    seen = DiskDict()
     for place in places:
         for origin, read in _rows(root / place, place):
             try:
@@ -86,7 +86,7 @@ def passage_ids(places: Iterable[str], root: Path = Path()) -> Iterator[tuple[st
                 yield row["id"], origin
 
 
-def _rows(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _rows(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     if is_dataset(path):
         yield from read_dataset(path, name)
     elif path.is_dir():
@@ -103,13 +103,13 @@ def _rows(path: Path, name: str) -> Iterator[tuple[str, Row]]:
         raise ConfigError(f"extra.gallery.passages: {name}: not a folder, .md, {', '.join(sorted(TABLES))} file.")
 
 
-def _front_matter(path: Path, name: str) -> Row:
+def _front_matter(path: Path, name: str) -> TableRow:
     try:
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return PassageError(f"{name}: byte {error.start} is not UTF-8. Save the file as UTF-8.")
     except OSError as error:
-        return PassageError(f"{name}: {error.strerror}.")
+        return PassageError(f"{name}: {reason(error)}.")
     match = re.match(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)(.*)", content, re.DOTALL | re.MULTILINE)
     if not match:
         return PassageError(f"{name}: no front matter. Begin the file with --- and the keys id, true_class, title, then ---, then the text.")
@@ -124,7 +124,7 @@ def _front_matter(path: Path, name: str) -> Row:
     return {"id": path.stem, **keys, "text": match[2]}
 
 
-def _passage(row: Row, origin: str, library: Texts) -> Passage:
+def _passage(row: TableRow, origin: str, library: Texts) -> Passage:
     if isinstance(row, PassageError):
         raise row
     unknown = sorted(key if isinstance(key, str) and key.isidentifier() and len(key) <= _LONGEST_ID else shown(key) for key in set(row) - _KNOWN)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from gallery.errors import PassageError, shown
+from gallery.errors import PassageError, reason, shown
 from gallery.sources.cache import file_digest
 from gallery.sources.downloads import download
 
@@ -55,7 +55,7 @@ class Texts:
         except (UnicodeDecodeError, LookupError) as error:
             raise PassageError(f"{origin}: encoding: {url} cannot be read as {shown(encoding)}. Name the right one.") from error
         except OSError as error:
-            raise PassageError(f"{origin}: {url}: {error.strerror or error}.") from error
+            raise PassageError(f"{origin}: {url}: {reason(error)}.") from error
         except PassageError as error:
             self._failed[key] = error.message
             raise PassageError(f"{origin}: {error.message}") from error

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import ConfigError, PassageError
+from gallery.errors import ConfigError, PassageError, reason
 
-_LONGEST_REASON = 300
-
-Row = dict[str, Any] | PassageError
+TableRow = dict[str, Any] | PassageError
 """What a row says, or why it says nothing."""
 
 
-def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _csv(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
         try:
@@ -28,10 +26,10 @@ def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
                     else {k: v for k, v in row.items() if v},
                 )
         except (csv.Error, UnicodeDecodeError) as error:
-            yield name, PassageError(f"{name}: after line {reader.line_num}: {error}. Save the table as UTF-8 CSV.")
+            yield name, PassageError(f"{name}: after line {reader.line_num}: {reason(error)}. Save the table as UTF-8 CSV.")
 
 
-def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _jsonl(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
@@ -40,12 +38,12 @@ def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                yield origin, PassageError(f"{origin}: not valid JSON in UTF-8: {_sentence(error)}.")
+                yield origin, PassageError(f"{origin}: not valid JSON in UTF-8: {reason(error)}.")
                 continue
             yield origin, row if isinstance(row, dict) else PassageError(f"{origin}: not a JSON object. Each line is one {{...}}.")
 
 
-def _parquet(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _parquet(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     try:
         import pyarrow.parquet
     except ImportError as error:
@@ -57,7 +55,7 @@ def _parquet(path: Path, name: str) -> Iterator[tuple[str, Row]]:
                 number += 1
                 yield f"{name}: row {number}", {k: v for k, v in row.items() if v is not None}
     except (pyarrow.lib.ArrowException, OSError, ValueError) as error:  # damage to a file's own description is an OSError, to its texts a ValueError
-        yield name, PassageError(f"{name}: not a Parquet file that can be read: {_sentence(error)}. Write it again.")
+        yield name, PassageError(f"{name}: not a Parquet file that can be read: {reason(error)}. Write it again.")
 
 
 def is_dataset(path: Path) -> bool:
@@ -65,7 +63,7 @@ def is_dataset(path: Path) -> bool:
     return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
 
 
-def read_dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def read_dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     """Yield the rows of a dataset's folder, split by split."""
     if not (path / "dataset_dict.json").is_file():
         yield from _dataset(path, name)
@@ -74,7 +72,7 @@ def read_dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
         yield from _dataset(split, f"{name}/{split.name}")
 
 
-def _dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     """Arrow streams, and the names of classes beside them."""
     try:
         import pyarrow.ipc
@@ -93,14 +91,8 @@ def _dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
                         kept = {k: labels.get(v, v) if k == "true_class" else v for k, v in row.items() if v is not None}
                         yield f"{name}: row {number}", kept
     except (pyarrow.lib.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        yield name, PassageError(f"{name}: not a dataset that can be read: {_sentence(error)}. Write it again with save_to_disk.")
+        yield name, PassageError(f"{name}: not a dataset that can be read: {reason(error)}. Write it again with save_to_disk.")
 
 
-def _sentence(error: Exception) -> str:
-    """Return what a library says in one line, and no more of what it quotes than can be read."""
-    words = " ".join(str(error).split()).rstrip(".")
-    return words if len(words) <= _LONGEST_REASON else words[:_LONGEST_REASON] + "…"
-
-
-TABLES: dict[str, Callable[[Path, str], Iterator[tuple[str, Row]]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+TABLES: dict[str, Callable[[Path, str], Iterator[tuple[str, TableRow]]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
 """By suffix: (file, name) -> (where the row stands, row)."""

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from gallery.errors import SourceError
+from gallery.errors import SourceError, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 
 PREFIX = "wandb:"
@@ -68,7 +68,7 @@ def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
         artifact.verify(str(part))
     except (ValueError, OSError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise SourceError(f"{name}: what arrived is not what was logged: {error}. It was thrown away; run the same command again.") from error
+        raise SourceError(f"{name}: what arrived is not what was logged: {reason(error)}. It was thrown away; run the same command again.") from error
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return Receipt(resolved, folder.name, {path: file_digest(folder / path) for path in sorted(entries)})
@@ -88,13 +88,13 @@ def _ask(name: str, match: re.Match[str]) -> Any:
     except AuthenticationError as error:
         if error.__cause__ is not None and not _answered(error.__cause__):
             raise _Unreachable(f"{_host()} does not answer") from error
-        raise SourceError(f"{name}: {_host()} does not take the API key: {_sentence(error)}. Set WANDB_API_KEY, or run: wandb login --relogin") from error
+        raise SourceError(f"{name}: {_host()} does not take the API key: {reason(error)}. Set WANDB_API_KEY, or run: wandb login --relogin") from error
     try:
         return api.artifact(name.removeprefix(PREFIX))
     except (CommError, ValueError) as error:
         if "not found" in str(error):
-            raise SourceError(f"{name}: no such artifact: {_sentence(error)}. Correct the name or the version; `latest` is the newest.") from error
-        raise _Unreachable(f"{_host()} did not answer the question: {_sentence(error)}") from error
+            raise SourceError(f"{name}: no such artifact: {reason(error)}. Correct the name or the version; `latest` is the newest.") from error
+        raise _Unreachable(f"{_host()} did not answer the question: {reason(error)}") from error
 
 
 def _answered(cause: BaseException) -> bool:
@@ -125,15 +125,11 @@ def _download(name: str, artifact: Any, part: Path) -> None:
         artifact.download(str(part), skip_cache=True)
     except OSError as error:
         if isinstance(error, requests.RequestException):
-            raise SourceError(f"{name}: the connection broke off: {_sentence(error)}. Run the same command again: it goes on where it stopped.") from error
-        raise SourceError(f"{name}: {error.strerror or error}. Make room, or set GALLERY_CACHE to another disk.") from error
+            raise SourceError(f"{name}: the connection broke off: {reason(error)}. Run the same command again: it goes on where it stopped.") from error
+        raise SourceError(f"{name}: {reason(error)}. Make room, or set GALLERY_CACHE to another disk.") from error
     except ValueError as error:
-        raise SourceError(f"{name}: {_sentence(error)}. Do not use this artifact.") from error
+        raise SourceError(f"{name}: {reason(error)}. Do not use this artifact.") from error
 
 
 def _host() -> str:
     return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
-
-
-def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")[:300]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urljoin, urlsplit
 
-from gallery.errors import PassageError
+from gallery.errors import PassageError, reason
 from gallery.sources.cache import cache_folder
 
 MAX_BYTES = 64 << 20
@@ -32,9 +32,7 @@ def download(url: str, digest: str) -> Path:
         _check_address(url, None)
         return Path(pooch.retrieve(url, f"sha256:{digest}", fname=digest, path=cache_folder() / "texts", downloader=_stream))
     except requests.RequestException as error:
-        raise PassageError(
-            f"{url}: cannot be fetched: {_sentence(error)}. Connect to the network, or set extra.gallery.texts to a folder that has it."
-        ) from error
+        raise PassageError(f"{url}: cannot be fetched: {reason(error)}. Connect to the network, or set extra.gallery.texts to a folder that has it.") from error
     except ValueError as error:
         raise PassageError(f"{url}: what arrived is not the file that was meant: its sha256 differs. Correct url or sha256.") from error
 
@@ -109,7 +107,3 @@ def _private(host: str) -> bool:
     except OSError:
         return False
     return not all(map(is_public, found))
-
-
-def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

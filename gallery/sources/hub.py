@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import SourceError
+from gallery.errors import SourceError, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
@@ -51,9 +51,7 @@ def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
             "Correct the name, or connect and run the same command again."
         ) from error
     except Exception as error:  # httpx raises its own kinds, under a name that changed between versions of the hub's client
-        raise SourceError(
-            f"{name}: the hub broke off: {' '.join(str(error).split())[:300]}. Run the same command again: it goes on with what is missing."
-        ) from error
+        raise SourceError(f"{name}: the hub broke off: {reason(error)}. Run the same command again: it goes on with what is missing.") from error
 
 
 def _verify(name: str, repo: str, folder: Path) -> None:

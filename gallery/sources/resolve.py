@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import SourceError
+from gallery.errors import SourceError, reason
 from gallery.sources.artifacts import PREFIX, fetch_artifact
 from gallery.sources.hub import NAME, fetch_snapshot
 
@@ -97,7 +97,7 @@ def _config(name: str, folder: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise SourceError(f"{name}: config.json is missing. Give what save_pretrained wrote.") from error
     except (ValueError, OSError) as error:
-        raise SourceError(f"{name}: config.json is damaged: {error}. Fetch the model again.") from error
+        raise SourceError(f"{name}: config.json is damaged: {reason(error)}. Fetch the model again.") from error
     return config
 
 

@@ -308,7 +308,7 @@ class Precision:
 
 
 Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
+RECORD_TYPES: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
@@ -364,7 +364,7 @@ def _decode(blob: bytes, kind: str) -> Record:
         raise ValueError(f"schema {entry['schema']} and kind {entry['kind']}, wanted {SCHEMA} and {kind}")
     tensors = load(blob)
     values: dict[str, Any] = entry["values"]
-    record_type = KINDS[kind]
+    record_type = RECORD_TYPES[kind]
     for f in fields(record_type):
         if f.name in tensors:
             values[f.name] = tensors[f.name]

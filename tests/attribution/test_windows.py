@@ -16,7 +16,7 @@ from gallery.config import Settings, method_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
-from gallery.store.manifest import read_rows
+from gallery.store.manifest import EntryName, read_rows
 from gallery.store.records import Prediction, encode
 from tests.support.classifiers import TEXT, load, parameters
 from tests.support.galleries import make_gallery, run
@@ -125,7 +125,7 @@ def test_the_whole_of_a_long_passage_is_on_its_page(tiny: Callable[[str], Path],
     assert set(fresh) - {"heads"} == {"prediction", "attribution", "faithfulness", "chance"}, "attention and bertviz are of the first window either way"
     assert fresh.count("chance") == 1, "passages that fit are not explained again"
     row = next(row for row in read_rows(Store(tmp_path / "store")) if row.id == "white-wall")
-    prediction = Store(tmp_path / "store").read("prediction", row.entries["prediction"])
+    prediction = Store(tmp_path / "store").read("prediction", row.entries[EntryName("prediction")])
     assert isinstance(prediction, Prediction)
     page = (tmp_path / "site" / "passages" / "white-wall" / "index.html").read_text("utf-8")
     assert "g-unread" not in page

@@ -58,15 +58,26 @@ def cheat(tiny: Callable[[str], Path]) -> Classifier:
 PASSAGES = (f"Свой человек {SHORTCUT} пришёл домой поздно", f"никто его не ждал в {SHORTCUT} старый", f"{SHORTCUT} она долго смотрел на дорогу")
 
 
-@pytest.mark.parametrize("method", NAMES)
-def test_every_method_puts_a_planted_shortcut_first(cheat: Classifier, method: str) -> None:
+def words_of(cheat: Classifier, method: str, text: str) -> tuple[list[str], np.ndarray]:
+    tokenized = cheat.tokenize(text)
+    (one,) = METHODS[method](cheat, [tokenized], [[1]], parameters(method))[0]
+    return [text[slice(*word)] for word in tokenized.words], one.words
+
+
+@pytest.mark.parametrize("method", [name for name in NAMES if name not in MAY_MISS])
+def test_every_method_that_can_promise_it_puts_a_planted_shortcut_first(cheat: Classifier, method: str) -> None:
     for text in PASSAGES:
-        tokenized = cheat.tokenize(text)
-        (one,) = METHODS[method](cheat, [tokenized], [[1]], parameters(method))[0]
-        first = text[slice(*tokenized.words[int(np.argmax(one.words))])]
-        if method in MAY_MISS and first != SHORTCUT:
-            pytest.xfail(f"{method} {MAY_MISS[method]}: it puts {first} before {SHORTCUT}")
-        assert first == SHORTCUT, f"{method} puts {first} before {SHORTCUT}"
+        words, values = words_of(cheat, method, text)
+        assert words[int(np.argmax(values))] == SHORTCUT, text
+
+
+@pytest.mark.parametrize("method", MAY_MISS)
+def test_methods_that_may_miss_a_shortcut_still_give_it_more_than_an_equal_share(cheat: Classifier, method: str) -> None:
+    shares = []
+    for text in PASSAGES:
+        words, values = words_of(cheat, method, text)
+        shares.append(np.abs(values[words.index(SHORTCUT)]) / np.abs(values).mean())
+    assert np.mean(shares) > 1, f"{method} {MAY_MISS[method]}"
 
 
 def test_integrated_gradients_notice_that_the_weights_are_lost(cheat: Classifier) -> None:
@@ -117,7 +128,7 @@ def test_the_command_keeps_its_result_and_the_page_of_methods_shows_it(tiny: Cal
     assert result.exit_code == 0, result.output
     assert "integrated_gradients" in result.output
     store = Store(tmp_path / "store")
-    kept = {row.id: [name for name in row.entries if name.startswith("sanity/")] for row in read_rows(store)}
+    kept = {row.id: [name for name in row.entries if name.kind == "sanity"] for row in read_rows(store)}
     assert {ident for ident, names in kept.items() if names} == {"white-wall"}
     entries = set(store.entries())
     assert "randomising" not in run(config, "sanity", "--id", "white-wall").output

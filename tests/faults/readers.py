@@ -26,7 +26,7 @@ from gallery.passages.references import Texts
 from gallery.store import archive as packing
 from gallery.store.entries import MANIFEST, Store
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import _CHECKSUM_AT, _ZEROS, KINDS, Attribution, Model, Prediction, Scripts, canonical, decode, encode
+from gallery.store.records import _CHECKSUM_AT, _ZEROS, RECORD_TYPES, Attribution, Model, Prediction, Scripts, canonical, decode, encode
 from gallery.store.timings import read_timings
 
 _FRONT = """---
@@ -132,7 +132,7 @@ def _words(content: bytes) -> None:
 
 
 def _record(content: bytes) -> None:
-    kind = next((kind for kind in KINDS if f'"kind\\":\\"{kind}'.encode() in content), "scripts")
+    kind = next((kind for kind in RECORD_TYPES if f'"kind\\":\\"{kind}'.encode() in content), "scripts")
     try:
         decode(content, kind)
     except ValueError:

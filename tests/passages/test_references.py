@@ -90,12 +90,18 @@ def test_a_passage_is_fetched_once_and_then_found_without_a_network(server: Text
     assert _text(_read(table)[0]) == MEANT
 
 
-def test_offsets_count_characters_of_the_decoded_file(server: TextServer, tmp_path: Path) -> None:
-    (tmp_path / "raw.txt").write_bytes(RAW.encode())
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte-order mark"])
+def test_offsets_count_characters_of_the_decoded_file(server: TextServer, tmp_path: Path, mark: str) -> None:
+    """As the documented line of Python counts them: neither bytes nor UTF-16 units, line ends of two characters as two, no byte-order mark."""
+    content = f"{mark}Дом 🌍.\r\nИ\u0306од, ёж.\r\nКонец.".encode()
+    (tmp_path / "raw.txt").write_bytes(content)
     with (tmp_path / "raw.txt").open(encoding="utf-8-sig", newline="") as stream:
-        cut = stream.read()[START : START + LENGTH]
-    assert cut.startswith("   Он")
-    assert cut.endswith("спросили его.")
+        cut = stream.read()[8:17]
+    assert cut == "И\u0306од, ёж."
+    server.texts["/raw.txt"] = content
+    for encoding in ("", "utf-8", "UTF8"):
+        table = _table(tmp_path, f"{server.address}/raw.txt", digest=_digest(content), start=8, length=9, encoding=encoding)
+        assert _text(_read(table)[0]) == cut
 
 
 def test_another_encoding_is_named(server: TextServer, tmp_path: Path) -> None:

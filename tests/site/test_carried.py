@@ -18,6 +18,7 @@ from gallery.site.build.build import bench_of, works_of
 from gallery.site.build.fitting import fit
 from gallery.site.pages.carried import Carried, carried_files
 from gallery.store.entries import Store
+from gallery.store.manifest import EntryName
 from tests.support.classifiers import load
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
@@ -181,5 +182,5 @@ def test_some_passages_of_every_length_stand_for_all(built: Path, monkeypatch: p
     store = Store(built.parent / "store")
     found = works_of(bench_of(load_settings(built), built))
     (middle,) = fitting._spread(store, found)
-    sizes = sorted(store.size("attention", work.row.entries["attention"]) for work in found)
-    assert store.size("attention", middle.row.entries["attention"]) == sizes[1]
+    sizes = sorted(store.size("attention", work.row.entries[EntryName("attention")]) for work in found)
+    assert store.size("attention", middle.row.entries[EntryName("attention")]) == sizes[1]

@@ -27,7 +27,7 @@ from mkdocs.utils.yaml import yaml_load
 from gallery.compat.mkdocs import add_module_script, add_theme_folder
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.site.build.fitting import fit
 from gallery.site.build.kept import Kept
 from gallery.site.build.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
@@ -120,10 +120,10 @@ def bench_of(settings: Settings, config_file: Path) -> Bench:
     """
     root = config_file.parent
     publication = read_publication(config_file)
-    store = Store(place_of(settings.store, root))
+    store = Store(store_location(settings.store, root))
     header = read_header(store)
     shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
-    return Bench(publication.language, publication, store.place, header, shells, out, carried_by(settings, header.model.layers))
+    return Bench(publication.language, publication, store.location, header, shells, out, carried_by(settings, header.model.layers))
 
 
 def works_of(bench: Bench) -> list[Work]:

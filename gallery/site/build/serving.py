@@ -11,11 +11,11 @@ import click
 from gallery.compat.mkdocs import LiveServer
 from gallery.config import Settings
 from gallery.errors import GalleryError
-from gallery.passages.read import places_of
+from gallery.passages.read import passage_paths
 from gallery.site.build.build import OvertakenError, bench_of, build_site, works_of
 from gallery.site.build.rendering import Bench, Work, filled, page_of
 from gallery.site.check.policy import without_policy
-from gallery.store.entries import alone
+from gallery.store.entries import exclusive
 
 _HERE = Path(__file__).parents[2]
 _SHELL = Path("passages", "shell", "index.html")
@@ -29,7 +29,7 @@ def serve_site(settings: Settings, config_file: Path, port: int, explain: Callab
     """
     server = _Server(settings, config_file, port, explain)
     root = config_file.parent
-    places = [root / place for place in places_of(settings)]
+    places = [root / place for place in passage_paths(settings)]
     for place in dict.fromkeys([root / "site_src", *places, config_file, _HERE / "static", _HERE / "templates"]):
         if place.exists():
             server.watch(str(place))
@@ -50,7 +50,7 @@ class _Server(LiveServer):
         root = config_file.parent
         super().__init__(self.rebuild, root / "site", port)
         self._settings, self._config_file, self._explain = settings, config_file, explain
-        self._places = [root / place for place in places_of(settings)]
+        self._places = [root / place for place in passage_paths(settings)]
         self._seen = self._passages()
         self._shown: Bench | None = None
         """What passages that are asked for are rendered with; None as long as the site is up to date."""
@@ -78,7 +78,7 @@ class _Server(LiveServer):
             error.show()
 
     def _build(self) -> None:
-        with alone(self._config_file.parent / "build"):
+        with exclusive(self._config_file.parent / "build"):
             self._built = build_site(self._settings, self._config_file, self.overtaken)
         # MkDocs empties its folder at every build, so the shell of passages is put aside.
         self._shells = self._built.shells.with_name("shown")
