@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from gallery.model.tokenized import Tokenized
+from gallery.softmax import softmax
 from gallery.store.records import Array, Attribution
 
 
@@ -62,6 +63,4 @@ def _probabilities(found: Sequence[Array]) -> Array:
     if not all(one.size for one in found):
         return np.zeros(0)
     logits = np.mean([np.log(np.maximum(one, 1e-300)) for one in found], axis=0)
-    odds = np.exp(logits - logits.max())
-    result: Array = odds / odds.sum()
-    return result
+    return softmax(logits)

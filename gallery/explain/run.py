@@ -136,7 +136,7 @@ def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
                 with suppress(StoreError):
                     write_timings(run.store, run.timings)
     if card is None:
-        from gallery.model.classifier import load_classifier
+        from gallery.model.loading import load_classifier
 
         card = load_classifier(run.model, run.tokenizer, run.settings).card
     return card, explained
@@ -154,7 +154,7 @@ def _outcomes(run: Run, found: Survey, earlier: Timings) -> "Generator[Outcome, 
     if first is None:
         return
     from gallery.explain.local import Explainer, run_local
-    from gallery.model.classifier import load_classifier
+    from gallery.model.loading import load_classifier
 
     explainer = Explainer(load_classifier(run.model, run.tokenizer, run.settings), run.planner, run.store, earlier)
     yield from run_local(explainer, chain([first], pending))

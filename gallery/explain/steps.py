@@ -13,7 +13,7 @@ from gallery.attention.heads import head_effects
 from gallery.attribution.attribute import attribute
 from gallery.config import AttentionSettings
 from gallery.evaluation.faithfulness import chance, faithfulness
-from gallery.evaluation.number_format import precision
+from gallery.evaluation.number_format import compare_with_float32
 from gallery.explain.needs import Need
 from gallery.methods import method_of
 from gallery.model.classifier import Classifier
@@ -66,7 +66,7 @@ def _chance(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, need
 def _precision(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
     prediction = earlier[EntryName("prediction")]
     assert isinstance(prediction, Prediction)
-    return [precision(classifier, tokenized, prediction, _attribution(earlier, need), need.settings["parameters"]) for need in needs]
+    return [compare_with_float32(classifier, tokenized, prediction, _attribution(earlier, need), need.settings["parameters"]) for need in needs]
 
 
 def _faithfulness(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:

@@ -19,7 +19,7 @@ from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName, read_rows
 from gallery.store.records import Prediction, encode
-from tests.attribution.test_attribution import TEXT, load, parameters
+from tests.support.classifiers import TEXT, load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 

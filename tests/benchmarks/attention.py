@@ -35,7 +35,8 @@ import gallery
 from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
 from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.model.tokenized import Tokenized
 from gallery.passages.front_matter import read_markdown
 from gallery.site.templates import environment

@@ -18,7 +18,7 @@ import torch
 from gallery.attention.capture import attend
 from gallery.attention.encoding import word_weights
 from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.site.pages.carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer

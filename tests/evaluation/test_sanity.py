@@ -15,7 +15,7 @@ from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
 from gallery.store.records import Sanity
-from tests.attribution.test_attribution import load, parameters
+from tests.support.classifiers import load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 
@@ -52,8 +52,7 @@ def cheat(tiny: Callable[[str], Path]) -> Classifier:
         loss.backward()
         adam.step()
     assert float(loss.detach()) < 0.05
-    classifier.model.requires_grad_(False)
-    return classifier
+    return classifier.with_model(model.requires_grad_(False))
 
 
 PASSAGES = (f"Свой человек {SHORTCUT} пришёл домой поздно", f"никто его не ждал в {SHORTCUT} старый", f"{SHORTCUT} она долго смотрел на дорогу")

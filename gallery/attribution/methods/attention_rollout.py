@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def attention_rollout(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Follow attention from the token that the classifier reads down to the passage, as if attention alone mixed the tokens.
+    """Return the tokens' shares in the token that the classifier reads, as if attention were all that mixes tokens.
 
-    The numbers tell where information may have flowed, not what it argued for. All attention weights are in memory at once.
+    Without sign, and the same for every class: it shows where information may have flowed, not which class it speaks for.
     """
     from gallery.attribution.outputs import plain_attribution
-    from gallery.attribution.rollout import rollout
+    from gallery.attribution.rollout import rollout_of
 
     results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
-        flow, logits = rollout(classifier, tokenized)
-        tokens = flow[0].double().cpu().numpy()
+    for tokenized, own_targets in zip(batch, targets, strict=True):
+        rollout, logits = rollout_of(classifier, tokenized)
+        tokens = rollout[0].double().cpu().numpy()
         results.append(
-            [plain_attribution(classifier, tokenized, ATTENTION_ROLLOUT.name, target, parameters, tokens, float(logits[target]), 1) for target in classes]
+            [plain_attribution(classifier, tokenized, ATTENTION_ROLLOUT.name, target, parameters, tokens, float(logits[target]), 1) for target in own_targets]
         )
     return results
 

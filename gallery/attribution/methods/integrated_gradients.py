@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gallery.methods import Method
+from gallery.softmax import softmax
 from gallery.store.records import Attribution
 
 if TYPE_CHECKING:
@@ -18,73 +19,91 @@ if TYPE_CHECKING:
     from gallery.model.classifier import Classifier
     from gallery.model.tokenized import Tokenized
 
-_ROUNDED_STEPS = 96
-"""Points after which a path that does not converge is begun again without rounding, which may be what keeps it from it."""
+
+_BF16_STEPS = 96
+"""After this many steps without convergence, start again in float32: rounding may be what prevents it."""
 
 
 def integrated_gradients(
     classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
 ) -> list[list[Attribution]]:
-    """Integrate the gradient of each target's output along the straight path from the baseline to the passage.
+    """Return the integral of each target's gradient along the straight path from the baseline to the passage.
 
     parameters: baseline `pad` | `mask` | `zero`; output `logit` | `probability` | `log-odds`; n_steps, a fixed number of
-    Gauss-Legendre nodes as in Captum, or None for as many as `delta_tolerance` asks for, up to `max_steps`; products `auto`,
-    which rounds the gradients of the latter to bfloat16 where that is faster, or `float32`.
+    Gauss-Legendre nodes as in Captum, or None for as many as `delta_tolerance` needs, up to `max_steps`; products `auto`,
+    which without n_steps computes the backward passes in bfloat16 where that is faster, or `float32`.
     """
     from gallery.attribution.integration import integrate
     from gallery.attribution.path import make_path
 
     paths = [make_path(classifier, tokenized, parameters["baseline"]) for tokenized in batch]
-    rounds = parameters["n_steps"] is None and parameters["products"] == "auto" and classifier.gradient_encoder is not None
-    few = {**parameters, "max_steps": min(parameters["max_steps"], _ROUNDED_STEPS)}
-    rough = integrate(classifier, paths, targets, few, partial(classifier.from_embeddings, rounded=True)) if rounds else [[] for _ in paths]
-    rounded = [{one.target: one for one in integrals if one.converged} for integrals in rough]
-    left = [[target for target in wanted if target not in known] for wanted, known in zip(targets, rounded, strict=True)]
-    exact = [{one.target: one for one in integrals} for integrals in integrate(classifier, paths, left, parameters, classifier.from_embeddings)]
-    return [
-        [
-            _record(classifier, tokenized, known[target], _rounding(classifier, path, known[target], parameters), parameters)
-            if target in known
-            else _record(classifier, tokenized, true[target], None, parameters)
-            for target in wanted
-        ]
-        for tokenized, path, wanted, known, true in zip(batch, paths, targets, rounded, exact, strict=True)
-    ]
+    bf16 = _in_bf16(classifier, paths, targets, parameters)
+    remaining = [[target for target in own_targets if target not in done] for own_targets, done in zip(targets, bf16, strict=True)]
+    exact = [_by_target(integrals) for integrals in integrate(classifier, paths, remaining, parameters, classifier.from_embeddings)]
+    results = []
+    for tokenized, path, own_targets, own_bf16, own_exact in zip(batch, paths, targets, bf16, exact, strict=True):
+        attributions = []
+        for target in own_targets:
+            if target in own_bf16:
+                rounding = _rounding(classifier, path, own_bf16[target], parameters)
+                attributions.append(_record(classifier, tokenized, own_bf16[target], rounding, parameters))
+            else:
+                attributions.append(_record(classifier, tokenized, own_exact[target], None, parameters))
+        results.append(attributions)
+    return results
 
 
-def _rounding(classifier: Classifier, path: Path, found: Integral, parameters: Parameters) -> float:
-    """Return what rounding changed in the gradient where it is steepest, as a share of the largest value there; one forward and one backward pass."""
+def _in_bf16(classifier: Classifier, paths: Sequence[Path], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[dict[int, Integral]]:
+    """Return, for each path, the integrals by target that converge with backward passes in bfloat16; none where float32 is asked for or as fast."""
+    from gallery.attribution.integration import integrate
+
+    if parameters["n_steps"] is not None or parameters["products"] != "auto" or classifier.bf16_gradient_encoder is None:
+        return [{} for _ in paths]
+    limited = {**parameters, "max_steps": min(parameters["max_steps"], _BF16_STEPS)}
+    integrals = integrate(classifier, paths, targets, limited, partial(classifier.from_embeddings, bf16=True))
+    return [_by_target(integral for integral in own if integral.converged) for own in integrals]
+
+
+def _by_target(integrals: Iterable[Integral]) -> dict[int, Integral]:
+    return {integral.target: integral for integral in integrals}
+
+
+def _rounding(classifier: Classifier, path: Path, integral: Integral, parameters: Parameters) -> float:
+    """Return the largest error by bfloat16 where the gradient is steepest, as a share of the largest value there.
+
+    Cost: one forward and one backward pass.
+    """
     from gallery.attribution.path import Point, walk
 
-    steepest = int(np.abs(found.values).max(1).argmax())
-    point = Point(0, float(found.nodes[steepest]), (found.target,))
+    steepest = int(np.abs(integral.values).max(1).argmax())
+    point = Point(0, float(integral.nodes[steepest]), (integral.target,))
     exact = walk(classifier, [path], [point], parameters["output"], classifier.from_embeddings)[0].values[0]
-    return float(np.abs(found.values[steepest] - exact).max() / max(np.abs(exact).max(), np.finfo(np.float32).tiny))
+    return float(np.abs(integral.values[steepest] - exact).max() / max(np.abs(exact).max(), np.finfo(np.float32).tiny))
 
 
-def _record(classifier: Classifier, tokenized: Tokenized, found: Integral, rounding: float | None, parameters: Parameters) -> Attribution:
-    from gallery.attribution.outputs import baseline_probabilities, output_values
+def _record(classifier: Classifier, tokenized: Tokenized, integral: Integral, rounding: float | None, parameters: Parameters) -> Attribution:
+    from gallery.attribution.outputs import output_values
     from gallery.model.classifier import versions
 
-    outputs = output_values(found.logits, parameters["output"])[:, found.target]
+    outputs = output_values(integral.logits, parameters["output"])[:, integral.target]
     return Attribution(
         method=INTEGRATED_GRADIENTS.name,
-        target=found.target,
+        target=integral.target,
         parameters={**parameters, "at": classifier.layer_name},
-        tokens=found.totals,
-        words=tokenized.sum_words(found.totals),
+        tokens=integral.totals,
+        words=tokenized.sum_words(integral.totals),
         output=parameters["output"],
         output_value=float(outputs[-1]),
         baseline_value=float(outputs[0]),
-        delta=found.delta,
-        converged=found.converged,
-        steps=found.steps,
-        baseline_probabilities=baseline_probabilities(found.logits[0]),
+        delta=integral.delta,
+        converged=integral.converged,
+        steps=integral.steps,
+        baseline_probabilities=softmax(integral.logits[0]),
         versions=versions(),
         extra={
-            "error": found.error,
+            "error": integral.error,
             "rounding": rounding,
-            "path": [[float(node), float(value)] for node, value in zip(found.nodes, outputs, strict=True)],
+            "path": [[float(node), float(value)] for node, value in zip(integral.nodes, outputs, strict=True)],
         },
     )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gallery.methods import Method
+from gallery.softmax import softmax
 from gallery.store.records import Attribution
 
 if TYPE_CHECKING:
@@ -20,53 +22,56 @@ if TYPE_CHECKING:
 def layer_integrated_gradients(
     classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
 ) -> list[list[Attribution]]:
-    """Integrate gradients between the hidden states of the baseline and of the passage, at the output of each encoder layer.
+    """Return integrals of gradients between the hidden states of the baseline and of the passage, at the output of each encoder layer.
 
-    Every layer's words and special tokens add up to the same change of output, so their mean over the layers, which is
-    what `tokens` holds, does too; `layers` [layers, W] holds the words of each. Of the last layer a BERT's classifier
-    reads one special token alone. Parameters as for integrated gradients; baseline `zero` is a state of zeros.
+    Words and special tokens of every layer add up to the same change of the output, and so does their mean over the layers,
+    which `tokens` holds; `layers` [layers, W] holds the words of each layer. From the last layer, a BERT's classifier reads
+    one special token alone. Parameters as for integrated gradients; baseline `zero` is a state of zeros.
     """
-    return [_one(classifier, tokenized, wanted, parameters) for tokenized, wanted in zip(batch, targets, strict=True)]
+    return [_of_passage(classifier, tokenized, own_targets, parameters) for tokenized, own_targets in zip(batch, targets, strict=True)]
 
 
-def _one(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters) -> list[Attribution]:
+def _of_passage(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters) -> list[Attribution]:
     from gallery.attribution.integration import integrate
-    from gallery.attribution.layers import hidden_states, run_from_layer
     from gallery.attribution.path import Path
+    from gallery.model.layers import from_layer, hidden_states
 
     ends = hidden_states(classifier, tokenized.ids)
     if parameters["baseline"] == "zero":
         starts = [end.new_zeros(end.shape) for end in ends]
     else:
         starts = hidden_states(classifier, classifier.baseline_ids(tokenized, parameters["baseline"]))
-    paths = [Path(tokenized.ids, start, end) for start, end in zip(starts, ends, strict=True)]
-    found = [integrate(classifier, [path], [targets], parameters, run_from_layer(classifier, layer))[0] for layer, path in enumerate(paths)]
-    return [_record(tokenized, [layer[k] for layer in found], parameters) for k in range(len(targets))]
+    layers = []
+    for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        path = Path(tokenized.ids, start, end)
+        layers.append(integrate(classifier, [path], [targets], parameters, partial(from_layer, classifier, number))[0])
+    return [_record(tokenized, [integrals[k] for integrals in layers], parameters) for k in range(len(targets))]
 
 
-def _record(tokenized: Tokenized, found: Sequence[Integral], parameters: Parameters) -> Attribution:
-    from gallery.attribution.outputs import baseline_probabilities, output_values
+def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parameters) -> Attribution:
+    """Return the record of one class from its integral at each layer."""
+    from gallery.attribution.outputs import output_values
     from gallery.model.classifier import versions
 
-    every = np.stack([one.totals for one in found])
-    ends = output_values(np.stack([one.logits[[0, -1]] for one in found]), parameters["output"])[..., found[0].target].mean(0)
-    tokens = every.mean(0)
+    totals = np.stack([integral.totals for integral in layers])
+    ends = output_values(np.stack([integral.logits[[0, -1]] for integral in layers]), parameters["output"])[..., layers[0].target].mean(0)
+    tokens = totals.mean(0)
     return Attribution(
         method=LAYER_INTEGRATED_GRADIENTS.name,
-        target=found[0].target,
+        target=layers[0].target,
         parameters={**parameters, "at": "each encoder layer"},
         tokens=tokens,
         words=tokenized.sum_words(tokens),
         output=parameters["output"],
         output_value=float(ends[1]),
         baseline_value=float(ends[0]),
-        delta=float(np.mean([one.delta for one in found])),
-        converged=all(one.converged for one in found),
-        steps=sum(one.steps for one in found),
-        baseline_probabilities=baseline_probabilities(found[0].logits[0]),
+        delta=float(np.mean([integral.delta for integral in layers])),
+        converged=all(integral.converged for integral in layers),
+        steps=sum(integral.steps for integral in layers),
+        baseline_probabilities=softmax(layers[0].logits[0]),
         versions=versions(),
-        extra={"specials": every[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [one.delta for one in found]},
-        layers=tokenized.sum_words(every),
+        extra={"specials": totals[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [integral.delta for integral in layers]},
+        layers=tokenized.sum_words(totals),
     )
 
 

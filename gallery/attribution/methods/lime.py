@@ -15,21 +15,23 @@ if TYPE_CHECKING:
     from gallery.model.tokenized import Tokenized
     from gallery.store.records import Array, Attribution
 
+
 _KERNEL_WIDTH = 25.0
 _RIDGE = 1.0
 
 
 def lime(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Fit a weighted linear model to the outputs of texts with words erased; a word's value is its coefficient.
+    """Return the coefficients of a weighted linear model of the output, fitted to passages with words erased (Ribeiro et al. 2016, arXiv:1602.04938).
 
-    Each sampled text has a uniformly drawn number of words erased. Its weight falls with the cosine distance from the whole
-    passage; kernel width 25 and ridge 1 as in the authors' code. parameters: output, samples, erase.
+    The number of words erased from a sample is uniform. A sample's weight falls with the cosine distance from the whole
+    passage; kernel width 25 and ridge 1 as in the authors' code.
+    parameters: samples, erase.
     """
     from gallery.attribution.erasure import erased_logits, generator_of, spread_words
     from gallery.attribution.outputs import output_values, plain_attribution
 
     results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
+    for tokenized, own_targets in zip(batch, targets, strict=True):
         count, samples = len(tokenized.words), parameters["samples"]
         generator = generator_of(tokenized)
         kept = np.ones((samples, count), bool)
@@ -40,7 +42,7 @@ def lime(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[S
         weights = np.sqrt(np.exp(-((distance / _KERNEL_WIDTH) ** 2)))
         x = np.column_stack([kept.astype(float), np.ones(samples)])
         penalty = _RIDGE * np.diag([*np.ones(count), 0.0])
-        solved = np.linalg.solve((x.T * weights) @ x + penalty, (x.T * weights) @ outputs[:, list(classes)])
+        solved = np.linalg.solve((x.T * weights) @ x + penalty, (x.T * weights) @ outputs[:, list(own_targets)])
         fitted = x @ solved
         results.append(
             [
@@ -55,17 +57,17 @@ def lime(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[S
                     samples,
                     extra={"fit": _fit(outputs[:, target], fitted[:, k], weights)},
                 )
-                for k, target in enumerate(classes)
+                for k, target in enumerate(own_targets)
             ]
         )
     return results
 
 
-def _fit(true: Array, fitted: Array, weights: Array) -> float:
+def _fit(outputs: Array, fitted: Array, weights: Array) -> float:
     """Return the weighted R² of the linear model: the share of the outputs' variance that it explains."""
-    mean = np.average(true, weights=weights)
-    spread = float((weights * (true - mean) ** 2).sum())
-    return 1 - float((weights * (true - fitted) ** 2).sum()) / spread if spread > 0 else 1.0
+    mean = np.average(outputs, weights=weights)
+    spread = float((weights * (outputs - mean) ** 2).sum())
+    return 1 - float((weights * (outputs - fitted) ** 2).sum()) / spread if spread > 0 else 1.0
 
 
 LIME = Method(

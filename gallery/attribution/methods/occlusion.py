@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Erase one word at a time, and give it what the output loses.
+    """Return, for each word, the fall of the output when the word is erased.
 
-    parameters: output; erase `mask` | `pad`, the token that replaces the pieces of an erased word.
+    parameters: erase `mask` | `pad`, the token that replaces the word.
     """
     from gallery.attribution.erasure import erased_logits, spread_words
     from gallery.attribution.outputs import output_values, plain_attribution
 
     results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
+    for tokenized, own_targets in zip(batch, targets, strict=True):
         count = len(tokenized.words)
         kept = np.vstack([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
         outputs = output_values(erased_logits(classifier, tokenized, kept, parameters["erase"]), parameters["output"])
@@ -41,7 +41,7 @@ def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
                     float(outputs[0, target]),
                     passes=count + 1,
                 )
-                for target in classes
+                for target in own_targets
             ]
         )
     return results

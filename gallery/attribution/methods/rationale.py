@@ -9,6 +9,7 @@ import numpy as np
 
 from gallery.attribution.methods.integrated_gradients import INTEGRATED_GRADIENTS
 from gallery.methods import Method
+from gallery.softmax import softmax
 
 if TYPE_CHECKING:
     from gallery.attribution.method import Parameters
@@ -18,26 +19,27 @@ if TYPE_CHECKING:
 
 
 def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Take words in the order of their integrated gradients until they alone make the model name the class, then drop what is not needed.
+    """Return a short set of words that alone make the model name the class, with their integrated gradients.
 
-    A word of the rationale keeps its attribution, every other one has 0; `extra` holds the words' numbers, the
-    probability of the class with them alone, and whether there is such a set at all. The result cannot be
-    shortened by any single word; that no other set is shorter is not promised.
+    Words are added in the order of their integrated gradients until the model names the class, and then those it does not need
+    are dropped. Words outside the set get 0. `extra` holds the set, the class's probability with these words alone, and whether
+    there is a set at all. Each word was needed when its removal was tried, from the weakest to the strongest; where words
+    speak for the class only together, the set may still hold a word it does not need, and another set may be shorter.
     """
     from gallery.attribution.attribute import attribute
     from gallery.attribution.erasure import spread_words
     from gallery.attribution.outputs import plain_attribution
 
     results = []
-    for tokenized, found in zip(batch, attribute(INTEGRATED_GRADIENTS, classifier, batch, targets, parameters), strict=True):
-        one = []
-        for attribution in found:
+    for tokenized, attributions in zip(batch, attribute(INTEGRATED_GRADIENTS, classifier, batch, targets, parameters), strict=True):
+        rationales = []
+        for attribution in attributions:
             chosen, probability, passes = shortest(classifier, tokenized, attribution.words, attribution.target, parameters["erase"])
             words = np.zeros(len(tokenized.words))
             if chosen is not None:
                 words[chosen] = attribution.words[chosen]
             extra = {"found": chosen is not None, "words": sorted(chosen or []), "probability": probability}
-            one.append(
+            rationales.append(
                 plain_attribution(
                     classifier,
                     tokenized,
@@ -50,25 +52,26 @@ def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
                     extra=extra,
                 )
             )
-        results.append(one)
+        results.append(rationales)
     return results
 
 
 def shortest(classifier: Classifier, tokenized: Tokenized, words: Array, target: int, erase: str) -> tuple[list[int] | None, float, int]:
-    """Return the words [W values give the order] that alone make the model name `target`, its probability then, and the forward passes it took.
+    """Return words that alone make the model name `target`, the target's probability, and the forward passes this took.
 
-    None, and the whole passage's probability, where no prefix of the order does.
+    words [W]: values that give the order. Returns None, with the probability of the whole passage, where the model names the
+    target for no number of first words.
     """
     count = len(words)
     order = np.argsort(-words, kind="stable")
     passes, size, first = 0, 8, 1
     while first <= count:
         prefixes = [order[:number] for number in range(first, min(count, first + size - 1) + 1)]
-        named, probabilities = _named(classifier, tokenized, prefixes, target, erase)
+        is_named, probabilities = _named(classifier, tokenized, prefixes, target, erase)
         passes += len(prefixes)
-        if named.any():
-            chosen = [int(word) for word in prefixes[int(named.argmax())]]
-            probability = float(probabilities[int(named.argmax())])
+        if is_named.any():
+            chosen = [int(word) for word in prefixes[int(is_named.argmax())]]
+            probability = float(probabilities[int(is_named.argmax())])
             break
         first, size = first + size, size * 2
     else:
@@ -77,23 +80,22 @@ def shortest(classifier: Classifier, tokenized: Tokenized, words: Array, target:
         fewer = [other for other in chosen if other != word]
         if not fewer:
             break
-        named, probabilities = _named(classifier, tokenized, [np.array(fewer)], target, erase)
+        is_named, probabilities = _named(classifier, tokenized, [np.array(fewer)], target, erase)
         passes += 1
-        if named[0]:
+        if is_named[0]:
             chosen, probability = fewer, float(probabilities[0])
     return chosen, probability, passes
 
 
 def _named(classifier: Classifier, tokenized: Tokenized, sets: Sequence[Array], target: int, erase: str) -> tuple[Array, Array]:
-    """Return whether the model names the target [N] when given only the words of each set, and its probability [N]."""
+    """Return, for each set of words alone, whether the model names the target [N], and the target's probability [N]."""
     from gallery.attribution.erasure import erased_logits
 
     kept = np.zeros((len(sets), len(tokenized.words)), bool)
     for row, words in zip(kept, sets, strict=True):
         row[words] = True
     logits = erased_logits(classifier, tokenized, kept, erase)
-    odds = np.exp(logits - logits.max(-1, keepdims=True))
-    return logits.argmax(-1) == target, (odds / odds.sum(-1, keepdims=True))[:, target]
+    return logits.argmax(-1) == target, softmax(logits)[:, target]
 
 
 RATIONALE = Method(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gallery.methods import Method
+from gallery.softmax import softmax
 from gallery.store.records import Attribution
 
 if TYPE_CHECKING:
@@ -20,29 +21,30 @@ if TYPE_CHECKING:
 
 
 def shapley(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Estimate each word's mean contribution over all orders in which words could arrive.
+    """Return Shapley values, each word's mean contribution over all orders in which words could be added, estimated by KernelSHAP.
 
-    Least squares over sets of words, drawn in complementary pairs with the Shapley kernel's weight by size, under the condition
-    that the values add up to F(passage) - F(all words erased). Exact where all sets fit into the budget; with fewer sets than
-    words only a rough ranking. parameters: output, samples, erase.
+    Lundberg & Lee 2017 (arXiv:1705.07874): least squares over sets of words, drawn in complementary pairs with the Shapley
+    kernel's weight by size. The values add up to F(passage) - F(all words erased). Exact where `samples` allows all sets; a
+    rough ranking with fewer sets than words.
+    parameters: samples, erase.
     """
     from gallery.attribution.erasure import erased_logits
     from gallery.attribution.outputs import output_values
 
     results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
+    for tokenized, own_targets in zip(batch, targets, strict=True):
         count = len(tokenized.words)
         sets, weights = _coalitions(tokenized, parameters["samples"])
         ends = np.array([[False] * count, [True] * count])
         logits = erased_logits(classifier, tokenized, np.concatenate([ends, sets]), parameters["erase"])
         outputs = output_values(logits, parameters["output"])
         values = _constrained(sets.astype(float), outputs[2:] - outputs[0], weights, outputs[1] - outputs[0])
-        results.append([_complete(tokenized, target, parameters, values[:, target], outputs, logits, len(sets) + 2) for target in classes])
+        results.append([_complete(tokenized, target, parameters, values[:, target], outputs, logits, len(sets) + 2) for target in own_targets])
     return results
 
 
 def _coalitions(tokenized: Tokenized, samples: int) -> tuple[Array, Array]:
-    """Return sets of words [N, W] bool, neither empty nor whole, and their weights [N]."""
+    """Return sets of words [N, W] bool, neither empty nor the whole passage, and their weights [N]."""
     from gallery.attribution.erasure import generator_of
 
     count = len(tokenized.words)
@@ -62,15 +64,15 @@ def _coalitions(tokenized: Tokenized, samples: int) -> tuple[Array, Array]:
 
 
 def _constrained(x: Array, y: Array, weights: Array, total: Array) -> Array:
-    """Return values [W, C] that fit x [N, W] -> y [N, C] best by weighted least squares, and add up to `total` [C].
+    """Return the values [W, C] that add up to `total` [C] and best fit x [N, W] -> y [N, C] by weighted least squares.
 
-    The smallest such values where several fit alike, which happens with fewer sets than words.
+    With fewer sets than words several solutions fit alike; the smallest is returned.
     """
     count = x.shape[1]
     even = np.repeat(total[None] / count, count, axis=0)
     if not len(x):
         return even
-    centre = np.eye(count) - 1 / count  # onto values that add up to nothing
+    centre = np.eye(count) - 1 / count  # projects onto values that add up to 0
     root = np.sqrt(weights)[:, None]
     rest: Array = np.linalg.lstsq(root * (x @ centre), root * (y - x @ even), rcond=1e-9)[0]
     result: Array = even + centre @ rest
@@ -79,7 +81,6 @@ def _constrained(x: Array, y: Array, weights: Array, total: Array) -> Array:
 
 def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: Array, outputs: Array, logits: Array, passes: int) -> Attribution:
     from gallery.attribution.erasure import spread_words
-    from gallery.attribution.outputs import baseline_probabilities
     from gallery.model.classifier import versions
 
     tokens = spread_words(tokenized, words)
@@ -95,7 +96,7 @@ def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: 
         delta=float(tokens.sum() - (outputs[1, target] - outputs[0, target])),
         converged=None,
         steps=passes,
-        baseline_probabilities=baseline_probabilities(logits[0]),
+        baseline_probabilities=softmax(logits[0]),
         versions=versions(),
     )
 

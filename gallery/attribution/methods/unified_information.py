@@ -1,4 +1,4 @@
-"""How many bits of each word every layer keeps (Guan et al. 2019, "Towards a Deep and Unified Understanding of Deep Neural Models in NLP", ICML)."""
+"""Bits of each word that every layer keeps (Guan et al. 2019, "Towards a Deep and Unified Understanding of Deep Neural Models in NLP", ICML)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 def unified_information(
     classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
 ) -> list[list[Attribution]]:
-    """Measure, for each layer, how much noise every token's embedding takes before the layer's state is lost.
+    """Return, for each layer, how many bits of each token the layer keeps: the less noise the layer's state tolerates, the more.
 
-    For each token the largest noise of standard deviation s is sought that leaves the layer's state as it is: the loss is
+    For each token the largest standard deviation s of noise is sought that leaves the layer's state as it is: the loss is
     |state(x + noise) - state(x)|², relative to the state's variance, less RATE times the mean of log s. A token keeps
-    log2(largest s / s) bits per embedding dimension: 0 where noise as strong as the embeddings themselves changes nothing. A word
-    has the sum of its pieces. `layers` [layers, W] holds each layer; `tokens` is their mean.
+    log2(largest s / s) bits per embedding dimension: 0 where noise as strong as the embeddings themselves changes nothing. A
+    word has the sum of its pieces. Without sign, and the same for every class. `layers` [layers, W] holds each layer, `tokens`
+    their mean.
     """
     from gallery.attribution.information import NOISES, ROUNDS, kept_bits
     from gallery.attribution.outputs import plain_attribution
 
     results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
+    for tokenized, own_targets in zip(batch, targets, strict=True):
         bits = kept_bits(classifier, tokenized)
         logits = classifier.logits([tokenized.ids])[0]
         rounds = ROUNDS * NOISES * len(bits)
@@ -45,7 +46,7 @@ def unified_information(
                     rounds,
                     layers=tokenized.sum_words(bits),
                 )
-                for target in classes
+                for target in own_targets
             ]
         )
     return results
