@@ -12,10 +12,11 @@ import click
 from pydantic import BaseModel
 
 from gallery import __version__
-from gallery.config import Settings, load_settings
-from gallery.errors import GalleryError
-from gallery.files import place_of
-from gallery.store.entries import Store, alone
+from gallery.config import MethodName, Settings, load_settings
+from gallery.errors import GalleryError, install_command
+from gallery.files import store_location
+from gallery.methods import method_names
+from gallery.store.entries import Store, exclusive
 
 _BUILD = "build"
 
@@ -51,6 +52,8 @@ def main() -> None:
 
 def _type(annotation: Any) -> Any:
     """Return the click type of a settings field."""
+    if annotation is MethodName:
+        return click.Choice(method_names())
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
@@ -156,7 +159,7 @@ def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
     """Say what the store holds: entries and bytes by kind, time by part, and what has converged."""
     from gallery.store.stats import measure_store, table
 
-    found = measure_store(Store(place_of(settings.store, config_file.parent)))
+    found = measure_store(Store(store_location(settings.store, config_file.parent)))
     click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else table(found))
 
 
@@ -191,7 +194,7 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
     from gallery.store.audit import audit
 
     if store_folder is not None:
-        folder = place_of(store_folder or settings.store, config_file.parent)
+        folder = store_location(store_folder or settings.store, config_file.parent)
         found = audit(Store(folder))
         click.echo(f"{found.sound:,} of {found.files:,} files of {folder} are sound.")
         for note in found.notes:
@@ -216,7 +219,7 @@ def export(settings: Settings, config_file: Path, passage: str, file: Path, laye
     from gallery.site.build.export import export_page
     from gallery.store.entries import Store
 
-    done = export_page(Store(place_of(settings.store, config_file.parent)), config_file, passage, file, layers)
+    done = export_page(Store(store_location(settings.store, config_file.parent)), config_file, passage, file, layers)
     held = f"attention of {len(done.layers)} {'layer' if len(done.layers) == 1 else 'layers'}" if done.layers else "no attention data"
     click.echo(f"{passage} in {file}: {done.size / 1e6:,.2f} MB with {held}.")
     if layers is None and done.whole > done.size:
@@ -237,7 +240,7 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
         from gallery.explain.sanity_command import sanity_all
     except ImportError as error:
         raise _lacking(error, "randomising") from error
-    with alone(place_of(settings.store, config_file.parent)):
+    with exclusive(store_location(settings.store, config_file.parent)):
         click.echo(sanity_all(settings, config_file.parent, idents, count))
     click.echo("In the store. To put it on the page of methods, run: python build.py render")
 
@@ -313,7 +316,7 @@ def pack(settings: Settings, config_file: Path, file: Path, everything: bool) ->
     """Write the store to FILE (.tar or .tar.gz); the same store gives the same bytes."""
     from gallery.store.archive import pack as write
 
-    files, size = write(place_of(settings.store, config_file.parent), file, everything)
+    files, size = write(store_location(settings.store, config_file.parent), file, everything)
     click.echo(f"{files:,} files, {size / 1e6:,.1f} MB in {file}.")
 
 
@@ -324,12 +327,12 @@ def unpack(settings: Settings, config_file: Path, file: Path) -> None:
     """Write the store that FILE holds to the configured folder, verified to the last byte."""
     from gallery.store.archive import unpack as read
 
-    folder = Store(place_of(settings.store, config_file.parent)).folder
+    folder = Store(store_location(settings.store, config_file.parent)).folder
     click.echo(f"{read(file, folder):,} files in {folder}.")
 
 
 def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryError:
-    return GalleryError(f'{error.name or error} is not installed, and {doing} needs it. Run: pip install -c constraints.txt -e ".[{extra}]"')
+    return GalleryError(f"{error.name or error} is not installed, and {doing} needs it. Run: {install_command(extra)}")
 
 
 def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None) -> list[str]:
@@ -341,7 +344,7 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
         with json_log(log_json) as log:
             if plan:
                 return plan_all(settings, root, log).problems
-            with alone(place_of(settings.store, root)):
+            with exclusive(store_location(settings.store, root)):
                 return explain_all(settings, root, log)
     except ImportError as error:
         raise _lacking(error, "explaining", "explain,ray" if settings.engine == "ray" else "explain") from error
@@ -352,7 +355,7 @@ def _render(settings: Settings, config_file: Path) -> list[str]:
     from gallery.site.build.build import build_site
     from gallery.site.check.check import check_built
 
-    with alone(config_file.parent / "build"):
+    with exclusive(config_file.parent / "build"):
         build_site(settings, config_file)
         return check_built(settings, config_file).errors
 

@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from gallery.errors import reason
 from gallery.units import duration
 
 _EVERY = 1.0
@@ -42,7 +43,7 @@ def json_log(place: str | None) -> Iterator[Log]:
         if place != "-":
             stream = open(place, "a", encoding="utf-8")  # noqa: SIM115, PTH123 (closed below; stderr must not be)
     except OSError as error:
-        raise click.BadParameter(f"{place}: {error.strerror}", param_hint="--log-json") from error
+        raise click.BadParameter(f"{place}: {reason(error)}", param_hint="--log-json") from error
 
     def log(event: str, **values: Any) -> None:
         stream.write(json.dumps({"event": event, "time": round(time.time(), 3), **values}, ensure_ascii=False) + "\n")

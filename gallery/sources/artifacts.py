@@ -1,4 +1,4 @@
-"""`wandb:entity/project/name:version` -> a verified folder, fetched by wandb's own client."""
+"""Models of W&B, `wandb:entity/project/name:version`, fetched by wandb's own client and verified."""
 
 import os
 import re
@@ -7,19 +7,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from gallery.errors import SourceError
+from gallery.errors import SourceError, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.sources.kinds import Fetched, SourceKind
 
 PREFIX = "wandb:"
 _NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
-RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
+RETRIES = 3  # with wandb's defaults, 16 and 20, a lost connection is an error after 20 minutes
 
 
-def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
-    """Return the folder of an artifact's files, the exact version they are, and notes for the reader.
+def fetch_artifact(name: str) -> Fetched:
+    """Return the files of an artifact, with its exact version.
 
-    A numbered version that was fetched before needs no network; an alias such as `latest` is asked for, and
-    stands for what it was last time where W&B cannot be reached. Raises SourceError.
+    A numbered version that was fetched before needs no network. An alias such as `latest` is looked up each time; if W&B cannot be
+    reached, it means the version that it meant last time. Raises SourceError.
     """
     match = _NAME.fullmatch(name)
     if not match or any(set(part) == {"."} for part in match.groups()):
@@ -29,26 +30,26 @@ def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
     known = read_receipt(shelf / f"{match['version']}.json")
     sound = known is not None and not known.damaged(shelf / known.folder)
     if known and sound and re.fullmatch(r"v\d+", match["version"]):
-        return shelf / known.folder, known.resolved, ()
+        return Fetched(shelf / known.folder, known.resolved)
     try:
         if os.environ.get("WANDB_MODE") in {"offline", "disabled"}:
             raise _Unreachable("WANDB_MODE keeps wandb off the network")
         receipt = _fetch(name, match, shelf)
     except _Unreachable as error:
         if known and sound:
-            return shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",)
+            return Fetched(shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",))
         raise SourceError(f"{name}: {error}, and it was not fetched before. Connect to the network and run the same command again.") from error
     write_receipt(shelf / f"{receipt.folder}.json", receipt)
     write_receipt(shelf / f"{match['version']}.json", receipt)
-    return shelf / receipt.folder, receipt.resolved, ()
+    return Fetched(shelf / receipt.folder, receipt.resolved)
 
 
-class _Unreachable(Exception):  # noqa: N818 (carries a sentence, not a fault of ours)
+class _Unreachable(Exception):  # noqa: N818 (a fault of the network, not ours)
     """W&B does not answer."""
 
 
 def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
-    """Download into a folder beside, verify, and rename; a part that was broken off is gone on with."""
+    """Download into a folder beside the final one, verify, and rename; resume a download that was interrupted."""
     artifact = _ask(name, match)
     entries = artifact.manifest.entries
     for path, entry in entries.items():
@@ -68,7 +69,7 @@ def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
         artifact.verify(str(part))
     except (ValueError, OSError) as error:
         shutil.rmtree(part, ignore_errors=True)
-        raise SourceError(f"{name}: what arrived is not what was logged: {error}. It was thrown away; run the same command again.") from error
+        raise SourceError(f"{name}: what arrived is not what was logged: {reason(error)}. It was thrown away; run the same command again.") from error
     shutil.rmtree(folder, ignore_errors=True)
     part.rename(folder)
     return Receipt(resolved, folder.name, {path: file_digest(folder / path) for path in sorted(entries)})
@@ -80,7 +81,7 @@ def _ask(name: str, match: re.Match[str]) -> Any:
         import wandb
         from wandb.errors import AuthenticationError, CommError, UsageError
     except ImportError as error:
-        raise SourceError(f'{name}: fetching from W&B needs wandb. Run: pip install -c constraints.txt ".[explain]"') from error
+        raise SourceError(f"{name}: fetching from W&B needs wandb. Run: {install_command('explain')}") from error
     try:
         api = wandb.Api(overrides={"entity": match["entity"], "project": match["project"]})
     except UsageError as error:
@@ -88,17 +89,17 @@ def _ask(name: str, match: re.Match[str]) -> Any:
     except AuthenticationError as error:
         if error.__cause__ is not None and not _answered(error.__cause__):
             raise _Unreachable(f"{_host()} does not answer") from error
-        raise SourceError(f"{name}: {_host()} does not take the API key: {_sentence(error)}. Set WANDB_API_KEY, or run: wandb login --relogin") from error
+        raise SourceError(f"{name}: {_host()} does not take the API key: {reason(error)}. Set WANDB_API_KEY, or run: wandb login --relogin") from error
     try:
         return api.artifact(name.removeprefix(PREFIX))
     except (CommError, ValueError) as error:
         if "not found" in str(error):
-            raise SourceError(f"{name}: no such artifact: {_sentence(error)}. Correct the name or the version; `latest` is the newest.") from error
-        raise _Unreachable(f"{_host()} did not answer the question: {_sentence(error)}") from error
+            raise SourceError(f"{name}: no such artifact: {reason(error)}. Correct the name or the version; `latest` is the newest.") from error
+        raise _Unreachable(f"{_host()} did not answer the question: {reason(error)}") from error
 
 
 def _answered(cause: BaseException) -> bool:
-    """Tell whether the server itself refused, or nothing came back from it."""
+    """Tell whether the server refused, rather than not answering at all."""
     response = getattr(cause, "response", None)
     return bool(getattr(response, "http_status", 0))
 
@@ -125,15 +126,14 @@ def _download(name: str, artifact: Any, part: Path) -> None:
         artifact.download(str(part), skip_cache=True)
     except OSError as error:
         if isinstance(error, requests.RequestException):
-            raise SourceError(f"{name}: the connection broke off: {_sentence(error)}. Run the same command again: it goes on where it stopped.") from error
-        raise SourceError(f"{name}: {error.strerror or error}. Make room, or set GALLERY_CACHE to another disk.") from error
+            raise SourceError(f"{name}: the connection broke off: {reason(error)}. Run the same command again: it goes on where it stopped.") from error
+        raise SourceError(f"{name}: {reason(error)}. Make room, or set GALLERY_CACHE to another disk.") from error
     except ValueError as error:
-        raise SourceError(f"{name}: {_sentence(error)}. Do not use this artifact.") from error
+        raise SourceError(f"{name}: {reason(error)}. Do not use this artifact.") from error
 
 
 def _host() -> str:
     return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
 
 
-def _sentence(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".")[:300]
+SOURCE = SourceKind("wandb:entity/project/name:version", lambda name, root: name.startswith(PREFIX), lambda name, root, weights: fetch_artifact(name))

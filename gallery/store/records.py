@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from gallery.softmax import softmax
+
 SCHEMA = 1
 
 Array = NDArray[Any]
@@ -52,6 +54,8 @@ class Model:
     """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
     """What training measured, from figures.json beside the weights, if it is there."""
+    fast: bool | None = None
+    """Whether the fast form of the encoder computed the numbers; None where it was not tried, or by an older version."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,7 @@ class Prediction:
     @property
     def probabilities(self) -> Array:
         """[C] float64, softmax of the logits."""
-        shifted = np.exp(self.logits.astype(np.float64) - float(self.logits.max()))
-        result: Array = shifted / shifted.sum()
-        return result
+        return softmax(self.logits.astype(np.float64))
 
     @property
     def ranking(self) -> list[int]:
@@ -306,7 +308,7 @@ class Precision:
 
 
 Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
+RECORD_TYPES: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
 
 _ZEROS = "0" * 64
 _CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
@@ -362,7 +364,7 @@ def _decode(blob: bytes, kind: str) -> Record:
         raise ValueError(f"schema {entry['schema']} and kind {entry['kind']}, wanted {SCHEMA} and {kind}")
     tensors = load(blob)
     values: dict[str, Any] = entry["values"]
-    record_type = KINDS[kind]
+    record_type = RECORD_TYPES[kind]
     for f in fields(record_type):
         if f.name in tensors:
             values[f.name] = tensors[f.name]

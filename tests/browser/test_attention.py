@@ -15,7 +15,7 @@ import torch
 from gallery.attention.capture import attend
 from gallery.attention.encoding import word_weights
 from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.site.pages.carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
@@ -72,12 +72,12 @@ ALL = Carried((0, 1, 2), 3)
 def prepare(model: Path, folder: Path, address: str, name: str, carried: Carried = ALL) -> Shown:
     """Explain the passage by a tiny model and publish it."""
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
-    encoded = classifier.encode(TEXT)
-    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
-    (prediction,) = classifier.predict([encoded])
+    tokenized = classifier.tokenize(TEXT)
+    (record,) = attend(classifier, [tokenized], AttentionSettings(precision="exact"))
+    (prediction,) = classifier.predict([tokenized])
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
-        layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
+        layers = classifier.model(**classifier.batch([tokenized.ids]), output_attentions=True).attentions
     publish(folder, prediction, record, name, carried)
     return Shown(f"{address}{name}.html", folder, prediction, record, torch.cat(layers).numpy())
 

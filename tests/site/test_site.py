@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
@@ -153,28 +152,37 @@ def test_the_search_takes_texts_whole_until_they_are_too_many() -> None:
 
 
 def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
-    settings = load_settings(own)
+    """Reads pages as a browser does: again whenever the server says, at the address that MkDocs' script asks, that there is a newer site."""
+    listening = threading.Event()
+
+    class Announced(_Server):
+        poll_response_timeout = 300  # seconds until the server answers that nothing has changed
+
+        def server_activate(self) -> None:
+            super().server_activate()
+            listening.set()
 
     def explain() -> list[str]:
         return [] if run(own, "explain").exit_code == 0 else ["failed"]
 
-    server = _Server(settings, own, 0, explain)
+    server = Announced(load_settings(own), own, 0, explain)
     server.watch(str(own.parent / "site_src"))
     loop = threading.Thread(target=server.serve, daemon=True)
     loop.start()
-    while not server._watched_paths or not server.observer.is_alive():
-        time.sleep(0.05)
+    assert listening.wait(60)
+
+    def get(address: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}") as answer:
+            return str(answer.read(), "utf-8")
 
     def shows(address: str, text: str) -> None:
-        while True:
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}") as answer:
-                if text in answer.read().decode():
-                    return
-            time.sleep(0.05)
+        while text not in (page := get(address)):
+            script = re.search(r"livereload\((\d+), \d+\);", page)
+            assert script, "a page that does not reload itself"
+            assert int(get(f"/livereload/{script[1]}/1")) > int(script[1]), f"{address} never shows {text}"
 
     try:
-        shows("/passages/white-wall/", "Белая стена")
-        time.sleep(1)  # the watcher looks at the files twice a second, and must have seen them as they were
+        shows("/passages/white-wall/", "Белая стена")  # requests are answered once the files are watched
         _title(own, "white-wall", "Серая стена")
         shows("/passages/white-wall/", "Серая стена")
         shows("/", "Серая стена")
@@ -182,3 +190,5 @@ def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
         shows("/how-to-read/", "Иначе")
     finally:
         server.shutdown(wait=True)
+        loop.join(60)
+    assert not loop.is_alive()

@@ -21,13 +21,13 @@ from typing import Any
 import click
 from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
-from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.compat.mkdocs import add_module_script, add_theme_folder
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.site.build.fitting import fit
 from gallery.site.build.kept import Kept
 from gallery.site.build.rendering import DESCRIPTION, TITLE, Bench, Work, render_all, stamp
@@ -120,10 +120,10 @@ def bench_of(settings: Settings, config_file: Path) -> Bench:
     """
     root = config_file.parent
     publication = read_publication(config_file)
-    store = Store(place_of(settings.store, root))
+    store = Store(store_location(settings.store, root))
     header = read_header(store)
     shells, out = (root / "build" / "shells").absolute(), root / "build" / "site"
-    return Bench(publication.language, publication, store.place, header, shells, out, carried_by(settings, header.model.layers))
+    return Bench(publication.language, publication, store.location, header, shells, out, carried_by(settings, header.model.layers))
 
 
 def works_of(bench: Bench) -> list[Work]:
@@ -165,11 +165,9 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_THEME))
+    add_theme_folder(config, _THEME)
     config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
-    script = ExtraScriptValue("assets/gallery/gallery.js")
-    script.type = "module"
-    config["extra_javascript"].append(script)
+    add_module_script(config, "assets/gallery/gallery.js")
     return config
 
 

@@ -9,7 +9,7 @@ import shutil
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gallery.site.build.rendering import Bench, Work, render
@@ -19,6 +19,7 @@ from gallery.site.pages.pages import Gathered, list_pages
 from gallery.site.remembered import open_base
 from gallery.site.templates import rendered
 from gallery.store.entries import Store
+from gallery.store.manifest import EntryName
 from gallery.store.records import canonical
 
 _TRIED = 48
@@ -36,7 +37,7 @@ def fit(budget_mb: float, bench: Bench, works: Sequence[Work], folder: Path) -> 
     choices = [replace(choice, fitted_mb=budget_mb) for choice in _choices(bench.carried)]
     if not some:
         return choices[0]
-    key = hashlib.sha256(canonical([bench.digest(), budget_mb, len(works), [asdict(work) for work in some]]).encode()).hexdigest()
+    key = hashlib.sha256(canonical([bench.digest(), budget_mb, len(works), [work.values() for work in some]]).encode()).hexdigest()
     with closing(open_base(folder / "fitted.sqlite", "fitted", ("key", "choice"))) as base, base:
         known = base.execute("select choice from fitted where key = ?", (key,)).fetchone()
         chosen = int(known[0]) if known else _first_that_fits(choices, bench, some, len(works), folder / "fitting")
@@ -71,7 +72,7 @@ def _choices(most: Carried) -> list[Carried]:
 
 def _spread(store: Store, found: Sequence[Work]) -> list[Work]:
     """Return some passages, of all lengths alike."""
-    ordered = sorted(found, key=lambda work: store.size("attention", work.row.entries["attention"])) if len(found) > _TRIED else found
+    ordered = sorted(found, key=lambda work: store.size("attention", work.row.entries[EntryName("attention")])) if len(found) > _TRIED else found
     count = min(_TRIED, len(found))
     return [ordered[(2 * place + 1) * len(found) // (2 * count)] for place in range(count)]
 

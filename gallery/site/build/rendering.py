@@ -11,10 +11,11 @@ from html import escape
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from jinja2 import meta
 
-from gallery.files import Place
+from gallery.files import Location
 from gallery.site.build.kept import Kept, Written
 from gallery.site.pages.carried import Carried
 from gallery.site.pages.citation import Publication
@@ -44,6 +45,10 @@ class Work:
     near: tuple[Neighbour | None, Neighbour | None]
     """The passages before and behind it."""
 
+    def values(self) -> dict[str, Any]:
+        """Return the work as JSON holds it."""
+        return {"row": self.row.values(), "near": [other and asdict(other) for other in self.near]}
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -52,7 +57,7 @@ class Bench:
     code: str
     """The interface's language."""
     publication: Publication
-    store: Place
+    store: Location
     header: Header
     shells: Path
     """The site that MkDocs made of the shells."""
@@ -82,7 +87,7 @@ def page_of(bench: Bench, work: Work) -> tuple[Page, Mapping[str, Record]]:
     """
     row = work.row
     if not bench.carried.bertviz:
-        row = replace(row, entries={name: key for name, key in row.entries.items() if name != "bertviz"})
+        row = replace(row, entries={name: key for name, key in row.entries.items() if name.kind != "bertviz"})
     records = read_records(Store(bench.store), row)
     slugs = author_slugs(bench.header.model.labels)
     return passage_page(bench.code, bench.publication, bench.header, work.row, records, work.near, slugs, bench.carried), records
@@ -107,7 +112,7 @@ def render(bench: Bench, work: Work) -> tuple[Summary, Written]:
 def render_all(bench: Bench, works: Sequence[Work], kept: Kept, site: Path) -> Iterator[tuple[Row, Summary, bool]]:
     """Yield every passage's row in order with its summary, and whether it had to be rendered; the rest is linked from the last site."""
     common = bench.digest()
-    keys = {work.row.id: hashlib.sha256(canonical([common, asdict(work)]).encode()).hexdigest() for work in works}
+    keys = {work.row.id: hashlib.sha256(canonical([common, work.values()]).encode()).hexdigest() for work in works}
     stale = [work for work in works if not kept.sound(work.row.id, keys[work.row.id], site)]
     missing = {work.row.id for work in stale}
     fresh = _rendered(bench, stale)

@@ -11,8 +11,8 @@ from mkdocs.utils.yaml import yaml_load
 
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.files import place_of
-from gallery.passages.read import passage_ids, places_of
+from gallery.files import store_location
+from gallery.passages.read import passage_ids, passage_paths
 from gallery.site.check.links import Found, Memory, other_host
 from gallery.site.check.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure
 from gallery.store.entries import Store
@@ -68,7 +68,7 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 
     Raises SiteError where there is no site, StoreError where there is no store.
     """
-    store = Store(place_of(settings.store, config_file.parent))
+    store = Store(store_location(settings.store, config_file.parent))
     read_header(store)
     root, expected = config_file.parent, sorted(row.id for row in read_rows(store))
     return check_site(root / "site", _site_url(config_file), settings.site_budget_mb, expected, root / "build" / "links.sqlite")
@@ -77,8 +77,8 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 def check_gallery(settings: Settings, config_file: Path) -> Report:
     """Do what `check_built` does, and name the passages that are not in the store."""
     report = check_built(settings, config_file)
-    explained = {row.id for row in read_rows(Store(place_of(settings.store, config_file.parent)))}
-    configured = passage_ids(places_of(settings), config_file.parent)
+    explained = {row.id for row in read_rows(Store(store_location(settings.store, config_file.parent)))}
+    configured = passage_ids(passage_paths(settings), config_file.parent)
     missing = [f"{origin}: {ident}: not in the store. Run: python build.py explain" for ident, origin in configured if ident not in explained]
     return replace(report, errors=[*report.errors, *missing])
 

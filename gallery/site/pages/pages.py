@@ -118,7 +118,7 @@ def read_records(store: Store, row: Row) -> dict[str, Record]:
 
     Raises StoreError where one is missing or damaged.
     """
-    return {name: store.read(name.split("/")[0], key) for name, key in row.entries.items()}
+    return {str(name): store.read(name.kind, key) for name, key in row.entries.items()}
 
 
 def passage_page(
