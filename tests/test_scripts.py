@@ -1,5 +1,6 @@
 """The scripts of the site: their types, and how its modules hang together."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ SCRIPTS = {path.name: path.read_text("utf-8") for path in sorted(STATIC.glob("*.
 ENTRY = "gallery.js"
 BERTVIZ = "require.js"
 """A classic script of bertviz's frames, no module of the pages."""
-IMPORT = re.compile(r'^import \{ ([^}]+) \} from "\./([\w-]+\.js)";$', re.MULTILINE)
+IMPORT = re.compile(r'^import (?:\{ ([^}]+) \} from )?"\./([\w-]+\.js)";$', re.MULTILINE)
 TYPE = re.compile(r'import\("\./([\w-]+\.js)"\)\.(\w+)')
 EXPORT = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.MULTILINE)
 TSC = shutil.which("tsc", path=str(ROOT / "node_modules" / ".bin"))
@@ -21,7 +22,7 @@ TSC = shutil.which("tsc", path=str(ROOT / "node_modules" / ".bin"))
 
 def imported(name: str) -> dict[str, set[str]]:
     """Return what a script imports, by the script that exports it."""
-    return {other: set(names.split(", ")) for names, other in IMPORT.findall(SCRIPTS[name])}
+    return {other: set(filter(None, names.split(", "))) for names, other in IMPORT.findall(SCRIPTS[name])}
 
 
 @pytest.mark.skipif(TSC is None, reason="no TypeScript here: `npm install` brings it, and tests/run calls that where npm is there")
@@ -57,6 +58,15 @@ def test_every_script_is_reached_and_nothing_is_exported_in_vain() -> None:
     assert {name: names - used[name] for name, names in exported.items() if names - used[name]} == {}
 
 
+def test_a_browser_asks_for_all_scripts_in_three_waves() -> None:
+    """It learns of a script's imports when it has the script; the way to the server and back is long on a phone."""
+    asked, wave = {ENTRY}, {ENTRY}
+    for _ in range(2):
+        wave = {other for name in wave for other in imported(name)} - asked
+        asked |= wave
+    assert asked == SCRIPTS.keys() - {BERTVIZ}
+
+
 def test_every_import_is_of_a_form_that_an_exported_page_can_rename() -> None:
     for name, text in SCRIPTS.items():
         assert len(re.findall(r"^import\b", text, re.MULTILINE)) == len(IMPORT.findall(text)), name
@@ -79,3 +89,14 @@ def test_each_element_has_a_file_and_all_are_registered_in_one() -> None:
     assert sorted(registered.values()) == sorted(name for names in elements.values() for name in names)
     templates = "".join(path.read_text("utf-8") for path in (ROOT / "gallery" / "templates").glob("*.html"))
     assert set(re.findall(r"<(gallery-\w+)", templates)) == registered.keys()
+
+
+def test_typescript_is_the_only_package_and_pinned_by_hash() -> None:
+    """The site itself needs no package; the lock names no host, so any registry will do."""
+    package = json.loads((ROOT / "package.json").read_text("utf-8"))
+    assert list(package["devDependencies"]) == ["typescript"]
+    assert "dependencies" not in package
+    lock = json.loads((ROOT / "package-lock.json").read_text("utf-8"))
+    locked = {name: entry for name, entry in lock["packages"].items() if name}
+    assert locked["node_modules/typescript"]["version"] == package["devDependencies"]["typescript"]
+    assert [name for name, entry in locked.items() if "integrity" not in entry or "resolved" in entry or "typescript" not in name] == []

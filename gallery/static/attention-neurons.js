@@ -29,7 +29,7 @@ export class NeuronsView {
     const heads = shownHeads(selection.state, data.index);
     if (data.index.kind === "weights") return this.drawing.replaceChildren(make("p", {}, wording.text("neurons_none")));
     if (!heads || heads.length > 1) return this.drawing.replaceChildren(make("p", {}, wording.text("neurons_one")));
-    const { products } = await data.layer(heads[0][0]); // fetched before for the weights, so it is on the shelf
+    const { products } = await data.layer(heads[0][0]); // it has come already, for the weights
     return products ? this.#draw(this.#pair(), heads[0], products) : undefined;
   }
 

@@ -8,6 +8,28 @@ import { Wording } from "./attention-wording.js";
 import { make, only } from "./dom.js";
 import { reasonOf } from "./failure.js";
 
+// The explorer imports these. They are named here too, so that a browser asks for all at once and not wave after wave.
+import "./attention-decoding.js";
+import "./attention-gestures.js";
+import "./attention-grid.js";
+import "./attention-heatmap.js";
+import "./attention-heatmap-drawing.js";
+import "./attention-ink.js";
+import "./attention-lines.js";
+import "./attention-map.js";
+import "./attention-neurons.js";
+import "./attention-pager.js";
+import "./attention-products.js";
+import "./attention-reading.js";
+import "./attention-readout.js";
+import "./attention-saving.js";
+import "./attention-selection.js";
+import "./attention-state.js";
+import "./attention-toolbar.js";
+import "./attention-units.js";
+import "./attention-weights.js";
+import "./cache.js";
+
 export class GalleryAttention extends HTMLElement {
   /** @type {Explorer | null} once the index of the passage has come */
   explorer = null;

@@ -1,13 +1,10 @@
 """What <gallery-attention> shows, against the tensors it is made from."""
 
 import csv
-import functools
 import io
-import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +20,7 @@ from gallery.site.pages.carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Array, Attention, Prediction
-from tests.browser.conftest import location_of, wait_for_address
+from tests.support.browser import location_of, serving, wait_for_address, watch
 
 pytestmark = pytest.mark.browser
 GALLERY = Path(__file__).parents[2] / "gallery"
@@ -54,15 +51,8 @@ class Shown:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     folder = tmp_path_factory.mktemp("site")
     (folder / "static").symlink_to(GALLERY / "static")
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(folder) as address:
+        yield folder, address
 
 
 def publish(folder: Path, prediction: Prediction, record: Attention, name: str, carried: Carried) -> None:
@@ -89,7 +79,7 @@ def prepare(model: Path, folder: Path, address: str, name: str, carried: Carried
     with torch.no_grad():
         layers = classifier.model(**classifier.batch([tokenized.ids]), output_attentions=True).attentions
     publish(folder, prediction, record, name, carried)
-    return Shown(f"{address}/{name}.html", folder, prediction, record, torch.cat(layers).numpy())
+    return Shown(f"{address}{name}.html", folder, prediction, record, torch.cat(layers).numpy())
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])
@@ -100,10 +90,7 @@ def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: t
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     opened = chromium.new_page(viewport={"width": 1200, "height": 900})
-    problems: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.problems = problems
+    opened.problems = watch(opened).faults
     yield opened
     opened.close()
 
@@ -437,12 +424,8 @@ def test_a_finger_chooses_several_heads_and_holds_a_word(chromium: Any, shown: S
     page.locator(".passage .unit").nth(2).tap()
     wait_for_address(page, "word-2")
     wanted = (shown.weights[0, 1] + shown.weights[2, 3]) / 2
-    wanted_shades = shades(wanted[2], np.ones(len(wanted), bool))
-    for _ in range(200):  # a second layer may still be on its way
-        if np.abs(lit(page) - wanted_shades).max() < 0.015:
-            break
-        page.wait_for_timeout(50)
-    assert np.abs(lit(page) - wanted_shades).max() < 0.015
+    page.wait_for_selector("gallery-attention:not([aria-busy])")  # a second layer may still be on its way
+    assert np.abs(lit(page) - shades(wanted[2], np.ones(len(wanted), bool))).max() < 0.015
     page.locator('[data-head="0.1"]').tap()
     page.wait_for_selector('[data-head="0.1"]:not([aria-pressed])')
     wait_for_address(page, "head-3[.]4_word-2")
