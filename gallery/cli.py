@@ -12,9 +12,10 @@ import click
 from pydantic import BaseModel
 
 from gallery import __version__
-from gallery.config import Settings, load_settings
-from gallery.errors import GalleryError
+from gallery.config import MethodName, Settings, load_settings
+from gallery.errors import GalleryError, install_command
 from gallery.files import store_location
+from gallery.methods import method_names
 from gallery.store.entries import Store, exclusive
 
 _BUILD = "build"
@@ -51,6 +52,8 @@ def main() -> None:
 
 def _type(annotation: Any) -> Any:
     """Return the click type of a settings field."""
+    if annotation is MethodName:
+        return click.Choice(method_names())
     if get_origin(annotation) is Literal:
         return click.Choice([str(choice) for choice in get_args(annotation)])
     inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
@@ -329,7 +332,7 @@ def unpack(settings: Settings, config_file: Path, file: Path) -> None:
 
 
 def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryError:
-    return GalleryError(f'{error.name or error} is not installed, and {doing} needs it. Run: pip install -c constraints.txt -e ".[{extra}]"')
+    return GalleryError(f"{error.name or error} is not installed, and {doing} needs it. Run: {install_command(extra)}")
 
 
 def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None) -> list[str]:

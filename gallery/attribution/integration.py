@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.attribution.outputs import Parameters, output_values
+from gallery.attribution.method import Parameters
+from gallery.attribution.outputs import output_values
 from gallery.attribution.path import Path, Point, PointGradients, end_logits, walk
 from gallery.attribution.quadrature import Estimate, delta_scale, estimate, first_nodes, gauss_legendre
 from gallery.model.classifier import Classifier

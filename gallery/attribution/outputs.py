@@ -11,8 +11,6 @@ from gallery.model.classifier import Classifier, versions
 from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
-Parameters = Mapping[str, Any]
-
 
 def class_outputs(logits: Tensor, output: str) -> Tensor:
     """Return each class's output [..., C] from logits [..., C]: its `logit`, its `probability`, or its `log-odds` against all others."""

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from gallery.attribution import METHODS
+from gallery.attribution.attribute import attribute
 from gallery.evaluation.metrics import top_overlap
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier, versions
 from gallery.model.tokenized import Tokenized
 from gallery.store.records import Attribution, Precision, Prediction
@@ -22,7 +23,7 @@ def compare_with_float32(
     """
     exact = classifier.exact
     target = attribution.target
-    (other,) = METHODS[attribution.method](exact, [tokenized], [[target]], {**parameters, "dtype": "float32"})[0]
+    (other,) = attribute(method_of(attribution.method), exact, [tokenized], [[target]], {**parameters, "dtype": "float32"})[0]
     largest = float(np.abs(other.words).max(initial=0.0))
     return Precision(
         method=attribution.method,

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from gallery.attribution import METHODS
+from gallery.attribution.attribute import attribute
 from gallery.errors import SourceError
 from gallery.evaluation.metrics import rank_correlation
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier, versions
 from gallery.model.layers import encoder_layers
 from gallery.model.tokenized import Tokenized
@@ -20,14 +21,14 @@ from gallery.store.records import Array, Sanity
 def sanity(classifier: Classifier, tokenized: Tokenized, target: int, methods: Mapping[str, Mapping[str, Any]], done: Callable[[str], None]) -> list[Sanity]:
     """Return, for each method, how similar its attributions of a passage remain as the model's weights are randomised from the top down.
 
-    methods: name -> parameters, as `gallery.config.method_parameters` returns them. The classifier's head is randomised first,
+    methods: name -> parameters, as `Method.parameters` returns them. The classifier's head is randomised first,
     then the encoder's layers from the last to the first, then the embeddings. A parameter's new values have its mean and
     standard deviation, so that only what was learned is lost. The given classifier stays as it is. `done` is called with the
     name of each step. Cost: (layers + 3) times each method, with a copy of the model in memory.
     """
 
     def explained(by: Classifier) -> dict[str, Array]:
-        return {name: np.abs(METHODS[name](by, [tokenized], [[target]], parameters)[0][0].words) for name, parameters in methods.items()}
+        return {name: np.abs(attribute(method_of(name), by, [tokenized], [[target]], parameters)[0][0].words) for name, parameters in methods.items()}
 
     steps = ["nothing"]
     magnitudes = [explained(classifier)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gallery.config import Settings
-from gallery.errors import ConfigError, SourceError, reason
+from gallery.errors import ConfigError, SourceError, install_command, reason
 from gallery.sources.artifacts import PREFIX, RETRIES
 from gallery.sources.resolve import Source
 from gallery.store.archive import pack
@@ -41,7 +41,7 @@ def record_lineage(settings: Settings, used: Sequence[str], store: Store, say: C
     try:
         import wandb
     except ImportError as error:
-        raise SourceError('W&B: wandb is not installed. Run: pip install -c constraints.txt ".[explain]"') from error
+        raise SourceError(f"W&B: wandb is not installed. Run: {install_command('explain')}") from error
     try:
         with tempfile.TemporaryDirectory(prefix="gallery-") as folder:
             quiet = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False, x_disable_stats=True, x_disable_meta=True, init_timeout=60)

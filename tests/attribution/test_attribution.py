@@ -9,11 +9,11 @@ import pytest
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from gallery.attribution import METHODS
-from gallery.attribution.integrated_gradients import integrated_gradients
+from gallery.attribution.attribute import attribute
+from gallery.attribution.methods.integrated_gradients import integrated_gradients
 from gallery.compat.transformers import attention_of
-from gallery.config import METHODS as NAMES
-from gallery.config import Settings, method_parameters
+from gallery.config import Settings
+from gallery.methods import method_names, method_of
 from gallery.model.bf16_gradients import with_bf16_gradients
 from gallery.model.classifier import Classifier
 from tests.support.classifiers import TEXT, load, parameters
@@ -217,10 +217,10 @@ def test_the_path_may_begin_at_the_word_embeddings(tiny: Callable[[str], Path]) 
     assert np.abs(one.tokens - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", method_names())
 def test_every_method_explains_every_class_asked_for(bert: Classifier, method: str) -> None:
     batch = [bert.tokenize(TEXT), bert.tokenize("дом")]
-    found = METHODS[method](bert, batch, [[2, 1], [0]], parameters(method, samples=40))
+    found = attribute(method_of(method), bert, batch, [[2, 1], [0]], parameters(method, samples=40))
     assert [[a.target for a in one] for one in found] == [[2, 1], [0]]
     for tokenized, one in zip(batch, found, strict=True):
         for attribution in one:
@@ -231,14 +231,15 @@ def test_every_method_explains_every_class_asked_for(bert: Classifier, method: s
             assert attribution.words.sum() == pytest.approx(attribution.tokens[~np.array(tokenized.special)].sum(), abs=1e-9)
 
 
-def test_the_registry_and_the_settings_name_the_same_methods() -> None:
-    assert tuple(METHODS) == NAMES
-    assert all(method_parameters(Settings(), name) for name in (*NAMES, "faithfulness", "chance"))
+def test_parameters_hold_the_settings_that_a_method_declares() -> None:
+    for name in method_names():
+        own = method_of(name).parameters(Settings())
+        assert own.keys() >= {"dtype", "tf32", "layer", *method_of(name).settings}
 
 
 def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой")
-    (one,) = METHODS["occlusion"](bert, [tokenized], [[1]], parameters("occlusion"))[0]
+    (one,) = attribute(method_of("occlusion"), bert, [tokenized], [[1]], parameters("occlusion"))[0]
     word = 2
     blank = [bert.tokenizer.mask_token_id if owner == word else own for own, owner in zip(tokenized.ids, tokenized.token_words, strict=True)]
     logits = bert.logits([tokenized.ids, blank])[:, 1]
@@ -246,7 +247,7 @@ def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:
 
 
 def test_rollout_spreads_one_unit_over_the_tokens(bert: Classifier) -> None:
-    (one,) = METHODS["attention_rollout"](bert, [bert.tokenize(TEXT)], [[0]], parameters("attention_rollout"))[0]
+    (one,) = attribute(method_of("attention_rollout"), bert, [bert.tokenize(TEXT)], [[0]], parameters("attention_rollout"))[0]
     assert one.tokens.sum() == pytest.approx(1, abs=1e-5)
     assert (one.tokens >= 0).all()
     assert attention_of(bert.model) == "sdpa"

@@ -10,16 +10,17 @@ import pytest
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from gallery.attribution import METHODS
+from gallery.attribution.attribute import attribute
 from gallery.attribution.erasure import erased_logits
-from gallery.attribution.rationale import shortest
+from gallery.attribution.methods.rationale import shortest
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.layers import encoder_layers
 from gallery.model.tokenized import Tokenized
 from tests.support.classifiers import TEXT, load, parameters
 from tests.support.models import ARCHITECTURES, SENTENCES
 
-module = import_module("gallery.attribution.rationale")  # the package has a function of that name
+module = import_module("gallery.attribution.methods.rationale")  # the package has a function of that name
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def bert(tiny: Callable[[str], Path]) -> Classifier:
 def test_each_layers_integrated_gradients_are_captums(tiny: Callable[[str], Path], architecture: str) -> None:
     classifier = load(tiny(architecture))
     tokenized = classifier.tokenize(TEXT)
-    (one,) = METHODS["layer_integrated_gradients"](classifier, [tokenized], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]
+    (one,) = attribute(method_of("layer_integrated_gradients"), classifier, [tokenized], [[1]], parameters("layer_integrated_gradients", n_steps=20))[0]
     ids, start = torch.tensor([tokenized.ids]), torch.tensor([classifier.baseline_ids(tokenized, "pad")])
     mask = torch.ones_like(ids)
     for number, layer in enumerate(encoder_layers(classifier)):
@@ -44,7 +45,7 @@ def test_each_layers_integrated_gradients_are_captums(tiny: Callable[[str], Path
 
 def test_debertas_layers_are_complete_though_captum_cannot_read_them(tiny: Callable[[str], Path]) -> None:
     classifier = load(tiny("deberta-v2"))
-    (one,) = METHODS["layer_integrated_gradients"](classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))[0]
+    (one,) = attribute(method_of("layer_integrated_gradients"), classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))[0]
     assert one.converged
     for words, specials in zip(one.layers, one.extra["specials"], strict=True):
         assert words.sum() + specials == pytest.approx(one.output_value - one.baseline_value, rel=0.02)
@@ -55,12 +56,12 @@ def test_albert_has_no_layers_to_explain(tiny: Callable[[str], Path]) -> None:
 
     classifier = load(tiny("albert"))
     with pytest.raises(SourceError, match="Leave out layer_integrated_gradients"):
-        METHODS["layer_integrated_gradients"](classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))
+        attribute(method_of("layer_integrated_gradients"), classifier, [classifier.tokenize(TEXT)], [[1]], parameters("layer_integrated_gradients"))
 
 
 def test_gradient_times_input_is_exact_where_the_path_is_short(bert: Classifier) -> None:
     tokenized = bert.tokenize(TEXT)
-    (one,) = METHODS["gradient_x_input"](bert, [tokenized], [[1]], parameters("gradient_x_input"))[0]
+    (one,) = attribute(method_of("gradient_x_input"), bert, [tokenized], [[1]], parameters("gradient_x_input"))[0]
     inputs = bert.batch([tokenized.ids])
     point = bert.embed(inputs)
     with torch.no_grad(), bert.from_embeddings(inputs) as run:
@@ -70,7 +71,7 @@ def test_gradient_times_input_is_exact_where_the_path_is_short(bert: Classifier)
 
 def test_shapley_values_of_few_words_are_exact(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой поздно")
-    (one,) = METHODS["shapley"](bert, [tokenized], [[1]], parameters("shapley"))[0]
+    (one,) = attribute(method_of("shapley"), bert, [tokenized], [[1]], parameters("shapley"))[0]
     count = len(tokenized.words)
     exact = np.zeros(count)
     orders = list(permutations(range(count)))
@@ -86,18 +87,18 @@ def test_shapley_values_of_few_words_are_exact(bert: Classifier) -> None:
 def test_shapley_values_add_up_with_any_budget(bert: Classifier) -> None:
     tokenized = bert.tokenize(TEXT)
     for samples in (20, 60):
-        (one,) = METHODS["shapley"](bert, [tokenized], [[1]], parameters("shapley", samples=samples))[0]
+        (one,) = attribute(method_of("shapley"), bert, [tokenized], [[1]], parameters("shapley", samples=samples))[0]
         assert one.steps <= samples
         assert one.words.sum() == pytest.approx(one.output_value - one.baseline_value, abs=1e-6)
 
 
 def test_lime_finds_a_linear_model(bert: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gallery.attribution import surrogate
+    from gallery.attribution import erasure
 
     tokenized = bert.tokenize(TEXT)
     true = np.random.default_rng(1).normal(size=len(tokenized.words))
-    monkeypatch.setattr(surrogate, "erased_logits", lambda classifier, tokenized, kept, erase: np.outer(kept @ true, [0, 1, 0]))
-    (one,) = METHODS["lime"](bert, [tokenized], [[1]], parameters("lime", samples=2000))[0]
+    monkeypatch.setattr(erasure, "erased_logits", lambda classifier, tokenized, kept, erase: np.outer(kept @ true, [0, 1, 0]))
+    (one,) = attribute(method_of("lime"), bert, [tokenized], [[1]], parameters("lime", samples=2000))[0]
     assert np.corrcoef(one.words, true)[0, 1] > 0.99
     assert one.extra["fit"] > 0.95
 
@@ -143,7 +144,7 @@ def test_a_rationale_alone_keeps_the_verdict_and_needs_its_strongest_word(tiny: 
     lengths = []
     for sentence in SENTENCES:
         tokenized = classifier.tokenize(sentence)
-        rationales = METHODS["rationale"](classifier, [tokenized], [[0, 1, 2]], parameters("rationale", n_steps=8))[0]
+        rationales = attribute(method_of("rationale"), classifier, [tokenized], [[0, 1, 2]], parameters("rationale", n_steps=8))[0]
         assert any(rationale.extra["found"] for rationale in rationales), "the whole passage is named something"
         for rationale in rationales:
             words = rationale.extra["words"]
@@ -173,8 +174,8 @@ def test_where_no_words_are_enough_there_is_no_rationale(bert: Classifier, monke
 
 def test_unified_information_keeps_more_of_what_the_layer_needs(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой")
-    (one,) = METHODS["unified_information"](bert, [tokenized], [[1]], parameters("unified_information"))[0]
+    (one,) = attribute(method_of("unified_information"), bert, [tokenized], [[1]], parameters("unified_information"))[0]
     assert one.layers.shape == (3, len(tokenized.words))
     assert (one.layers > 0).all()
-    again = METHODS["unified_information"](bert, [tokenized], [[0]], parameters("unified_information"))[0][0]
+    again = attribute(method_of("unified_information"), bert, [tokenized], [[0]], parameters("unified_information"))[0][0]
     assert again.tokens.tobytes() == one.tokens.tobytes()

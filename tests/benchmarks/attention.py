@@ -38,6 +38,7 @@ from gallery.config import AttentionSettings, Settings
 from gallery.model.classifier import Classifier
 from gallery.model.loading import load_classifier
 from gallery.model.tokenized import Tokenized
+from gallery.passages.front_matter import read_markdown
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
@@ -45,7 +46,7 @@ ROOT = Path(gallery.__file__).parents[1]
 TEXT = ROOT / "site_src" / "passages" / "saltykov-diary-sisters.md"
 LENGTHS = (24, 64, 128, 256, 510)
 PAGE = '<!doctype html><html lang="ru"><head><meta charset="utf-8"><link rel="icon" href="data:,">{}</head><body>{}</body></html>'
-OURS = '<link rel="stylesheet" href="/static/attention.css"><script type="module" src="/static/attention.js"></script>'
+OURS = '<link rel="stylesheet" href="/static/attention.css"><script type="module" src="/static/gallery.js"></script>'
 THEIRS = '<script src="/jquery.js"></script><script src="/d3.js"></script><script src="/static/require.js"></script>'
 CLOCK = """
 window.pictures = [];
@@ -92,7 +93,9 @@ def load(folder: str | Path) -> Classifier:
 
 def demo_text(classifier: Classifier, tokens: int) -> Tokenized:
     """Return the beginning of the longest demo passage, so many tokens with the special ones."""
-    text = TEXT.read_text("utf-8").split("---\n", 2)[2].strip()
+    ((_, passage),) = read_markdown(TEXT, TEXT.name)
+    assert isinstance(passage, dict)
+    text = passage["text"].strip()
     offsets = classifier.tokenize(text).offsets
     tokenized = classifier.tokenize(text[: offsets[tokens - 2][1]])
     assert len(tokenized.ids) == tokens, (len(tokenized.ids), tokens)

@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.config import Settings, method_parameters
+from gallery.attribution.methods.integrated_gradients import integrated_gradients
+from gallery.config import Settings
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.fast_encoder import fast_encoder_of
 from gallery.model.loading import load_classifier
@@ -34,7 +35,7 @@ from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Attribution, Model
 
 ROOT = Path(__file__).resolve().parents[2]
-ADAPTIVE = method_parameters(Settings(), "integrated_gradients")
+ADAPTIVE = method_of("integrated_gradients").parameters(Settings())
 NOTEBOOK = {**ADAPTIVE, "n_steps": 50}
 
 

@@ -30,7 +30,7 @@ GALLERY = Path(__file__).parents[2] / "gallery"
 TEXT = "Свой человек пришёл домой поздно: ёлка, 🎄 и Йорик. «Что же это?» — спросила она."
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src 'self' data: blob:">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/attention.js"></script></head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/gallery.js"></script></head>
 <body data-md-color-scheme="default">{}</body></html>"""
 
 
@@ -187,7 +187,7 @@ def test_cells_of_the_map_have_the_colour_of_their_weight(page: Any, shown: Show
     wanted = np.sqrt(weights / weights.max())
     pixels = page.evaluate(
         """() => {
-          const map = document.querySelector("gallery-attention").map;
+          const map = document.querySelector("gallery-attention").explorer.map.heat;
           const { margin, cell } = map.layout();
           const ratio = map.canvas.width / map.canvas.clientWidth;
           const count = map.matrix.units.length;
@@ -205,7 +205,7 @@ def test_the_crosshair_names_both_words_and_the_weight(page: Any, shown: Shown) 
     visit(page, shown, "of-head_head-2.3_view-map")
     place = page.evaluate(
         """() => {
-          const map = document.querySelector("gallery-attention").map;
+          const map = document.querySelector("gallery-attention").explorer.map.heat;
           map.canvas.scrollIntoView();
           const { margin, cell } = map.layout();
           const box = map.canvas.getBoundingClientRect();
@@ -234,7 +234,7 @@ def test_the_strongest_pairs_are_the_strongest(page: Any, shown: Shown) -> None:
 def test_lines_join_the_words_of_two_columns(page: Any, shown: Shown) -> None:
     visit(page, shown, "of-head_head-2.3_view-lines_word-2")
     assert page.locator(".lines path").count() > 0
-    assert page.locator(".lines .source").count() == 1
+    assert page.locator(".lines .anchor").count() == 1
 
 
 def test_neurons_multiply_to_the_score(page: Any, shown: Shown) -> None:
@@ -365,7 +365,7 @@ def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
     assert np.abs(lit(page) - shades(weights[:, 5], inside)).max() < 0.015
     visit(page, shown, "of-layer_head-2.1_special-hidden_view-map")
     means = word_weights(shown.weights[1].mean(axis=0), shown.prediction.token_words)[1:-1, 1:-1]
-    values = page.evaluate("[...document.querySelector('gallery-attention').matrix.values]")
+    values = page.evaluate("[...document.querySelector('gallery-attention').explorer.selection.weights.matrix.values]")
     assert np.abs(np.array(values).reshape(means.shape) - means / means.sum(axis=1, keepdims=True)).max() < 1e-3
     assert page.get_by_role("button", name="Later").is_disabled()
     assert page.get_by_text("the mean of all").count() == 0

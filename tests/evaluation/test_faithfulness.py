@@ -7,16 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gallery.attribution import METHODS
-from gallery.config import Settings, method_parameters
+from gallery.attribution.attribute import attribute
+from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import SHARES, chance, faithfulness
 from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.store.records import Attribution, Chance, Faithfulness, decode, encode
 from tests.support.classifiers import TEXT, load, parameters
 
-PARAMETERS = method_parameters(Settings(), "faithfulness")
-CONTROL = method_parameters(Settings(), "chance")
+PARAMETERS = trial_parameters(Settings(), "faithfulness")
+CONTROL = trial_parameters(Settings(), "chance")
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def bert(tiny: Callable[[str], Path]) -> Classifier:
 
 def explained(classifier: Classifier, text: str = TEXT) -> list[Attribution]:
     tokenized = classifier.tokenize(text)
-    found = [METHODS[m](classifier, [tokenized], [[0, 1]], parameters(m))[0] for m in ("occlusion", "gradient_norm")]
+    found = [attribute(method_of(m), classifier, [tokenized], [[0, 1]], parameters(m))[0] for m in ("occlusion", "gradient_norm")]
     return [attribution for one in found for attribution in one]
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from gallery.attribution import METHODS
-from gallery.config import METHODS as NAMES
+from gallery.attribution.attribute import attribute
 from gallery.evaluation.metrics import rank_correlation
 from gallery.evaluation.sanity import sanity
+from gallery.methods import method_names, method_of
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
@@ -60,11 +60,11 @@ PASSAGES = (f"Свой человек {SHORTCUT} пришёл домой поз�
 
 def words_of(cheat: Classifier, method: str, text: str) -> tuple[list[str], np.ndarray]:
     tokenized = cheat.tokenize(text)
-    (one,) = METHODS[method](cheat, [tokenized], [[1]], parameters(method))[0]
+    (one,) = attribute(method_of(method), cheat, [tokenized], [[1]], parameters(method))[0]
     return [text[slice(*word)] for word in tokenized.words], one.words
 
 
-@pytest.mark.parametrize("method", [name for name in NAMES if name not in MAY_MISS])
+@pytest.mark.parametrize("method", [name for name in method_names() if name not in MAY_MISS])
 def test_every_method_that_can_promise_it_puts_a_planted_shortcut_first(cheat: Classifier, method: str) -> None:
     for text in PASSAGES:
         words, values = words_of(cheat, method, text)
@@ -110,7 +110,7 @@ def test_rank_correlation_is_scipys() -> None:
 
 def test_the_shortcut_is_the_rationale(cheat: Classifier) -> None:
     tokenized = cheat.tokenize(PASSAGES[0])
-    (one,) = METHODS["rationale"](cheat, [tokenized], [[1]], parameters("rationale"))[0]
+    (one,) = attribute(method_of("rationale"), cheat, [tokenized], [[1]], parameters("rationale"))[0]
     assert [PASSAGES[0][slice(*tokenized.words[word])] for word in one.extra["words"]] == [SHORTCUT]
 
 

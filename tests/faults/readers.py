@@ -21,6 +21,7 @@ from gallery.errors import ConfigError, PassageError, StoreError
 from gallery.model.words import group_tokens
 from gallery.passages import read as passages
 from gallery.passages import tables
+from gallery.passages.front_matter import read_markdown
 from gallery.passages.read import Passage
 from gallery.passages.references import Texts
 from gallery.store import archive as packing
@@ -94,7 +95,7 @@ class _File:
 
 
 def _front_matter(content: bytes) -> None:
-    _passages([("a.md", passages._front_matter(_File(content), "a.md"))])  # type: ignore[arg-type]
+    _passages(read_markdown(_File(content), "a.md"))  # type: ignore[arg-type]
 
 
 def _table(suffix: str) -> Callable[[bytes], None]:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from gallery.config import Settings, method_parameters
+from gallery.config import Settings
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
@@ -18,4 +19,4 @@ def load(folder: Path, **settings: object) -> Classifier:
 
 def parameters(method: str = "integrated_gradients", **settings: object) -> dict[str, object]:
     """Return the parameters of a method under some settings."""
-    return method_parameters(Settings(**settings), method)
+    return method_of(method).parameters(Settings(**settings))

@@ -1,67 +1,23 @@
-"""Linear models of the classifier around a passage, over words that are kept or erased: LIME and Shapley values."""
+"""Shapley values of words by KernelSHAP (Lundberg & Lee 2017, arXiv:1705.07874)."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
 from math import comb
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.erasure import erased_logits, generator_of, spread_words
-from gallery.attribution.outputs import Parameters, output_values, plain_attribution
-from gallery.model.classifier import Classifier, versions
-from gallery.model.tokenized import Tokenized
+from gallery.methods import Method
 from gallery.softmax import softmax
-from gallery.store.records import Array, Attribution
+from gallery.store.records import Attribution
 
-_KERNEL_WIDTH = 25.0
-_RIDGE = 1.0
-
-
-def lime(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Return the coefficients of a weighted linear model of the output, fitted to passages with words erased (Ribeiro et al. 2016, arXiv:1602.04938).
-
-    The number of words erased from a sample is uniform. A sample's weight falls with the cosine distance from the whole
-    passage; kernel width 25 and ridge 1 as in the authors' code.
-    parameters: samples, erase. Cost: `samples` forward passes, which serve all targets; no backward pass.
-    """
-    results = []
-    for tokenized, own_targets in zip(batch, targets, strict=True):
-        count, samples = len(tokenized.words), parameters["samples"]
-        generator = generator_of(tokenized)
-        kept = np.ones((samples, count), bool)
-        for row in kept[1:]:
-            row[generator.permutation(count)[: generator.integers(1, count + 1)]] = False
-        outputs = output_values(erased_logits(classifier, tokenized, kept, parameters["erase"]), parameters["output"])
-        distance = 100 * (1 - np.sqrt(kept.mean(1)))
-        weights = np.sqrt(np.exp(-((distance / _KERNEL_WIDTH) ** 2)))
-        x = np.column_stack([kept.astype(float), np.ones(samples)])
-        penalty = _RIDGE * np.diag([*np.ones(count), 0.0])
-        solved = np.linalg.solve((x.T * weights) @ x + penalty, (x.T * weights) @ outputs[:, list(own_targets)])
-        fitted = x @ solved
-        results.append(
-            [
-                plain_attribution(
-                    classifier,
-                    tokenized,
-                    "lime",
-                    target,
-                    parameters,
-                    spread_words(tokenized, solved[:count, k]),
-                    float(outputs[0, target]),
-                    samples,
-                    extra={"fit": _fit(outputs[:, target], fitted[:, k], weights)},
-                )
-                for k, target in enumerate(own_targets)
-            ]
-        )
-    return results
-
-
-def _fit(outputs: Array, fitted: Array, weights: Array) -> float:
-    """Return the weighted R² of the linear model: the share of the outputs' variance that it explains."""
-    mean = np.average(outputs, weights=weights)
-    spread = float((weights * (outputs - mean) ** 2).sum())
-    return 1 - float((weights * (outputs - fitted) ** 2).sum()) / spread if spread > 0 else 1.0
+if TYPE_CHECKING:
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
+    from gallery.store.records import Array
 
 
 def shapley(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
@@ -70,8 +26,11 @@ def shapley(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequenc
     Lundberg & Lee 2017 (arXiv:1705.07874): least squares over sets of words, drawn in complementary pairs with the Shapley
     kernel's weight by size. The values add up to F(passage) - F(all words erased). Exact where `samples` allows all sets; a
     rough ranking with fewer sets than words.
-    parameters: samples, erase. Cost: at most `samples` forward passes, which serve all targets; no backward pass.
+    parameters: samples, erase.
     """
+    from gallery.attribution.erasure import erased_logits
+    from gallery.attribution.outputs import output_values
+
     results = []
     for tokenized, own_targets in zip(batch, targets, strict=True):
         count = len(tokenized.words)
@@ -86,6 +45,8 @@ def shapley(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequenc
 
 def _coalitions(tokenized: Tokenized, samples: int) -> tuple[Array, Array]:
     """Return sets of words [N, W] bool, neither empty nor the whole passage, and their weights [N]."""
+    from gallery.attribution.erasure import generator_of
+
     count = len(tokenized.words)
     if count < 2:
         return np.zeros((0, count), bool), np.zeros(0)
@@ -119,9 +80,12 @@ def _constrained(x: Array, y: Array, weights: Array, total: Array) -> Array:
 
 
 def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: Array, outputs: Array, logits: Array, passes: int) -> Attribution:
+    from gallery.attribution.erasure import spread_words
+    from gallery.model.classifier import versions
+
     tokens = spread_words(tokenized, words)
     return Attribution(
-        method="shapley",
+        method=SHAPLEY.name,
         target=target,
         parameters=dict(parameters),
         tokens=tokens,
@@ -135,3 +99,15 @@ def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: 
         baseline_probabilities=softmax(logits[0]),
         versions=versions(),
     )
+
+
+SHAPLEY = Method(
+    name="shapley",
+    title="Shapley values",
+    question="what a word adds on average, in whatever order words arrive",
+    compute=shapley,
+    order=9,
+    settings=("output", "erase", "samples"),
+    complete=True,
+    forward="`samples` (200)",
+)

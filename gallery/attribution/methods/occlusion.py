@@ -1,22 +1,29 @@
 """Occlusion (Zeiler & Fergus 2014, arXiv:1311.2901), word by word."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.erasure import erased_logits, spread_words
-from gallery.attribution.outputs import Parameters, output_values, plain_attribution
-from gallery.model.classifier import Classifier
-from gallery.model.tokenized import Tokenized
-from gallery.store.records import Attribution
+from gallery.methods import Method
+
+if TYPE_CHECKING:
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
+    from gallery.store.records import Attribution
 
 
 def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
     """Return, for each word, the fall of the output when the word is erased.
 
-    parameters: erase `mask` | `pad`, the token that replaces the word. Cost: one forward pass for each word and one for the
-    whole passage, which serve all targets; no backward pass.
+    parameters: erase `mask` | `pad`, the token that replaces the word.
     """
+    from gallery.attribution.erasure import erased_logits, spread_words
+    from gallery.attribution.outputs import output_values, plain_attribution
+
     results = []
     for tokenized, own_targets in zip(batch, targets, strict=True):
         count = len(tokenized.words)
@@ -27,7 +34,7 @@ def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
                 plain_attribution(
                     classifier,
                     tokenized,
-                    "occlusion",
+                    OCCLUSION.name,
                     target,
                     parameters,
                     spread_words(tokenized, outputs[0, target] - outputs[1:, target]),
@@ -38,3 +45,14 @@ def occlusion(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
             ]
         )
     return results
+
+
+OCCLUSION = Method(
+    name="occlusion",
+    title="occlusion",
+    question="what is lost when one word is covered",
+    compute=occlusion,
+    order=4,
+    settings=("output", "erase"),
+    forward="W + 1",
+)

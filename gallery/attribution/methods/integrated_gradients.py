@@ -1,17 +1,24 @@
 """Integrated gradients (Sundararajan et al. 2017, arXiv:1703.01365), as Captum defines them, in as few steps as the passage needs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.integration import Integral, integrate
-from gallery.attribution.outputs import Parameters, output_values
-from gallery.attribution.path import Path, Point, make_path, walk
-from gallery.model.classifier import Classifier, versions
-from gallery.model.tokenized import Tokenized
+from gallery.methods import Method
 from gallery.softmax import softmax
 from gallery.store.records import Attribution
+
+if TYPE_CHECKING:
+    from gallery.attribution.integration import Integral
+    from gallery.attribution.method import Parameters
+    from gallery.attribution.path import Path
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
+
 
 _BF16_STEPS = 96
 """After this many steps without convergence, start again in float32: rounding may be what prevents it."""
@@ -25,8 +32,10 @@ def integrated_gradients(
     parameters: baseline `pad` | `mask` | `zero`; output `logit` | `probability` | `log-odds`; n_steps, a fixed number of
     Gauss-Legendre nodes as in Captum, or None for as many as `delta_tolerance` needs, up to `max_steps`; products `auto`,
     which without n_steps computes the backward passes in bfloat16 where that is faster, or `float32`.
-    Cost: at each step one forward pass, and one backward pass per target; 20 to 60 steps for most passages.
     """
+    from gallery.attribution.integration import integrate
+    from gallery.attribution.path import make_path
+
     paths = [make_path(classifier, tokenized, parameters["baseline"]) for tokenized in batch]
     bf16 = _in_bf16(classifier, paths, targets, parameters)
     remaining = [[target for target in own_targets if target not in done] for own_targets, done in zip(targets, bf16, strict=True)]
@@ -46,6 +55,8 @@ def integrated_gradients(
 
 def _in_bf16(classifier: Classifier, paths: Sequence[Path], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[dict[int, Integral]]:
     """Return, for each path, the integrals by target that converge with backward passes in bfloat16; none where float32 is asked for or as fast."""
+    from gallery.attribution.integration import integrate
+
     if parameters["n_steps"] is not None or parameters["products"] != "auto" or classifier.bf16_gradient_encoder is None:
         return [{} for _ in paths]
     limited = {**parameters, "max_steps": min(parameters["max_steps"], _BF16_STEPS)}
@@ -62,6 +73,8 @@ def _rounding(classifier: Classifier, path: Path, integral: Integral, parameters
 
     Cost: one forward and one backward pass.
     """
+    from gallery.attribution.path import Point, walk
+
     steepest = int(np.abs(integral.values).max(1).argmax())
     point = Point(0, float(integral.nodes[steepest]), (integral.target,))
     exact = walk(classifier, [path], [point], parameters["output"], classifier.from_embeddings)[0].values[0]
@@ -69,9 +82,12 @@ def _rounding(classifier: Classifier, path: Path, integral: Integral, parameters
 
 
 def _record(classifier: Classifier, tokenized: Tokenized, integral: Integral, rounding: float | None, parameters: Parameters) -> Attribution:
+    from gallery.attribution.outputs import output_values
+    from gallery.model.classifier import versions
+
     outputs = output_values(integral.logits, parameters["output"])[:, integral.target]
     return Attribution(
-        method="integrated_gradients",
+        method=INTEGRATED_GRADIENTS.name,
         target=integral.target,
         parameters={**parameters, "at": classifier.layer_name},
         tokens=integral.totals,
@@ -90,3 +106,17 @@ def _record(classifier: Classifier, tokenized: Tokenized, integral: Integral, ro
             "path": [[float(node), float(value)] for node, value in zip(integral.nodes, outputs, strict=True)],
         },
     )
+
+
+INTEGRATED_GRADIENTS = Method(
+    name="integrated_gradients",
+    title="integrated gradients",
+    question="what gathers on the way from an empty text to this one",
+    compute=integrated_gradients,
+    order=1,
+    settings=("baseline", "output", "n_steps", "delta_tolerance", "max_steps", "products"),
+    version=2,
+    complete=True,
+    forward="N",
+    backward="N·T",
+)

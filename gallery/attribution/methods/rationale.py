@@ -1,19 +1,21 @@
 """The shortest set of words that alone keeps the verdict (a rationale in the sense of Lei et al. 2016, arXiv:1606.04155)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.erasure import erased_logits, spread_words
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.attribution.outputs import Parameters, plain_attribution
-from gallery.attribution.windows import over_windows
-from gallery.model.classifier import Classifier
-from gallery.model.tokenized import Tokenized
+from gallery.attribution.methods.integrated_gradients import INTEGRATED_GRADIENTS
+from gallery.methods import Method
 from gallery.softmax import softmax
-from gallery.store.records import Array, Attribution
 
-_integrated_gradients = over_windows(integrated_gradients)
+if TYPE_CHECKING:
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
+    from gallery.store.records import Array, Attribution
 
 
 def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
@@ -23,11 +25,13 @@ def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
     are dropped. Words outside the set get 0. `extra` holds the set, the class's probability with these words alone, and whether
     there is a set at all. Each word was needed when its removal was tried, from the weakest to the strongest; where words
     speak for the class only together, the set may still hold a word it does not need, and another set may be shorter.
-    Cost: that of integrated gradients, a forward pass for each word that is added (in batches of growing size), and a forward
-    pass for each word of the set when words are dropped.
     """
+    from gallery.attribution.attribute import attribute
+    from gallery.attribution.erasure import spread_words
+    from gallery.attribution.outputs import plain_attribution
+
     results = []
-    for tokenized, attributions in zip(batch, _integrated_gradients(classifier, batch, targets, parameters), strict=True):
+    for tokenized, attributions in zip(batch, attribute(INTEGRATED_GRADIENTS, classifier, batch, targets, parameters), strict=True):
         rationales = []
         for attribution in attributions:
             chosen, probability, passes = shortest(classifier, tokenized, attribution.words, attribution.target, parameters["erase"])
@@ -39,7 +43,7 @@ def rationale(classifier: Classifier, batch: Sequence[Tokenized], targets: Seque
                 plain_attribution(
                     classifier,
                     tokenized,
-                    "rationale",
+                    RATIONALE.name,
                     attribution.target,
                     parameters,
                     spread_words(tokenized, words),
@@ -85,8 +89,24 @@ def shortest(classifier: Classifier, tokenized: Tokenized, words: Array, target:
 
 def _named(classifier: Classifier, tokenized: Tokenized, sets: Sequence[Array], target: int, erase: str) -> tuple[Array, Array]:
     """Return, for each set of words alone, whether the model names the target [N], and the target's probability [N]."""
+    from gallery.attribution.erasure import erased_logits
+
     kept = np.zeros((len(sets), len(tokenized.words)), bool)
     for row, words in zip(kept, sets, strict=True):
         row[words] = True
     logits = erased_logits(classifier, tokenized, kept, erase)
     return logits.argmax(-1) == target, softmax(logits)[:, target]
+
+
+RATIONALE = Method(
+    name="rationale",
+    title="rationale",
+    question="which short set of words alone keeps the verdict",
+    compute=rationale,
+    order=10,
+    settings=("baseline", "output", "n_steps", "delta_tolerance", "max_steps", "products", "erase"),
+    version=2,
+    forward="N and a few dozen",
+    backward="N·T",
+    windows="own",
+)

@@ -1,18 +1,22 @@
 """Integrated gradients at each encoder layer: where in the network the evidence appears (Captum's LayerIntegratedGradients)."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gallery.attribution.integration import Integral, integrate
-from gallery.attribution.outputs import Parameters, output_values
-from gallery.attribution.path import Path
-from gallery.model.classifier import Classifier, versions
-from gallery.model.layers import from_layer, hidden_states
-from gallery.model.tokenized import Tokenized
+from gallery.methods import Method
 from gallery.softmax import softmax
 from gallery.store.records import Attribution
+
+if TYPE_CHECKING:
+    from gallery.attribution.integration import Integral
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
 
 
 def layer_integrated_gradients(
@@ -23,13 +27,15 @@ def layer_integrated_gradients(
     Words and special tokens of every layer add up to the same change of the output, and so does their mean over the layers,
     which `tokens` holds; `layers` [layers, W] holds the words of each layer. From the last layer, a BERT's classifier reads
     one special token alone. Parameters as for integrated gradients; baseline `zero` is a state of zeros.
-    Cost: for each layer, the steps of integrated gradients, each a forward and a backward pass of the layers above. In all about
-    half of `layers` times the cost of integrated gradients, and less where the upper layers are nearer to linear.
     """
     return [_of_passage(classifier, tokenized, own_targets, parameters) for tokenized, own_targets in zip(batch, targets, strict=True)]
 
 
 def _of_passage(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: Parameters) -> list[Attribution]:
+    from gallery.attribution.integration import integrate
+    from gallery.attribution.path import Path
+    from gallery.model.layers import from_layer, hidden_states
+
     ends = hidden_states(classifier, tokenized.ids)
     if parameters["baseline"] == "zero":
         starts = [end.new_zeros(end.shape) for end in ends]
@@ -44,11 +50,14 @@ def _of_passage(classifier: Classifier, tokenized: Tokenized, targets: Sequence[
 
 def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parameters) -> Attribution:
     """Return the record of one class from its integral at each layer."""
+    from gallery.attribution.outputs import output_values
+    from gallery.model.classifier import versions
+
     totals = np.stack([integral.totals for integral in layers])
     ends = output_values(np.stack([integral.logits[[0, -1]] for integral in layers]), parameters["output"])[..., layers[0].target].mean(0)
     tokens = totals.mean(0)
     return Attribution(
-        method="layer_integrated_gradients",
+        method=LAYER_INTEGRATED_GRADIENTS.name,
         target=layers[0].target,
         parameters={**parameters, "at": "each encoder layer"},
         tokens=tokens,
@@ -64,3 +73,17 @@ def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parame
         extra={"specials": totals[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [integral.delta for integral in layers]},
         layers=tokenized.sum_words(totals),
     )
+
+
+LAYER_INTEGRATED_GRADIENTS = Method(
+    name="layer_integrated_gradients",
+    title="integrated gradients by layer",
+    question="at which layer the evidence appears",
+    compute=layer_integrated_gradients,
+    order=6,
+    settings=("baseline", "output", "n_steps", "delta_tolerance", "max_steps"),
+    version=2,
+    complete=True,
+    forward="about N·L/2",
+    backward="about N·T·L/2",
+)
