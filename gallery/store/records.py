@@ -7,7 +7,7 @@ several). The render half needs this module, numpy and nothing of torch.
 
 import hashlib
 import json
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 import numpy as np
@@ -371,7 +371,7 @@ def _decode(blob: bytes, kind: str) -> Record:
         elif f.name not in values:
             prefix = f.name + "."
             group = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
-            if group or f.default_factory is MISSING:  # a field that is younger than the entry has its default
+            if group:  # a field younger than the entry has its default; any other is missing, and its type says so
                 values[f.name] = group
         elif isinstance(values[f.name], list):
             values[f.name] = tuple(values[f.name])
