@@ -27,6 +27,7 @@ FLOORS: list[list[str]] = [
     ["site.build"],
     ["explain"],
     ["training"],
+    ["options"],
     ["cli"],
 ]
 """Rooms from the lowest to the highest. A room imports from lower floors alone, not from its neighbours."""

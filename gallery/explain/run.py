@@ -25,8 +25,9 @@ from gallery.passages.read import Passage, passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store.entries import MANIFEST, Store
+from gallery.store.keys import entry_key
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import Model, Prediction, entry_key
+from gallery.store.records import Model, Prediction
 from gallery.store.timings import Timings, read_timings, write_timings
 
 if TYPE_CHECKING:  # torch is loaded when there is something to explain

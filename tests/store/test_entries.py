@@ -5,7 +5,9 @@ import pytest
 
 from gallery.errors import StoreError
 from gallery.store.entries import Store, exclusive
-from gallery.store.records import Bertviz, Prediction, decode, encode, entry_key
+from gallery.store.keys import entry_key
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Bertviz, Prediction
 
 
 def prediction() -> Prediction:

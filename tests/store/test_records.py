@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from gallery.store.records import Attribution, Prediction, Scripts, canonical, decode, encode, entry_key
+from gallery.store.keys import canonical, entry_key
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Attribution, Prediction, Scripts
 
 ZEROS = "0" * 64
 PREDICTION = {
