@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of all that explains."""
+    """Give a command the options that all commands that explain share."""
     log = click.option("--log-json", metavar="FILE", help="Also write what happens as JSON, one object a line, to FILE; - for stderr.")
     plan = click.option("--plan", is_flag=True, help="Say what would be explained, why, and how long it would take; do nothing.")
     return plan(log(command))
@@ -79,8 +79,8 @@ def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
     """Say what the store holds: entries and bytes by kind, time by part, and what has converged."""
     from gallery.store.stats import measure_store, table
 
-    found = measure_store(Store(store_location(settings.store, config_file.parent)))
-    click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else table(found))
+    stats = measure_store(Store(store_location(settings.store, config_file.parent)))
+    click.echo(json.dumps(asdict(stats), ensure_ascii=False, indent=1) if as_json else table(stats))
 
 
 @main.command()
@@ -103,7 +103,7 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 
 @main.command()
 @configured
-@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Look through the store instead, or through the one in a folder given here.")
+@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Check the store instead of the site; give a folder to check another store.")
 def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
     """Look through the finished site: broken links, other hosts, sizes, missing passages.
 
@@ -115,11 +115,11 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 
     if store_folder is not None:
         folder = store_location(store_folder or settings.store, config_file.parent)
-        found = audit(Store(folder))
-        click.echo(f"{found.sound:,} of {found.files:,} files of {folder} are sound.")
-        for note in found.notes:
+        result = audit(Store(folder))
+        click.echo(f"{result.sound:,} of {result.files:,} files of {folder} are sound.")
+        for note in result.notes:
             click.echo(f"Warning: {note}", err=True)
-        _end(found.damage)
+        _end(result.damage)
         return
 
     report = check_gallery(settings, config_file)
@@ -168,7 +168,7 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 @main.command()
 @click.option("--remote", default="origin", show_default=True, help="Remote to push to.")
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch that Pages serves.")
-@click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by one commit.")
+@click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by a single commit.")
 @click.option("--dry-run", is_flag=True, help="Check, and say what would be pushed.")
 @configured
 def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:

@@ -34,6 +34,11 @@ class SourceError(GalleryError):
 class StoreError(GalleryError):
     """The store cannot be read or written."""
 
+    def __init__(self, message: str, damage: str = "") -> None:
+        """damage: what is wrong with the file, without its name and advice; empty where the file is missing or cannot be reached."""
+        super().__init__(message)
+        self.damage = damage
+
 
 class SiteError(GalleryError):
     """The site cannot be built, checked or published."""

@@ -1,4 +1,4 @@
-"""Many passages on a Ray cluster: a worker with the model on every GPU or share of cores, all writing into one store.
+"""Explaining on a Ray cluster: each worker has the model on a GPU or some cores, and all write into the same store.
 
 Passages flow from one reader through the workers. Each is explained alone, as in one process, so results are the same. The worker
 that gets a passage looks up what it lacks. A worker that dies is started again, and its passages with it.
@@ -90,7 +90,7 @@ class _Passages(Datasource):
         return None
 
     def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None) -> list[ReadTask]:
-        """Return the one task that reads them."""
+        """Return the task that reads all passages."""
         settings, root, labels = self._settings, self._root, self._labels
 
         def read() -> Iterator[pyarrow.Table]:
@@ -162,9 +162,9 @@ def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, e
 
 @contextmanager
 def _cluster(settings: Settings) -> Iterator[None]:
-    """Join the configured cluster, or start one on this machine that goes, with all its files, at the end.
+    """Join the configured cluster, or start a cluster on this machine and remove it, with all its files, at the end.
 
-    Where this process has joined one already, as a Ray job has, that one is used, and stays.
+    A process that has joined a cluster already, such as a Ray job, uses that cluster and leaves it running.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -111,15 +111,17 @@ def read_header(store: Store) -> Header:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
+        damage = reason(error)
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {reason(error)}. Run: python build.py explain") from error
+        damage = f"cannot be read: {reason(error)}"
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
 
 
 def read_rows(store: Store) -> Iterator[Row]:
-    """Yield the manifest's rows, one by one.
+    """Yield the manifest's rows, in order.
 
-    Raises StoreError, naming the line, where one is damaged or lines are missing at the end.
+    Raises StoreError, naming the line, where a line is damaged or lines are missing at the end.
     """
     path = store.files.where(MANIFEST)
     number = 0
@@ -133,9 +135,11 @@ def read_rows(store: Store) -> Iterator[Row]:
                 yield Row(**{**values, "targets": tuple(values["targets"]), "entries": entries})
         raise ValueError("it is cut short")
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
+        damage = reason(error)
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path}: line {number + 1}: damaged: {reason(error)}. Run: python build.py explain") from error
+        damage = f"line {number + 1}: damaged: {reason(error)}"
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
 
 
 def _seal(values: dict[str, Any]) -> str:
