@@ -24,7 +24,7 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
-from gallery.compat.ray import end_data_threads
+from gallery.compat.ray import end_data_threads, start_here
 from gallery.config import Settings
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
 from gallery.explain.plan import Job, Planner, jobs, mending
@@ -179,7 +179,7 @@ def _cluster(settings: Settings) -> Iterator[None]:
             if settings.ray_address and not joined:
                 ray.init(address=settings.ray_address, **quiet)
             elif not joined:
-                ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
+                start_here(files, **quiet)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             raise GalleryError(f"Ray: {reason(error, line=-1)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)
