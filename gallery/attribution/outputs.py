@@ -1,4 +1,4 @@
-"""What is explained of a class, and the record of methods that promise no completeness."""
+"""The output that is explained, and the record of methods that promise no completeness."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,9 @@ from gallery.model.classifier import Classifier, versions
 from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
 
-Parameters = Mapping[str, Any]
-
 
 def class_outputs(logits: Tensor, output: str) -> Tensor:
-    """Return [..., C] what is explained of each class: its `logit`, its `probability`, or its `log-odds` against all others."""
+    """Return each class's output [..., C] from logits [..., C]: its `logit`, its `probability`, or its `log-odds` against all others."""
     if output == "logit":
         return logits
     if output == "probability":
@@ -28,15 +26,8 @@ def class_outputs(logits: Tensor, output: str) -> Tensor:
 
 
 def output_values(logits: Array, output: str) -> Array:
-    """Return [..., C] the same of logits in numpy, in float64."""
+    """Return each class's output [..., C], float64, from logits [..., C] in numpy; see `class_outputs`."""
     result: Array = class_outputs(torch.from_numpy(np.asarray(logits, np.float64)), output).numpy()
-    return result
-
-
-def baseline_probabilities(logits: Array) -> Array:
-    """Return [C] what the model says to the baseline, from its logits."""
-    shifted = np.exp(logits - logits.max())
-    result: Array = shifted / shifted.sum()
     return result
 
 
@@ -52,7 +43,7 @@ def plain_attribution(
     extra: Mapping[str, Any] | None = None,
     layers: Array | None = None,
 ) -> Attribution:
-    """Return the record of a method that promises no completeness: no baseline, no delta."""
+    """Return the record of a method that promises no completeness, and has neither baseline nor delta."""
     return Attribution(
         method=method,
         target=target,

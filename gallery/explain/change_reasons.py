@@ -9,8 +9,8 @@ from gallery.errors import StoreError
 from gallery.explain.needs import Need
 from gallery.explain.plan import Job, Planner
 from gallery.store.entries import Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import EntryName, Row, read_header, read_rows
-from gallery.store.records import canonical
 
 NEW = "new passage"
 UNFINISHED = "not finished last time"

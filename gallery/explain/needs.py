@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from gallery.store.keys import entry_key
 from gallery.store.manifest import EntryName
-from gallery.store.records import entry_key
 from gallery.store.timings import settings_digest
 
 

@@ -10,7 +10,7 @@ import pickle
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +20,11 @@ import numpy as np
 import pyarrow
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Datasource
-from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
+from gallery.compat.ray import end_data_threads
 from gallery.config import Settings
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
 from gallery.explain.plan import Job, Planner, jobs, mending
@@ -148,7 +148,7 @@ def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, e
     import torch
 
     from gallery.explain.local import Explainer
-    from gallery.model.classifier import load_classifier
+    from gallery.model.loading import load_classifier
 
     if not torch.cuda.is_available():
         torch.set_num_threads(settings.ray_cpus)
@@ -187,18 +187,8 @@ def _cluster(settings: Settings) -> Iterator[None]:
         yield
     finally:
         context.target_max_block_size, context.enable_progress_bars = before
-        _end_threads(set(threading.enumerate()) - others)
+        end_data_threads(set(threading.enumerate()) - others)
         if not joined:
             ray.shutdown()
         if files:
             shutil.rmtree(files, ignore_errors=True)
-
-
-def _end_threads(threads: Iterable[threading.Thread]) -> None:
-    """End what Ray Data still runs where a run was broken off: a thread that asks Ray after Ray's end ends this process with it."""
-    for thread in threads:
-        if isinstance(thread, StreamingExecutor):
-            thread.shutdown(force=True)
-    for thread in threads:
-        if thread.name == "iter_threaded":
-            thread.join(10)

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Any
 
 from gallery.attention.encoding import VERSION
-from gallery.config import Settings, method_parameters
+from gallery.config import Settings, trial_parameters
 from gallery.errors import PassageError
 from gallery.explain.needs import Need
+from gallery.methods import method_of
 from gallery.passages.read import Passage
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import Source
@@ -73,15 +74,15 @@ class Planner:
         if settings.bertviz_tokens:
             needs.append(self._need("bertviz", settings={"tokens": settings.bertviz_tokens}, passage=first))
         for method in settings.methods:
-            own = {"parameters": method_parameters(settings, method)}
+            own = {"parameters": method_of(method).parameters(settings)}
             needs += [self._need("attribution", method, target, own, whole) for target in classes]
             if settings.random_orders:
-                needs.append(self._need("faithfulness", method, predicted, {**own, "tried": method_parameters(settings, "faithfulness")}, whole))
+                needs.append(self._need("faithfulness", method, predicted, {**own, "tried": trial_parameters(settings, "faithfulness")}, whole))
         if settings.random_orders:
-            needs.append(self._need("chance", settings={"parameters": method_parameters(settings, "chance")}, passage=whole))
+            needs.append(self._need("chance", settings={"parameters": trial_parameters(settings, "chance")}, passage=whole))
         if settings.dtype != "float32":
             for method in settings.methods[:1]:
-                needs.append(self._need("precision", method, predicted, {"parameters": method_parameters(settings, method)}, whole))
+                needs.append(self._need("precision", method, predicted, {"parameters": method_of(method).parameters(settings)}, whole))
         return needs
 
     def sanity(self, text: str, prediction: Prediction) -> list[Need]:
@@ -114,7 +115,7 @@ def sanity_parameters(settings: Settings, method: str) -> dict[str, Any]:
 
     An order of words needs no sum that is right to a per cent, and the path of a randomised model may never converge.
     """
-    return method_parameters(settings.model_copy(update={"n_steps": settings.n_steps or SANITY_STEPS}), method)
+    return method_of(method).parameters(settings.model_copy(update={"n_steps": settings.n_steps or SANITY_STEPS}))
 
 
 def _windows(prediction: Prediction) -> dict[str, Any]:

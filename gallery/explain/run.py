@@ -25,8 +25,9 @@ from gallery.passages.read import Passage, passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store.entries import MANIFEST, Store
+from gallery.store.keys import entry_key
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import Model, Prediction, entry_key
+from gallery.store.records import Model, Prediction
 from gallery.store.timings import Timings, read_timings, write_timings
 
 if TYPE_CHECKING:  # torch is loaded when there is something to explain
@@ -136,7 +137,7 @@ def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
                 with suppress(StoreError):
                     write_timings(run.store, run.timings)
     if card is None:
-        from gallery.model.classifier import load_classifier
+        from gallery.model.loading import load_classifier
 
         card = load_classifier(run.model, run.tokenizer, run.settings).card
     return card, explained
@@ -154,7 +155,7 @@ def _outcomes(run: Run, found: Survey, earlier: Timings) -> "Generator[Outcome, 
     if first is None:
         return
     from gallery.explain.local import Explainer, run_local
-    from gallery.model.classifier import load_classifier
+    from gallery.model.loading import load_classifier
 
     explainer = Explainer(load_classifier(run.model, run.tokenizer, run.settings), run.planner, run.store, earlier)
     yield from run_local(explainer, chain([first], pending))

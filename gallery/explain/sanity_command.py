@@ -13,7 +13,7 @@ from gallery.explain.needs import Need, entry_names
 from gallery.explain.plan import Planner, sanity_parameters
 from gallery.explain.progress import progress
 from gallery.files import store_location
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName, Row, read_header, read_rows, write_manifest

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from gallery.attention.capture import attend
 from gallery.attention.excerpt import bertviz_excerpt
 from gallery.attention.heads import head_effects
-from gallery.attribution import METHODS
+from gallery.attribution.attribute import attribute
 from gallery.config import AttentionSettings
 from gallery.evaluation.faithfulness import chance, faithfulness
-from gallery.evaluation.number_format import precision
+from gallery.evaluation.number_format import compare_with_float32
 from gallery.explain.needs import Need
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
 from gallery.store.manifest import EntryName
@@ -55,8 +56,7 @@ def _bertviz(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, nee
 
 
 def _attributions(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    method = METHODS[needs[0].method]
-    return method(classifier, [tokenized], [[need.target for need in needs]], needs[0].settings["parameters"])[0]
+    return attribute(method_of(needs[0].method), classifier, [tokenized], [[need.target for need in needs]], needs[0].settings["parameters"])[0]
 
 
 def _chance(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
@@ -66,7 +66,7 @@ def _chance(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, need
 def _precision(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
     prediction = earlier[EntryName("prediction")]
     assert isinstance(prediction, Prediction)
-    return [precision(classifier, tokenized, prediction, _attribution(earlier, need), need.settings["parameters"]) for need in needs]
+    return [compare_with_float32(classifier, tokenized, prediction, _attribution(earlier, need), need.settings["parameters"]) for need in needs]
 
 
 def _faithfulness(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:

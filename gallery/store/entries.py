@@ -8,7 +8,8 @@ from filelock import FileLock, Timeout
 
 from gallery.errors import StoreError, reason
 from gallery.files import WRITING, Location, files_at
-from gallery.store.records import RECORD_TYPES, Record, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import RECORD_TYPES, Record
 
 MANIFEST = "manifest.jsonl"
 TIMINGS = "timings.json"

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from gallery.errors import StoreError, reason
 from gallery.store.entries import MANIFEST, Store
-from gallery.store.records import SCHEMA, Model, canonical
+from gallery.store.keys import SCHEMA, canonical
+from gallery.store.records import Model
 
 
 class EntryName(NamedTuple):

@@ -7,22 +7,20 @@ import numpy as np
 import pytest
 import torch
 
-from gallery.attention import capture as attention
 from gallery.attention.capture import attend
 from gallery.attention.derived import FULL, SUMMARY
 from gallery.attention.encoding import Reader, attention_files
-from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import Classifier, load_classifier
-from gallery.sources.resolve import resolve_model, resolve_tokenizer
-from gallery.store.records import Array, decode, encode
+from gallery.attention.layer import QueryKeyLayer
+from gallery.compat.transformers import attention_of
+from gallery.config import AttentionSettings
+from gallery.model.classifier import Classifier
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Array
+from tests.support.classifiers import load
 from tests.support.models import ARCHITECTURES, SENTENCES
 
 Folder = Callable[[str], Path]
 EXACT = AttentionSettings(precision="exact")
-
-
-def load(folder: Path) -> Classifier:
-    return load_classifier(resolve_model(folder.name, folder.parent), resolve_tokenizer(folder.name, folder.parent), Settings(model=folder.name))
 
 
 def eager(classifier: Classifier, text: str) -> Array:
@@ -67,10 +65,10 @@ def test_local_layers_of_modernbert_keep_their_window(tiny: Folder) -> None:
 
 def test_the_model_attends_afterwards_as_before(tiny: Folder) -> None:
     classifier = load(tiny("bert"))
-    before = classifier.model.config._attn_implementation
+    before = attention_of(classifier.model)
     logits = classifier.logits([classifier.tokenize(SENTENCES[0]).ids])
     attend(classifier, [classifier.tokenize(SENTENCES[0])], EXACT)
-    assert classifier.model.config._attn_implementation == before
+    assert attention_of(classifier.model) == before
     assert torch.equal(logits, classifier.logits([classifier.tokenize(SENTENCES[0]).ids]))
 
 
@@ -113,7 +111,7 @@ def test_a_long_passage_is_gone_through_a_few_rows_at_a_time(tiny: Folder, monke
     classifier = load(tiny("modernbert"))
     tokenized = classifier.tokenize(" ".join(SENTENCES))
     (whole,) = attend(classifier, [tokenized], EXACT)
-    monkeypatch.setattr("gallery.attention.capture._AT_ONCE", 700)
+    monkeypatch.setattr("gallery.attention.layer._AT_ONCE", 700)
     monkeypatch.setattr("gallery.attention.derived.FULL", 10)
     (piecewise,) = attend(classifier, [tokenized], EXACT)
     assert np.allclose(whole.summary, piecewise.summary, atol=1e-5)
@@ -123,7 +121,7 @@ def test_a_long_passage_is_gone_through_a_few_rows_at_a_time(tiny: Folder, monke
 
 def test_an_attention_that_does_not_multiply_back_fails_loudly(tiny: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = load(tiny("bert"))
-    rows = attention.Caught.rows
-    monkeypatch.setattr(attention.Caught, "rows", lambda self: ((start, part.roll(1, -1)) for start, part in rows(self)))
+    rows = QueryKeyLayer.rows
+    monkeypatch.setattr(QueryKeyLayer, "rows", lambda self: ((start, part.roll(1, -1)) for start, part in rows(self)))
     with pytest.raises(ArithmeticError, match="eager"):
         attend(classifier, [classifier.tokenize(SENTENCES[0])], EXACT)

@@ -15,7 +15,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from gallery.attention.capture import attend
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.config import AttentionSettings, Settings
 from gallery.attention.encoding import Reader, attention_files
 from gallery.sources.resolve import resolve_model, resolve_tokenizer

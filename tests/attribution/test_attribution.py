@@ -9,16 +9,16 @@ import pytest
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from gallery.attribution import METHODS
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.config import METHODS as NAMES
-from gallery.config import Settings, method_parameters
-from gallery.model.bf16_gradients import rounded_gradients
-from gallery.model.classifier import Classifier, load_classifier
-from gallery.sources.resolve import resolve_model, resolve_tokenizer
+from gallery.attribution.attribute import attribute
+from gallery.attribution.methods.integrated_gradients import integrated_gradients
+from gallery.compat.transformers import attention_of
+from gallery.config import Settings
+from gallery.methods import method_names, method_of
+from gallery.model.bf16_gradients import with_bf16_gradients
+from gallery.model.classifier import Classifier
+from tests.support.classifiers import TEXT, load, parameters
 from tests.support.models import ARCHITECTURES
 
-TEXT = "Свой человек пришёл домой поздно вечером, и никто его не ждал."
 NASTY = {
     "й and ё": "Йод и ёж, чай да ёлка",
     "combining accents": "за\u0301мок и замо\u0301к, и\u0306од",
@@ -33,15 +33,6 @@ NASTY = {
     "cut at the limit": "человек пришёл домой поздно вечером " * 20,
     "one word": "дом",
 }
-
-
-def load(folder: Path, **settings: object) -> Classifier:
-    source = str(folder)
-    return load_classifier(resolve_model(source, folder), resolve_tokenizer(source, folder), Settings(device="cpu", **settings))
-
-
-def parameters(method: str = "integrated_gradients", **settings: object) -> dict[str, object]:
-    return method_parameters(Settings(**settings), method)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +109,7 @@ def test_every_output_and_baseline_is_complete(tiny: Callable[[str], Path], outp
         for parameter in classifier.model.parameters():
             if parameter.ndim == 1:
                 parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)) * 0.3)
+    classifier = classifier.with_model(classifier.model)
     tokenized = classifier.tokenize(TEXT)
     for one in integrated_gradients(classifier, [tokenized], [[0, 1]], parameters(output=output, baseline=baseline))[0]:
         assert one.converged
@@ -133,10 +125,10 @@ def test_log_odds_of_two_classes_is_the_difference_of_logits(bert: Classifier) -
     assert class_outputs(logits, "log-odds").tolist() == [[3.0, -3.0]]
 
 
-def test_rounded_backward_passes_change_little_and_say_how_much(tiny: Callable[[str], Path]) -> None:
+def test_bfloat16_backward_passes_change_little_and_say_how_much(tiny: Callable[[str], Path]) -> None:
     classifier = load(tiny("bert"))
-    assert classifier.encoder is not None
-    vars(classifier)["gradient_encoder"] = rounded_gradients(classifier.encoder)  # as on a machine where bfloat16 is faster
+    assert classifier.fast_encoder is not None
+    vars(classifier)["bf16_gradient_encoder"] = with_bf16_gradients(classifier.fast_encoder)  # as on a machine where bfloat16 is faster
     tokenized = classifier.tokenize(TEXT)
     (rough, exact), (fixed,) = (
         [integrated_gradients(classifier, [tokenized], [[1]], parameters(**settings))[0][0] for settings in several]
@@ -171,9 +163,9 @@ def test_a_passage_has_the_same_bytes_in_any_company(bert: Classifier) -> None:
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra"])
-def test_rounded_gradients_are_those_of_the_encoder(tiny: Callable[[str], Path], architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_gradients_are_those_of_the_fast_encoder(tiny: Callable[[str], Path], architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = load(tiny(architecture))
-    assert classifier.encoder is not None
+    assert classifier.fast_encoder is not None
     inputs = classifier.batch([classifier.tokenize(TEXT).ids, classifier.tokenize(TEXT).ids])
     points = classifier.embed(inputs)
     padding = inputs["attention_mask"].clone()
@@ -181,7 +173,7 @@ def test_rounded_gradients_are_those_of_the_encoder(tiny: Callable[[str], Path],
     for mask, longest, most in ((None, 1024, 0.02), (padding, 1024, 0.0), (None, 4, 0.0)):
         monkeypatch.setattr("gallery.model.bf16_gradients._LONGEST", longest)
         found = []
-        for encoder in (classifier.encoder, rounded_gradients(classifier.encoder)):
+        for encoder in (classifier.fast_encoder, with_bf16_gradients(classifier.fast_encoder)):
             at = points.clone().requires_grad_(True)
             logits = encoder(at, mask)
             found.append((logits.detach(), [torch.autograd.grad(logits[:, target].sum(), at, retain_graph=True)[0] for target in (0, 2, 0)]))
@@ -189,7 +181,7 @@ def test_rounded_gradients_are_those_of_the_encoder(tiny: Callable[[str], Path],
         torch.testing.assert_close(again, said, rtol=1e-5, atol=1e-6)
         for one, other in zip(true, rounded, strict=True):
             assert (one - other).abs().max() <= most * one.abs().max()
-        assert torch.equal(rounded[0], rounded[2]), "the first way back leaves the next what it needs"
+        assert torch.equal(rounded[0], rounded[2]), "a backward pass leaves what the next needs"
 
 
 def test_passages_that_share_a_batch_get_the_same_numbers(bert: Classifier, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,11 +199,10 @@ def test_passages_that_share_a_batch_get_the_same_numbers(bert: Classifier, monk
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra"])
-def test_the_rearranged_encoder_and_the_models_own_forward_agree(tiny: Callable[[str], Path], architecture: str) -> None:
+def test_the_fast_encoder_and_the_models_own_forward_agree(tiny: Callable[[str], Path], architecture: str) -> None:
     classifier = load(tiny(architecture))
-    general = replace(classifier)
-    general.__dict__["encoder"] = None
-    assert classifier.encoder is not None
+    general = replace(classifier, fast_encoder=None)
+    assert classifier.fast_encoder is not None
     tokenized = classifier.tokenize(TEXT)
     exact = parameters(products="float32")
     for ours, own in zip(*(integrated_gradients(one, [tokenized], [[0, 2]], exact)[0] for one in (classifier, general)), strict=True):
@@ -226,10 +217,10 @@ def test_the_path_may_begin_at_the_word_embeddings(tiny: Callable[[str], Path]) 
     assert np.abs(one.tokens - theirs).max() <= 1e-5 * np.abs(theirs).max()
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", method_names())
 def test_every_method_explains_every_class_asked_for(bert: Classifier, method: str) -> None:
     batch = [bert.tokenize(TEXT), bert.tokenize("дом")]
-    found = METHODS[method](bert, batch, [[2, 1], [0]], parameters(method, samples=40))
+    found = attribute(method_of(method), bert, batch, [[2, 1], [0]], parameters(method, samples=40))
     assert [[a.target for a in one] for one in found] == [[2, 1], [0]]
     for tokenized, one in zip(batch, found, strict=True):
         for attribution in one:
@@ -240,14 +231,15 @@ def test_every_method_explains_every_class_asked_for(bert: Classifier, method: s
             assert attribution.words.sum() == pytest.approx(attribution.tokens[~np.array(tokenized.special)].sum(), abs=1e-9)
 
 
-def test_the_registry_and_the_settings_name_the_same_methods() -> None:
-    assert tuple(METHODS) == NAMES
-    assert all(method_parameters(Settings(), name) for name in (*NAMES, "faithfulness", "chance"))
+def test_parameters_hold_the_settings_that_a_method_declares() -> None:
+    for name in method_names():
+        own = method_of(name).parameters(Settings())
+        assert own.keys() >= {"dtype", "tf32", "layer", *method_of(name).settings}
 
 
 def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:
     tokenized = bert.tokenize("человек пришёл домой")
-    (one,) = METHODS["occlusion"](bert, [tokenized], [[1]], parameters("occlusion"))[0]
+    (one,) = attribute(method_of("occlusion"), bert, [tokenized], [[1]], parameters("occlusion"))[0]
     word = 2
     blank = [bert.tokenizer.mask_token_id if owner == word else own for own, owner in zip(tokenized.ids, tokenized.token_words, strict=True)]
     logits = bert.logits([tokenized.ids, blank])[:, 1]
@@ -255,7 +247,7 @@ def test_occlusion_is_what_the_output_loses(bert: Classifier) -> None:
 
 
 def test_rollout_spreads_one_unit_over_the_tokens(bert: Classifier) -> None:
-    (one,) = METHODS["attention_rollout"](bert, [bert.tokenize(TEXT)], [[0]], parameters("attention_rollout"))[0]
+    (one,) = attribute(method_of("attention_rollout"), bert, [bert.tokenize(TEXT)], [[0]], parameters("attention_rollout"))[0]
     assert one.tokens.sum() == pytest.approx(1, abs=1e-5)
     assert (one.tokens >= 0).all()
-    assert bert.model.config._attn_implementation == "sdpa"
+    assert attention_of(bert.model) == "sdpa"

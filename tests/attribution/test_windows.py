@@ -10,15 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gallery.attribution import METHODS
+from gallery.attribution.attribute import attribute
 from gallery.attribution.erasure import erased_logits
-from gallery.config import Settings, method_parameters
+from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
+from gallery.methods import method_names, method_of
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName, read_rows
-from gallery.store.records import Prediction, encode
-from tests.attribution.test_attribution import TEXT, load, parameters
+from gallery.store.record_files import encode
+from gallery.store.records import Prediction
+from tests.support.classifiers import TEXT, load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 
@@ -53,7 +55,7 @@ def test_windows_cover_the_passage_and_are_no_longer_than_the_model(windows: Cla
 @pytest.mark.parametrize("method", ["integrated_gradients", "layer_integrated_gradients", "shapley"])
 def test_contributions_over_windows_add_up_to_the_change_of_the_mean_logit(windows: Classifier, method: str) -> None:
     tokenized = windows.tokenize(LONG)
-    for one in METHODS[method](windows, [windows.tokenize(TEXT), tokenized], [[0], [2, 1]], parameters(method))[1]:
+    for one in attribute(method_of(method), windows, [windows.tokenize(TEXT), tokenized], [[0], [2, 1]], parameters(method))[1]:
         assert one.tokens.shape == (len(tokenized.ids),)
         assert one.baseline_value is not None
         assert one.delta is not None
@@ -65,10 +67,10 @@ def test_contributions_over_windows_add_up_to_the_change_of_the_mean_logit(windo
 
 def test_every_method_speaks_of_every_word(windows: Classifier) -> None:
     tokenized = windows.tokenize(LONG)
-    for method in METHODS:
+    for method in method_names():
         if method == "unified_information":  # slow, and put together like the others
             continue
-        (one,) = METHODS[method](windows, [tokenized], [[1]], parameters(method, samples=40))[0]
+        (one,) = attribute(method_of(method), windows, [tokenized], [[1]], parameters(method, samples=40))[0]
         assert one.words.shape == (len(tokenized.words),)
         assert np.isfinite(one.words).all()
         if method != "rationale":
@@ -77,7 +79,7 @@ def test_every_method_speaks_of_every_word(windows: Classifier) -> None:
 
 def test_occlusion_is_what_the_mean_logit_loses(windows: Classifier) -> None:
     tokenized = windows.tokenize(LONG)
-    (one,) = METHODS["occlusion"](windows, [tokenized], [[1]], parameters("occlusion"))[0]
+    (one,) = attribute(method_of("occlusion"), windows, [tokenized], [[1]], parameters("occlusion"))[0]
     kept = np.ones((2, len(tokenized.words)), bool)
     word = tokenized.windows[1].words[2]
     kept[1, word] = False
@@ -86,20 +88,20 @@ def test_occlusion_is_what_the_mean_logit_loses(windows: Classifier) -> None:
 
 
 def test_bits_are_a_mean_over_the_windows_a_word_stands_in(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    module = import_module("gallery.attribution.unified_information")  # the package has a function of that name
-    monkeypatch.setattr(module, "_bits", lambda classifier, tokenized: np.ones((3, len(tokenized.ids))))
+    module = import_module("gallery.attribution.information")
+    monkeypatch.setattr(module, "kept_bits", lambda classifier, tokenized: np.ones((3, len(tokenized.ids))))
     classifier = load(tiny("bert"), long="windows")
-    (one,) = METHODS["unified_information"](classifier, [classifier.tokenize(LONG)], [[1]], parameters("unified_information"))[0]
+    (one,) = attribute(method_of("unified_information"), classifier, [classifier.tokenize(LONG)], [[1]], parameters("unified_information"))[0]
     np.testing.assert_allclose(one.tokens, 1)
 
 
 def test_the_trial_is_of_the_mean_logits(windows: Classifier) -> None:
     tokenized = windows.tokenize(LONG)
-    (attribution,) = METHODS["gradient_x_input"](windows, [tokenized], [[1]], parameters("gradient_x_input"))[0]
-    (one,) = faithfulness(windows, tokenized, [attribution], method_parameters(Settings(), "faithfulness"))
+    (attribution,) = attribute(method_of("gradient_x_input"), windows, [tokenized], [[1]], parameters("gradient_x_input"))[0]
+    (one,) = faithfulness(windows, tokenized, [attribution], trial_parameters(Settings(), "faithfulness"))
     odds = np.exp(mean_logits(windows, LONG))
     assert one.deletion[0] == pytest.approx(odds[1] / odds.sum(), abs=1e-5 + one.measures["rounding"])
-    control = chance(windows, tokenized, method_parameters(Settings(random_orders=2), "chance"))
+    control = chance(windows, tokenized, trial_parameters(Settings(random_orders=2), "chance"))
     assert control.deletion[0, 0, 1] == pytest.approx(one.deletion[0], abs=1e-6)
 
 
@@ -108,7 +110,7 @@ def test_a_passage_that_fits_has_the_numbers_of_cut(windows: Classifier) -> None
     assert windows.tokenize(TEXT) == cut.tokenize(TEXT)
     assert encode(windows.predict([windows.tokenize(TEXT)])[0]) == encode(cut.predict([cut.tokenize(TEXT)])[0])
     for method in ("integrated_gradients", "attention_rollout"):
-        ours, theirs = (METHODS[method](c, [c.tokenize(TEXT)], [[1]], parameters(method))[0][0] for c in (windows, cut))
+        ours, theirs = (attribute(method_of(method), c, [c.tokenize(TEXT)], [[1]], parameters(method))[0][0] for c in (windows, cut))
         assert encode(ours) == encode(theirs)
 
 

@@ -35,7 +35,8 @@ import gallery
 from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
 from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.model.tokenized import Tokenized
 from gallery.passages.front_matter import read_markdown
 from gallery.site.templates import environment
@@ -45,7 +46,7 @@ ROOT = Path(gallery.__file__).parents[1]
 TEXT = ROOT / "site_src" / "passages" / "saltykov-diary-sisters.md"
 LENGTHS = (24, 64, 128, 256, 510)
 PAGE = '<!doctype html><html lang="ru"><head><meta charset="utf-8"><link rel="icon" href="data:,">{}</head><body>{}</body></html>'
-OURS = '<link rel="stylesheet" href="/static/attention.css"><script type="module" src="/static/attention.js"></script>'
+OURS = '<link rel="stylesheet" href="/static/attention.css"><script type="module" src="/static/gallery.js"></script>'
 THEIRS = '<script src="/jquery.js"></script><script src="/d3.js"></script><script src="/static/require.js"></script>'
 CLOCK = """
 window.pictures = [];

@@ -22,9 +22,12 @@ from rich.console import Console
 from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.config import Settings, method_parameters
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.attribution.methods.integrated_gradients import integrated_gradients
+from gallery.config import Settings
+from gallery.methods import method_of
+from gallery.model.classifier import Classifier
+from gallery.model.fast_encoder import fast_encoder_of
+from gallery.model.loading import load_classifier
 from gallery.model.tokenized import Tokenized
 from gallery.passages.read import Passage, read_passages
 from gallery.passages.true_class import class_number
@@ -32,7 +35,7 @@ from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Attribution, Model
 
 ROOT = Path(__file__).resolve().parents[2]
-ADAPTIVE = method_parameters(Settings(), "integrated_gradients")
+ADAPTIVE = method_of("integrated_gradients").parameters(Settings())
 NOTEBOOK = {**ADAPTIVE, "n_steps": 50}
 
 
@@ -65,7 +68,17 @@ def random_model() -> Classifier:
     model = BertForSequenceClassification(BertConfig(vocab_size=120138, num_labels=40)).eval().requires_grad_(False)
     card = Model("random", "random", "", "", "bert", tuple(map(str, range(40))), 12, 12, 768, 512)
     tokenizer = SimpleNamespace(pad_token_id=0, mask_token_id=103)
-    return Classifier(model, tokenizer, card, torch.device("cpu"), torch.float32, model.bert.embeddings, "bert.embeddings", Settings().batch_tokens)
+    return Classifier(
+        model,
+        tokenizer,
+        card,
+        torch.device("cpu"),
+        torch.float32,
+        model.bert.embeddings,
+        "bert.embeddings",
+        Settings().batch_tokens,
+        fast_encoder=fast_encoder_of(model)[0],
+    )
 
 
 def random_passage(length: int, seed: int) -> Tokenized:

@@ -25,12 +25,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gallery.attribution import METHODS
-from gallery.config import Settings, method_parameters
+from gallery.attribution.attribute import attribute
+from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
 from gallery.explain.plan import targets_of
 from gallery.explain.run import explain_all
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.methods import method_of
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.passages.read import Passage, read_passages
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -64,10 +66,11 @@ def bare(classifier: Classifier, rows: Sequence[Passage], settings: Settings) ->
         tokenized = classifier.tokenize(passage.text)
         (prediction,) = classifier.predict([tokenized])
         targets = targets_of(prediction, 0)
-        attributions = {method: METHODS[method](classifier, [tokenized], [targets], method_parameters(settings, method))[0] for method in settings.methods}
+        methods = {name: method_of(name) for name in settings.methods}
+        attributions = {name: attribute(method, classifier, [tokenized], [targets], method.parameters(settings))[0] for name, method in methods.items()}
         tried = [attributions[method][targets.index(prediction.ranking[0])] for method in settings.methods]
-        faithfulness(classifier, tokenized, tried, method_parameters(settings, "faithfulness"))
-        chance(classifier, tokenized, method_parameters(settings, "chance"))
+        faithfulness(classifier, tokenized, tried, trial_parameters(settings, "faithfulness"))
+        chance(classifier, tokenized, trial_parameters(settings, "chance"))
     return time.perf_counter() - start
 
 

@@ -7,28 +7,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gallery.attribution import METHODS
-from gallery.config import Settings, method_parameters
+from gallery.attribution.attribute import attribute
+from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import SHARES, chance, faithfulness
 from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
-from gallery.store.records import Attribution, Chance, Faithfulness, decode, encode
-from tests.attribution.test_attribution import TEXT, load, parameters
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Attribution, Chance, Faithfulness
+from tests.support.classifiers import TEXT, load, parameters
 
-PARAMETERS = method_parameters(Settings(), "faithfulness")
-CONTROL = method_parameters(Settings(), "chance")
+PARAMETERS = trial_parameters(Settings(), "faithfulness")
+CONTROL = trial_parameters(Settings(), "chance")
 
 
 @pytest.fixture(scope="module")
 def bert(tiny: Callable[[str], Path]) -> Classifier:
     classifier = load(tiny("bert"))
-    vars(classifier)["rounded_encoder"] = None  # as on a machine where bfloat16 is no faster
+    vars(classifier)["bf16_encoder"] = None  # as on a machine where bfloat16 is no faster
     return classifier
 
 
 def explained(classifier: Classifier, text: str = TEXT) -> list[Attribution]:
     tokenized = classifier.tokenize(text)
-    found = [METHODS[m](classifier, [tokenized], [[0, 1]], parameters(m))[0] for m in ("occlusion", "gradient_norm")]
+    found = [attribute(method_of(m), classifier, [tokenized], [[0, 1]], parameters(m))[0] for m in ("occlusion", "gradient_norm")]
     return [attribution for one in found for attribution in one]
 
 
@@ -47,10 +49,10 @@ def test_curves_begin_and_end_where_they_must(bert: Classifier) -> None:
     np.testing.assert_allclose(control.insertion[:, 0], control.deletion[:, -1])
 
 
-def test_rounded_products_move_the_curves_little_and_say_how_much(tiny: Callable[[str], Path], bert: Classifier) -> None:
+def test_bfloat16_products_move_the_curves_little_and_say_how_much(tiny: Callable[[str], Path], bert: Classifier) -> None:
     rounding = load(tiny("bert"))
-    assert rounding.encoder is not None
-    vars(rounding)["rounded_encoder"] = rounding.encoder.rounded()  # as on a machine where bfloat16 is faster
+    assert rounding.fast_encoder is not None
+    vars(rounding)["bf16_encoder"] = rounding.fast_encoder.in_bf16()  # as on a machine where bfloat16 is faster
     tokenized, attributions = bert.tokenize(TEXT), explained(bert)
     for exact, rough in zip(faithfulness(bert, tokenized, attributions, PARAMETERS), faithfulness(rounding, tokenized, attributions, PARAMETERS), strict=True):
         off = np.abs(np.concatenate([exact.deletion - rough.deletion, exact.insertion - rough.insertion]))

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from gallery.attribution import METHODS
-from gallery.config import METHODS as NAMES
+from gallery.attribution.attribute import attribute
 from gallery.evaluation.metrics import rank_correlation
 from gallery.evaluation.sanity import sanity
+from gallery.methods import method_names, method_of
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
 from gallery.store.records import Sanity
-from tests.attribution.test_attribution import load, parameters
+from tests.support.classifiers import load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 
@@ -52,8 +52,7 @@ def cheat(tiny: Callable[[str], Path]) -> Classifier:
         loss.backward()
         adam.step()
     assert float(loss.detach()) < 0.05
-    classifier.model.requires_grad_(False)
-    return classifier
+    return classifier.with_model(model.requires_grad_(False))
 
 
 PASSAGES = (f"Свой человек {SHORTCUT} пришёл домой поздно", f"никто его не ждал в {SHORTCUT} старый", f"{SHORTCUT} она долго смотрел на дорогу")
@@ -61,11 +60,11 @@ PASSAGES = (f"Свой человек {SHORTCUT} пришёл домой поз�
 
 def words_of(cheat: Classifier, method: str, text: str) -> tuple[list[str], np.ndarray]:
     tokenized = cheat.tokenize(text)
-    (one,) = METHODS[method](cheat, [tokenized], [[1]], parameters(method))[0]
+    (one,) = attribute(method_of(method), cheat, [tokenized], [[1]], parameters(method))[0]
     return [text[slice(*word)] for word in tokenized.words], one.words
 
 
-@pytest.mark.parametrize("method", [name for name in NAMES if name not in MAY_MISS])
+@pytest.mark.parametrize("method", [name for name in method_names() if name not in MAY_MISS])
 def test_every_method_that_can_promise_it_puts_a_planted_shortcut_first(cheat: Classifier, method: str) -> None:
     for text in PASSAGES:
         words, values = words_of(cheat, method, text)
@@ -111,7 +110,7 @@ def test_rank_correlation_is_scipys() -> None:
 
 def test_the_shortcut_is_the_rationale(cheat: Classifier) -> None:
     tokenized = cheat.tokenize(PASSAGES[0])
-    (one,) = METHODS["rationale"](cheat, [tokenized], [[1]], parameters("rationale"))[0]
+    (one,) = attribute(method_of("rationale"), cheat, [tokenized], [[1]], parameters("rationale"))[0]
     assert [PASSAGES[0][slice(*tokenized.words[word])] for word in one.extra["words"]] == [SHORTCUT]
 
 

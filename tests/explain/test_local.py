@@ -19,7 +19,7 @@ from gallery.disk_dict import DiskDict
 from gallery.errors import StoreError
 from gallery.explain.local import Explainer, ahead, run_local
 from gallery.explain.plan import Job, Planner
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.passages.read import Passage, read_passages
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -51,7 +51,7 @@ def limit_memory(explaining: Explainer, tokens: int) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     explaining.classifier.model.bert.encoder.layer[0].intermediate.register_forward_pre_hook(refuse)
-    explaining.classifier.__dict__["encoder"] = None  # the hook is the model's own, so its own forward must run
+    explaining.classifier.__dict__["fast_encoder"] = None  # the hook is the model's own, so its own forward must run
 
 
 def test_where_memory_runs_out_less_goes_through_at_once_and_the_numbers_stay(tiny: Tiny, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_passage_too_long_for_the_memory_is_named_and_the_others_are_explained
             raise RuntimeError(message)
 
     explaining.classifier.model.bert.encoder.layer[0].intermediate.register_forward_pre_hook(refuse)
-    explaining.classifier.__dict__["encoder"] = None
+    explaining.classifier.__dict__["fast_encoder"] = None
     passages = [job(planner, "short", "Свой человек."), job(planner, "long", "Дорога была пуста. " * 20)]
     assert [outcome.problem for outcome in run_local(explaining, passages)] == [
         None,
@@ -187,7 +187,7 @@ def test_attention_alone_that_is_no_number_names_passage_layer_and_side(tiny: Ti
 def test_gradients_that_are_no_numbers_are_an_error(tiny: Tiny, tmp_path: Path) -> None:
     settings = QUICK.model_copy(update={"methods": ("gradient_norm",)})
     explaining, planner = explainer(tiny("bert"), tmp_path, settings)
-    explaining.classifier.__dict__["encoder"] = None
+    explaining.classifier.__dict__["fast_encoder"] = None
 
     def spoil(module: Any, arguments: Any, output: Any) -> None:
         states = output[0] if isinstance(output, tuple) else output

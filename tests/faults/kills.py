@@ -28,7 +28,7 @@ from tests.support.galleries import contents
 
 PHASES = {
     "explain": ["gallery.explain.passage.passage:explain"],
-    "encode": ["gallery.attention.encoding:encode_products"],
+    "encode": ["gallery.attention.encoding:encode_queries_keys"],
     "store": ["gallery.files:write_chunks"],
     "render": ["gallery.site.pages.pages.fragments:passage_fragment"],
     "MkDocs": ["mkdocs.commands.build:build"],

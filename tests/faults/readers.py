@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gallery.attention.encoding import decode_products, decode_sums, decode_weights, encode_products, encode_weights
+from gallery.attention.encoding import decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights
 from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, PassageError, StoreError
 from gallery.model.words import group_tokens
@@ -26,8 +26,10 @@ from gallery.passages.read import Passage
 from gallery.passages.references import Texts
 from gallery.store import archive as packing
 from gallery.store.entries import MANIFEST, Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import _CHECKSUM_AT, _ZEROS, RECORD_TYPES, Attribution, Model, Prediction, Scripts, canonical, decode, encode
+from gallery.store.record_files import _CHECKSUM_AT, _ZEROS, decode, encode
+from gallery.store.records import RECORD_TYPES, Attribution, Model, Prediction, Scripts
 from gallery.store.timings import read_timings
 
 _FRONT = """---
@@ -215,7 +217,7 @@ def _packed(content: bytes) -> None:
 def _attention(content: bytes) -> None:
     for packed in (content, zlib.compress(content, 0, 31)):
         for read in (
-            lambda blob: decode_products(blob, 2, 3, 4),
+            lambda blob: decode_queries_keys(blob, 2, 3, 4),
             lambda blob: decode_sums(blob, 2, 3),
             lambda blob: decode_weights(blob, 3),
             lambda blob: decode_weights(blob, 3, shares=True),
@@ -319,6 +321,6 @@ SOUND: dict[str, Callable[[], Sequence[bytes]]] = {
     "manifest": _manifests,
     "forged-manifest": _manifests,
     "packed": _tars,
-    "attention": lambda: [encode_products(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))), encode_weights(np.full((2, 3, 3), 1 / 3), shares=True)],
+    "attention": lambda: [encode_queries_keys(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))), encode_weights(np.full((2, 3, 3), 1 / 3), shares=True)],
 }
 """Name -> what a reader reads well."""

@@ -15,12 +15,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gallery.attention.encoding import decode_products, decode_sums, decode_weights, encode_products, encode_weights, pack, product_weights
+from gallery.attention.encoding import attention_weights, decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights, pack
 from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, GalleryError
 from gallery.model.words import group_tokens, split_words
 from gallery.passages.read import Passage, read_passages
-from gallery.store.records import Prediction, Scripts, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Prediction, Scripts
 from tests.faults import fuzz
 
 settings.register_profile("here", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -133,8 +134,8 @@ def test_a_prediction_comes_back_to_the_bit(text: str, logits: np.ndarray) -> No
 
 @given(arrays(np.float32, (2, 5, 4), elements=st.floats(-30, 30, width=32)), arrays(np.float32, (2, 5, 4), elements=st.floats(-30, 30, width=32)))
 def test_decoded_queries_and_keys_give_the_weights_they_gave(queries: np.ndarray, keys: np.ndarray) -> None:
-    again = decode_products(encode_products(queries, keys, 0.5, "exact"), 2, 5, 4)
-    wanted, found = (product_weights(q, k, 0.5, None) for q, k in ((queries, keys), again))
+    again = decode_queries_keys(encode_queries_keys(queries, keys, 0.5, "exact"), 2, 5, 4)
+    wanted, found = (attention_weights(q, k, 0.5, None) for q, k in ((queries, keys), again))
     assert np.abs(wanted - found).max() < 0.05
 
 
@@ -150,7 +151,7 @@ def test_decoded_weights_are_rows_that_add_up(weights: np.ndarray) -> None:
 def test_any_bytes_are_attention_of_the_right_shape_or_an_error(content: bytes, heads: int, tokens: int, packed: bool) -> None:
     blob = pack(content) if packed else content
     readers: list[tuple[tuple[int, ...], Callable[[], np.ndarray]]] = [
-        ((heads, tokens, 2), lambda: decode_products(blob, heads, tokens, 2)[0]),
+        ((heads, tokens, 2), lambda: decode_queries_keys(blob, heads, tokens, 2)[0]),
         ((heads, tokens), lambda: decode_sums(blob, heads, tokens)),
         ((tokens, tokens), lambda: decode_weights(blob, tokens)[-1]),
     ]
@@ -170,7 +171,7 @@ def test_any_bytes_of_the_right_length_are_attention(data: st.DataObject, heads:
     products = data.draw(st.binary(min_size=size, max_size=size))
     weights = data.draw(st.binary(min_size=heads * tokens * tokens, max_size=heads * tokens * tokens))
     with np.errstate(all="ignore"):
-        assert [side.shape for side in decode_products(pack(products), heads, tokens, 2)] == [(heads, tokens, 2)] * 2
+        assert [side.shape for side in decode_queries_keys(pack(products), heads, tokens, 2)] == [(heads, tokens, 2)] * 2
         assert decode_sums(pack(products + bytes(4 * heads * tokens)), heads, tokens).tolist() == [[0.0] * tokens] * heads
         assert decode_weights(pack(weights), tokens).shape == (heads, tokens, tokens)
 

@@ -19,7 +19,7 @@ from gallery.site.build.fitting import fit
 from gallery.site.pages.carried import Carried, carried_files
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName
-from tests.attention.test_attention import load
+from tests.support.classifiers import load
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 

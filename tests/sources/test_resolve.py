@@ -11,8 +11,8 @@ import torch
 
 from gallery.config import Settings
 from gallery.errors import SourceError
-from gallery.model.classifier import load_classifier
 from gallery.model.convert import convert
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 Tiny = Callable[[str], Path]

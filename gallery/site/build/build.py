@@ -21,10 +21,10 @@ from typing import Any
 import click
 from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
-from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
 from mkdocs.utils.yaml import yaml_load
 
+from gallery.compat.mkdocs import add_module_script, add_theme_folder
 from gallery.config import Settings
 from gallery.errors import SiteError
 from gallery.files import store_location
@@ -165,11 +165,9 @@ def _mkdocs_config(config_file: Path, root: Path, code: str) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_THEME))
+    add_theme_folder(config, _THEME)
     config["extra_css"] += [f"assets/gallery/{name}.css" for name in ("gallery", "attention", "comparison", "authors", "methods")]
-    script = ExtraScriptValue("assets/gallery/gallery.js")
-    script.type = "module"
-    config["extra_javascript"].append(script)
+    add_module_script(config, "assets/gallery/gallery.js")
     return config
 
 

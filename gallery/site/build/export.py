@@ -129,6 +129,7 @@ def _page(store: Store, publication: Publication, row: Row, records: Mapping[str
 
 
 _ENTRY, _ATTENTION = "gallery.js", "attention.js"
+_NO_ATTENTION = "export class GalleryAttention extends HTMLElement {}"
 _IMPORT = re.compile(r'(\bfrom |\bimport )"\./([\w-]+\.js)"')
 # Pictures become blobs first, since the grid of heads names its picture once a head; and where the reader's system is dark, so is the page.
 _START = """if (matchMedia("(prefers-color-scheme: dark)").matches) document.body.dataset.mdColorScheme = "slate";
@@ -139,15 +140,15 @@ await import("gallery/gallery.js");"""
 def _modules(attention: bool) -> dict[str, str]:
     """Return an import map: every module of the pages, by a bare name, as the address that holds its text.
 
-    A module in a data address cannot import relative ones, so theirs become bare names too. The element for attention is
-    an empty module where there are no data for it.
+    A module in a data address cannot import relative ones, so theirs become bare names too. The element for attention
+    does nothing where there are no data for it.
     """
     found: dict[str, str] = {}
     waiting = [_ENTRY]
     while waiting:
         name = waiting.pop()
         if f"gallery/{name}" not in found:
-            text = (_STATIC / name).read_text("utf-8") if attention or name != _ATTENTION else ""
+            text = (_STATIC / name).read_text("utf-8") if attention or name != _ATTENTION else _NO_ATTENTION
             waiting += [other for _, other in _IMPORT.findall(text)]
             text = _IMPORT.sub(r'\1"gallery/\2"', text)
             found[f"gallery/{name}"] = "data:text/javascript;charset=utf-8," + quote(text, safe=" !$&'()*+,-./:;=?@[]^_`{|}~")

@@ -19,8 +19,8 @@ from gallery.site.pages.pages import Gathered, list_pages
 from gallery.site.remembered import open_base
 from gallery.site.templates import rendered
 from gallery.store.entries import Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import EntryName
-from gallery.store.records import canonical
 
 _TRIED = 48
 """Passages that stand for all the others."""

@@ -25,8 +25,9 @@ from gallery.site.remembered import written
 from gallery.site.templates import environment
 from gallery.site.vocabulary import dictionary_version
 from gallery.store.entries import Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import Header, Row
-from gallery.store.records import Record, canonical
+from gallery.store.records import Record
 
 TITLE = "gallery-slot-title"
 DESCRIPTION = "gallery-slot-description"

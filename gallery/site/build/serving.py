@@ -2,14 +2,13 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
-from mkdocs.livereload import LiveReloadServer
 
+from gallery.compat.mkdocs import LiveServer
 from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.passages.read import passage_paths
@@ -41,7 +40,7 @@ def serve_site(settings: Settings, config_file: Path, port: int, explain: Callab
         server.shutdown()
 
 
-class _Server(LiveReloadServer):
+class _Server(LiveServer):
     """MkDocs' live server, which renders a passage's page anew for whoever asks, as long as the whole site is being built.
 
     A build that the next change overtakes is given up.
@@ -49,7 +48,7 @@ class _Server(LiveReloadServer):
 
     def __init__(self, settings: Settings, config_file: Path, port: int, explain: Callable[[], Sequence[str]]) -> None:
         root = config_file.parent
-        super().__init__(self.rebuild, host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
+        super().__init__(self.rebuild, root / "site", port)
         self._settings, self._config_file, self._explain = settings, config_file, explain
         self._places = [root / place for place in passage_paths(settings)]
         self._seen = self._passages()
@@ -69,10 +68,10 @@ class _Server(LiveReloadServer):
             bench = bench_of(self._settings, self._config_file)
             self._works = {work.row.id: work for work in works_of(bench)}
             self._shown = replace(bench, shells=self._shells, carried=self._built.carried)
-            self._show()
+            self.show()
             self._build()
             self._shown = None
-            self._wanted_epoch += 1
+            self.show_again()
         except OvertakenError:
             pass
         except GalleryError as error:
@@ -80,7 +79,7 @@ class _Server(LiveReloadServer):
 
     def _build(self) -> None:
         with exclusive(self._config_file.parent / "build"):
-            self._built = build_site(self._settings, self._config_file, lambda: self._want_rebuild)
+            self._built = build_site(self._settings, self._config_file, self.overtaken)
         # MkDocs empties its folder at every build, so the shell of passages is put aside.
         self._shells = self._built.shells.with_name("shown")
         (self._shells / _SHELL).parent.mkdir(parents=True, exist_ok=True)
@@ -91,22 +90,15 @@ class _Server(LiveReloadServer):
         files = [file for place in self._places for file in (place.rglob("*") if place.is_dir() else [place]) if file.is_file()]
         return {file: file.stat().st_mtime_ns for file in files}
 
-    def _show(self) -> None:
-        with self._epoch_cond:
-            self._visible_epoch = self._wanted_epoch
-            self._epoch_cond.notify_all()
-
-    def _serve_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes] | None:
-        bench, asked = self._shown, _PASSAGE.fullmatch(environ["PATH_INFO"])
+    def page(self, path: str) -> bytes | None:
+        """Return a passage's page, rendered anew, while the whole site is being built."""
+        bench, asked = self._shown, _PASSAGE.fullmatch(path)
         work = self._works.get(asked[1]) if asked else None
         if bench is None or work is None:
-            answer: Iterable[bytes] | None = super()._serve_request(environ, start_response)
-            return answer
+            return None
         page, _ = page_of(bench, work)
-        content = self._inject_js_into_html(filled(page, bench.shells).encode(), self._visible_epoch)
-        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(content)))])
-        return [content]
+        return filled(page, bench.shells).encode()
 
-    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
-        """Put in the script that reloads the page, which no policy of ours could know."""
-        return bytes(super()._inject_js_into_html(without_policy(content), epoch))
+    def cleaned(self, content: bytes) -> bytes:
+        """Return a page without its policy, which does not know the script that reloads it."""
+        return without_policy(content)
