@@ -1,3 +1,3 @@
 """Explanation Gallery: a static site in which a text classifier explains itself."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"

@@ -102,6 +102,7 @@ def test_one_fault_on_many_pages_is_one_line(tmp_path: Path) -> None:
     assert _errors(tmp_path, link, d=link, e=link) == ["a/b/index.html: leads out of /novels/: /c/ (and 2 other files)"]
 
 
+@pytest.mark.posix
 def test_a_link_in_the_file_system_is_refused(tmp_path: Path) -> None:
     site = _site(tmp_path)
     (site / "secret").symlink_to("/etc/passwd")

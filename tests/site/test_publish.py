@@ -139,6 +139,7 @@ publish.publish(project / "site", check_site(project / "site", "https://ann.gith
 LOCKS = ["refs/heads/gh-pages.lock", "refs/remotes/origin/gh-pages.lock", "packed-refs.lock"]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("lock", LOCKS)
 @pytest.mark.parametrize("history", [True, False])
 def test_a_lock_that_a_killed_publication_left_holds_nobody_up(project: Path, lock: str, history: bool) -> None:
