@@ -17,17 +17,9 @@ from gallery.site.build.rendering import render
 from gallery.site.build.serving import _Server
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows, write_manifest
-from tests.support.galleries import MANY, contents, make_gallery, multiply, run
+from tests.support.galleries import MANY, contents, multiply, run
 
 Tiny = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def built(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gallery that has been built; tests that change it copy it first."""
-    config = make_gallery(tmp_path_factory.mktemp("built"), tiny("bert"))
-    assert run(config).exit_code == 0
-    return config
 
 
 @pytest.fixture
