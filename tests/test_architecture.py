@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS: list[list[str]] = [
     ["errors", "units", "disk_dict"],
-    ["files"],
+    ["files", "mkdocs_config"],
     ["config"],
     ["store"],
     ["sources"],
@@ -20,8 +20,9 @@ FLOORS: list[list[str]] = [
     ["attention", "attribution"],
     ["evaluation"],
     ["site"],
-    ["site.pictures", "site.check"],
+    ["site.pictures"],
     ["site.pages"],
+    ["site.check"],
     ["site.build"],
     ["explain"],
     ["training"],

@@ -1,4 +1,4 @@
-"""The templates that hold all HTML, in one interface language."""
+"""The Jinja templates, which hold all HTML, in one interface language."""
 
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ def environment(code: str) -> Environment:
 
 
 def _method_names(speech: Language) -> dict[str, str]:
-    """Return what the pages call the methods."""
+    """Return the methods' names on the pages."""
     _ = speech.gettext
     return {
         "integrated_gradients": _("integrated gradients"),
@@ -41,5 +41,5 @@ def _method_names(speech: Language) -> dict[str, str]:
 
 
 def rendered(code: str, template: str, **values: Any) -> Markup:
-    """Return a template as a fragment, filled."""
+    """Return a template, filled with values, as a fragment."""
     return Markup(environment(code).get_template(template).render(**values))

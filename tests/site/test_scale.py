@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gallery.site.pages.scale_page import size, time
+from gallery.site.pages.scale import size, time
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
 from tests.benchmarks.paper import forward_flops, paper

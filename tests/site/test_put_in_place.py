@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gallery.site.build import swap
+from gallery.site.build import put_in_place as module
 
 
 def _write(folder: Path, content: str) -> Path:
@@ -20,12 +20,12 @@ def test_the_new_folder_stands_where_the_old_one_was_and_the_old_one_where_the_n
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(swap, "_system_call", lambda: None)
+        monkeypatch.setattr(module, "_system_call", lambda: None)
     site, fresh = _write(tmp_path / "site", "old"), _write(tmp_path / "build" / "site", "new")
-    swap.put_in_place(fresh, site)
+    module.put_in_place(fresh, site)
     assert (site / "deep" / "er" / "index.html").read_text() == "new"
     assert (fresh / "deep" / "er" / "index.html").read_text() == "old"
-    swap.put_in_place(fresh, tmp_path / "first")
+    module.put_in_place(fresh, tmp_path / "first")
     assert (tmp_path / "first" / "deep" / "er" / "index.html").read_text() == "old"
     assert not fresh.exists()
 
@@ -33,7 +33,7 @@ def test_the_new_folder_stands_where_the_old_one_was_and_the_old_one_where_the_n
 def test_a_refusal_leaves_the_old_one_where_it_was(tmp_path: Path) -> None:
     site = _write(tmp_path / "site", "old")
     with pytest.raises(OSError, match=r".+"):
-        swap.put_in_place(tmp_path / "none", site)
+        module.put_in_place(tmp_path / "none", site)
     assert (site / "deep" / "er" / "index.html").read_text() == "old"
 
 
@@ -46,7 +46,7 @@ def _read(path: Path, ready: Any, done: Any, missed: Any) -> None:
             missed.value += 1
 
 
-@pytest.mark.skipif(swap._system_call() is None, reason="this system cannot exchange two folders")
+@pytest.mark.skipif(module._system_call() is None, reason="this system cannot exchange two folders")
 def test_a_reader_never_finds_nothing_or_half(tmp_path: Path) -> None:
     site, fresh = _write(tmp_path / "site", "old"), _write(tmp_path / "fresh", "new")
     context = multiprocessing.get_context("spawn")
@@ -55,7 +55,7 @@ def test_a_reader_never_finds_nothing_or_half(tmp_path: Path) -> None:
     reader.start()
     assert ready.wait(60)
     for _ in range(2000):
-        swap.put_in_place(fresh, site)
+        module.put_in_place(fresh, site)
     done.set()
     reader.join()
     assert missed.value == 0
