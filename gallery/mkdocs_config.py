@@ -58,7 +58,8 @@ def _document(config_file: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f"{config_file}: {reason(error)}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
     except ConfigurationError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {short(str(error).partition(':')[2], _LONGEST_REASON)}") from error
+        what, _, why = str(error).partition(":")
+        raise ConfigError(f"{config_file}: {f'not valid YAML: {short(why, _LONGEST_REASON)}' if why else short(what)}") from error
     except NOT_YAML as error:
         raise ConfigError(
             f"{config_file}: not valid YAML: {reason(error, _LONGEST_REASON)}. Put dates and numbers that are none into quotation marks."

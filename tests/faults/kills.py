@@ -27,7 +27,7 @@ from tests.faults import warm
 from tests.support.galleries import contents
 
 PHASES = {
-    "explain": ["gallery.explain.passage.passage:explain"],
+    "explain": ["gallery.explain.passage:explain"],
     "encode": ["gallery.attention.encoding:encode_products"],
     "store": ["gallery.files:write_chunks"],
     "render": ["gallery.site.pages.passage:passage_fragment"],

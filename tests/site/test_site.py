@@ -4,11 +4,11 @@ import json
 import re
 import shutil
 import threading
-import time
 import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,7 +40,14 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 def _title(config: Path, ident: str, title: str) -> None:
     path = config.parent / "site_src" / "passages" / f"{ident}.md"
-    path.write_text(re.sub(r"title: .*", f"title: {title}", path.read_text("utf-8")), "utf-8")
+    _replace(config, path, re.sub(r"title: .*", f"title: {title}", path.read_text("utf-8")))
+
+
+def _replace(config: Path, path: Path, text: str) -> None:
+    """Write a file in one step, so that nobody reads half of it."""
+    whole = config.parent / "whole"
+    whole.write_text(text, "utf-8")
+    whole.replace(path)
 
 
 def _from_scratch(config: Path) -> dict[str, bytes]:
@@ -153,33 +160,51 @@ def test_the_search_takes_texts_whole_until_they_are_too_many() -> None:
     assert set(" ".join(cut).split()) == {"короткий", "слово"}, "no word is cut in two"
 
 
+class _Watched(_Server):
+    """The server, which tells when it answers; MkDocs' watcher has looked at the files before that."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self.answering = threading.Event()
+        super().__init__(*arguments)
+
+    def service_actions(self) -> None:
+        self.answering.set()
+
+
 def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
     settings = load_settings(own)
 
     def explain() -> list[str]:
         return [] if run(own, "explain").exit_code == 0 else ["failed"]
 
-    server = _Server(settings, own, 0, explain)
+    server = _Watched(settings, own, 0, explain)
     server.watch(str(own.parent / "site_src"))
     loop = threading.Thread(target=server.serve, daemon=True)
     loop.start()
-    while not server._watched_paths or not server.observer.is_alive():
-        time.sleep(0.05)
+    assert server.answering.wait(timeout=60)
 
-    def shows(address: str, text: str) -> None:
-        while True:
-            with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}") as answer:
-                if text in answer.read().decode():
-                    return
-            time.sleep(0.05)
+    def get(address: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}", timeout=120) as answer:
+            return str(answer.read().decode())
+
+    def version_after(version: int) -> int:
+        """Wait as a browser does: MkDocs answers when the site is newer than this version, or in vain after a minute."""
+        newer = int(get(f"/livereload/{version}/0"))
+        assert newer > version, "the server has seen no change"
+        return newer
 
     try:
-        shows("/passages/white-wall/", "Белая стена")
-        time.sleep(1)  # the watcher looks at the files twice a second, and must have seen them as they were
+        first = version_after(0)
+        assert "Белая стена" in get("/passages/white-wall/")
         _title(own, "white-wall", "Серая стена")
-        shows("/passages/white-wall/", "Серая стена")
-        shows("/", "Серая стена")
-        (own.parent / "site_src" / "how-to-read.md").write_text("# Иначе\n\n## Внимание {#attention}\n", "utf-8")
-        shows("/how-to-read/", "Иначе")
+        passages = version_after(first)
+        assert "Серая стена" in get("/passages/white-wall/")
+        lists = version_after(passages)
+        assert "Серая стена" in get("/")
+        _replace(own, own.parent / "site_src" / "how-to-read.md", "# Иначе\n\n## Внимание {#attention}\n")
+        version_after(version_after(lists))
+        assert "Иначе" in get("/how-to-read/")
     finally:
         server.shutdown(wait=True)
+    loop.join(timeout=60)
+    assert not loop.is_alive()
