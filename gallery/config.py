@@ -4,28 +4,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gallery.errors import ConfigError, short
-from gallery.mkdocs_config import NOT_YAML as NOT_YAML
+from gallery.methods import method_names
 from gallery.mkdocs_config import read_mkdocs_config
 
 _LONGEST_REASON = 500
 _MOST_PROBLEMS = 5
 
-METHODS = (
-    "integrated_gradients",
-    "gradient_x_input",
-    "gradient_norm",
-    "occlusion",
-    "attention_rollout",
-    "layer_integrated_gradients",
-    "unified_information",
-    "lime",
-    "shapley",
-    "rationale",
-)
-"""Names of the attribution methods that can be switched on, in the order pages show them."""
+
+def _known_method(name: str) -> str:
+    if name not in method_names():
+        raise ValueError(f"no such method; use some of {', '.join(method_names())}")
+    return name
+
+
+MethodName = Annotated[str, AfterValidator(_known_method)]
 
 
 class Section(BaseModel):
@@ -96,21 +91,7 @@ class Settings(Section):
     """Whether a CUDA device may round float32 products to TF32: faster, with three digits fewer."""
     long: Literal["cut", "windows"] = "cut"
     """Passages longer than the model: cut where it stops reading, or read in overlapping windows whose logits are averaged."""
-    methods: tuple[
-        Literal[
-            "integrated_gradients",
-            "gradient_x_input",
-            "gradient_norm",
-            "occlusion",
-            "attention_rollout",
-            "layer_integrated_gradients",
-            "unified_information",
-            "lime",
-            "shapley",
-            "rationale",
-        ],
-        ...,
-    ] = ("integrated_gradients", "gradient_x_input", "gradient_norm", "attention_rollout")
+    methods: tuple[MethodName, ...] = ("integrated_gradients", "gradient_x_input", "gradient_norm", "attention_rollout")
     """Attribution methods, the first one being what a page opens with."""
     baseline: Literal["pad", "mask", "zero"] = "pad"
     """What stands for an empty text."""
@@ -147,30 +128,12 @@ class Settings(Section):
         return self
 
 
-_PATH = ("baseline", "output", "n_steps", "delta_tolerance", "max_steps")
-_RULE = 2
-"""Of choosing the points of a path where `n_steps` does not (gallery/attribution/quadrature.py); to be raised with every change of it."""
-_DEPENDS: dict[str, tuple[str, ...]] = {
-    "integrated_gradients": (*_PATH, "products"),
-    "gradient_x_input": ("output",),
-    "gradient_norm": ("output",),
-    "occlusion": ("output", "erase"),
-    "attention_rollout": (),
-    "layer_integrated_gradients": _PATH,
-    "unified_information": (),
-    "lime": ("output", "erase", "samples"),
-    "shapley": ("output", "erase", "samples"),
-    "rationale": (*_PATH, "products", "erase"),
-    "faithfulness": ("erase", "products"),
-    "chance": ("erase", "products", "random_orders"),
-}
+_TRIALS: dict[str, tuple[str, ...]] = {"faithfulness": ("erase", "products"), "chance": ("erase", "products", "random_orders")}
 
 
-def method_parameters(settings: Settings, method: str) -> dict[str, Any]:
-    """Return all settings that change the numbers of a method, or of `faithfulness` and `chance`; they are part of its entries' keys."""
-    names = ("dtype", "tf32", "layer", *_DEPENDS[method])
-    chosen = {"rule": _RULE} if "n_steps" in names and settings.n_steps is None else {}
-    return {name: getattr(settings, name) for name in names} | chosen
+def trial_parameters(settings: Settings, kind: str) -> dict[str, Any]:
+    """Return all settings that change the numbers of `faithfulness` or of `chance`; they are part of the entries' keys."""
+    return {name: getattr(settings, name) for name in ("dtype", "tf32", "layer", *_TRIALS[kind])}
 
 
 def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -1,6 +1,7 @@
-"""The errors a user can cause: each prints one line, without a traceback, and ends with status 1."""
+"""Errors that a user can mend: each prints its message without a traceback, and ends the program with status 1."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,13 +10,13 @@ _UNPRINTABLE = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class GalleryError(click.ClickException):
-    """Something the user can mend; the message names the file or key, what is wrong and what to do."""
+    """An error that the user can mend; the message names the file or key, and says what is wrong and what to do."""
 
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        """Write out what a terminal would obey and no encoding holds: messages quote what people and files say."""
-        super().__init__(_UNPRINTABLE.sub(lambda wrong: repr(wrong[0])[1:-1], message))
+        """Keep the message, with control characters and half characters written out: it may quote any file."""
+        super().__init__(_UNPRINTABLE.sub(lambda match: repr(match[0])[1:-1], message))
 
 
 class ConfigError(GalleryError):
@@ -23,11 +24,11 @@ class ConfigError(GalleryError):
 
 
 class PassageError(GalleryError):
-    """One passage cannot be used; the others can."""
+    """A passage cannot be used; the others can."""
 
 
 class SourceError(GalleryError):
-    """A model, tokenizer or text cannot be had, or is not what it should be."""
+    """A model, tokenizer or text cannot be read or fetched, or is damaged."""
 
 
 class StoreError(GalleryError):
@@ -39,7 +40,7 @@ class SiteError(GalleryError):
 
 
 def shown(value: Any, longest: int = 80) -> str:
-    """Return a configured value as a message quotes it: a text in quotation marks, cut after `longest` characters; a list by its type."""
+    """Return a value as a message quotes it: text in quotation marks, cut after `longest` characters; lists and the like by their type."""
     if not isinstance(value, str):
         return "nothing" if value is None else repr(value) if isinstance(value, (bool, int, float)) else f"a {type(value).__name__}"
     return repr(_cut(value, longest))
@@ -58,6 +59,13 @@ def reason(error: BaseException, longest: int = 300, line: int | None = None) ->
     """
     text = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
     return short(text if line is None else text.splitlines()[line], longest).rstrip(".")
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra of this package, in a clone of the repository or elsewhere."""
+    if Path(__file__).parents[1].joinpath("constraints.txt").is_file():
+        return f'pip install -c constraints.txt -e ".[{extra}]"'
+    return f'pip install "explanation-gallery[{extra}]"'
 
 
 def _cut(text: str, longest: int) -> str:

@@ -1,4 +1,4 @@
-"""Where a store lies: a folder of this machine, or anything that fsspec knows by its URL; both write whole files or none."""
+"""Files of a store in a folder of this machine or behind a URL of fsspec; each is written whole or not at all."""
 
 import os
 import shutil
@@ -7,59 +7,59 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from gallery.errors import GalleryError, StoreError, reason
+from gallery.errors import GalleryError, StoreError, install_command, reason
 
-Place = Path | str
-"""A folder, or the URL of one."""
+Location = Path | str
+"""A folder of this machine, or the URL of a folder."""
 
 WRITING = ".writing-"
-"""What a file that is not whole yet is called."""
+"""Beginning of the name of a file that is still being written."""
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oci", "oss", "memory"}
-"""Protocols under which a file is there whole or not at all once it is put, so that no second name is needed."""
+"""Protocols that store a file whole or not at all, so that it needs no temporary name."""
 
 
 class Files(Protocol):
-    """Files by their names, which are relative and have slashes."""
+    """Files by name; a name is relative to the location, with slashes."""
 
     def where(self, name: str) -> str:
-        """Return what a message calls the file."""
+        """Return the file's path or URL, for messages."""
 
     def has(self, name: str) -> bool:
-        """Tell whether it is a file that is there."""
+        """Tell whether the file exists."""
 
     def size(self, name: str) -> int:
-        """Return its bytes; 0 where it is missing."""
+        """Return the file's size in bytes; 0 if it is missing."""
 
     def read(self, name: str) -> bytes:
-        """Return its content.
+        """Return the file's content.
 
-        Raises OSError where there is none, or none that can be read; StoreError where it cannot be known.
+        Raises OSError if it is missing or cannot be read, StoreError if the server does not answer.
         """
 
     def lines(self, name: str) -> Iterator[str]:
-        """Yield its lines without holding them all; raises OSError."""
+        """Yield the file's lines without holding them all in memory; raises OSError."""
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Write it whole or not at all; raises StoreError, naming it."""
+        """Write a file whole or not at all; raises StoreError, naming the file."""
 
     def set_aside(self, name: str, other: str) -> bool:
-        """Rename whatever bears the name, over whatever bears the other; tell whether there was anything."""
+        """Rename a file or folder, replacing another; tell whether there was anything to rename."""
 
     def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
         """Yield (name, bytes) of the files below a folder, sorted by name."""
 
 
-def place_of(store: str, root: Path) -> Place:
-    """Return where a configured store lies: below the folder of mkdocs.yml, or at its URL; `file://` is a folder."""
+def store_location(store: str, root: Path) -> Location:
+    """Return the location of a configured store: a folder relative to that of mkdocs.yml, or a URL; `file://` means a folder."""
     scheme, remote, rest = store.partition("://")
     if not remote:
         return root / store
     return Path(rest) if scheme == "file" else store
 
 
-def files_at(place: Place) -> Files:
-    """Return the files of a place."""
-    return Folder(place) if isinstance(place, Path) else Remote(place)
+def files_at(location: Location) -> Files:
+    """Return the files of a location, whichever kind it is of."""
+    return Folder(location) if isinstance(location, Path) else Remote(location)
 
 
 class Folder:
@@ -69,32 +69,32 @@ class Folder:
         self.folder = folder
 
     def where(self, name: str) -> str:
-        """Return its path."""
+        """Return the file's path."""
         return str(self.folder / name)
 
     def has(self, name: str) -> bool:
-        """Tell whether it is there."""
+        """Tell whether the file exists."""
         return (self.folder / name).is_file()
 
     def size(self, name: str) -> int:
-        """Return its bytes."""
+        """Return the file's size in bytes."""
         return (self.folder / name).stat().st_size if self.has(name) else 0
 
     def read(self, name: str) -> bytes:
-        """Return its content."""
+        """Return the file's content."""
         return (self.folder / name).read_bytes()
 
     def lines(self, name: str) -> Iterator[str]:
-        """Yield its lines."""
+        """Yield the file's lines."""
         with (self.folder / name).open(encoding="utf-8") as stream:
             yield from stream
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Write under another name, sync to the disk, rename."""
+        """Write under a temporary name, sync to the disk, rename."""
         write_chunks(self.folder / name, chunks)
 
     def set_aside(self, name: str, other: str) -> bool:
-        """Rename; a folder or a dangling link that bears the name is moved too."""
+        """Rename a file, a folder or a dangling link."""
         old, new = self.folder / name, self.folder / other
         if not os.path.lexists(old):
             return False
@@ -105,7 +105,7 @@ class Folder:
         return True
 
     def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
-        """Go down folder by folder."""
+        """Yield (name, bytes), folder by folder."""
         start = self.folder / folder
         for path in sorted(start.iterdir()) if start.is_dir() else ():
             name = f"{folder}/{path.name}" if folder else path.name
@@ -116,7 +116,7 @@ class Folder:
 
 
 class Remote:
-    """Files behind a URL of fsspec's, such as s3://bucket/folder."""
+    """Files behind a URL that fsspec knows, such as s3://bucket/folder."""
 
     def __init__(self, url: str) -> None:
         try:
@@ -124,7 +124,7 @@ class Remote:
 
             self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except ImportError as error:
-            raise StoreError(f'{url}: {reason(error)}. Run: pip install -c constraints.txt -e ".[remote]", and what fsspec names for it.') from error
+            raise StoreError(f"{url}: {reason(error)}. Run: {install_command('remote')}, and what fsspec names for it.") from error
         except (ValueError, OSError) as error:
             raise StoreError(f"{url}: {reason(error)}. Name a folder, or a URL that fsspec knows, as extra.gallery.store.") from error
         self.url = url.rstrip("/")
@@ -135,34 +135,34 @@ class Remote:
         return f"{self._root}/{name}" if name else self._root
 
     def where(self, name: str) -> str:
-        """Return its URL."""
+        """Return the file's URL."""
         return f"{self.url}/{name}"
 
     def has(self, name: str) -> bool:
-        """Tell whether it is there."""
+        """Tell whether the file exists."""
         return bool(self._files.isfile(self._path(name)))
 
     def size(self, name: str) -> int:
-        """Return its bytes."""
+        """Return the file's size in bytes."""
         return int(self._files.size(self._path(name)) or 0) if self.has(name) else 0
 
     def read(self, name: str) -> bytes:
-        """Return its content."""
+        """Return the file's content."""
         try:
             content: bytes = self._files.cat_file(self._path(name))
             return content
         except (FileNotFoundError, IsADirectoryError):
             raise
-        except Exception as error:  # every service has errors of its own; one that does not answer has not lost the file
+        except Exception as error:  # each service has its own errors; a server that does not answer has not lost the file
             raise StoreError(f"{self.where(name)}: {reason(error)}. Run the same command again when it answers.") from error
 
     def lines(self, name: str) -> Iterator[str]:
-        """Yield its lines."""
+        """Yield the file's lines."""
         with self._files.open(self._path(name), "r", encoding="utf-8") as stream:
             yield from stream
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Put it in one step; where the protocol has none, under another name, then rename."""
+        """Write in one step; where the protocol has no such step, under a temporary name, then rename."""
         path = self._path(name)
         try:
             with tempfile.NamedTemporaryFile(prefix="gallery-") as spool:
@@ -190,7 +190,7 @@ class Remote:
             raise
 
     def set_aside(self, name: str, other: str) -> bool:
-        """Copy, then remove."""
+        """Copy the file or folder, then remove it."""
         path, new = self._path(name), self._path(other)
         if not self._files.exists(path):
             return False
@@ -200,12 +200,12 @@ class Remote:
         return True
 
     def sizes(self, folder: str) -> Iterator[tuple[str, int]]:
-        """Go down folder by folder, so that no list of everything is held."""
+        """Yield (name, bytes), folder by folder, so that no list of all files is held in memory."""
         try:
-            found: list[dict[str, Any]] = self._files.ls(self._path(folder), detail=True)
+            entries: list[dict[str, Any]] = self._files.ls(self._path(folder), detail=True)
         except FileNotFoundError:
             return
-        for info in sorted(found, key=lambda info: str(info["name"])):
+        for info in sorted(entries, key=lambda info: str(info["name"])):
             last = str(info["name"]).rstrip("/").rpartition("/")[2]
             name = f"{folder}/{last}" if folder else last
             if info["type"] == "directory":
@@ -215,9 +215,9 @@ class Remote:
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
-    """Write a file under another name, sync it to the disk, and rename it into place.
+    """Write a file under a temporary name, sync it to the disk, and rename it.
 
-    Raises StoreError, naming the file, where the system refuses; nothing half-written stays.
+    Raises StoreError, naming the file, if the system refuses; then no half-written file stays.
     """
     name = ""
     try:
@@ -237,8 +237,5 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file of this machine under another name, sync it to the disk, and rename it into place.
-
-    Raises StoreError, naming the file, where the system refuses.
-    """
+    """Write a file of this machine whole or not at all, as `write_chunks` does."""
     write_chunks(path, [content])

@@ -10,14 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS: list[list[str]] = [
-    ["errors", "units", "disk_dict"],
+    ["errors", "units", "disk_dict", "softmax", "compat"],
     ["files", "mkdocs_config"],
+    ["methods"],
     ["config"],
     ["store"],
     ["sources"],
     ["passages"],
     ["model"],
-    ["attention", "attribution"],
+    ["attention"],
+    ["attribution"],
     ["evaluation"],
     ["site"],
     ["site.pictures"],
@@ -26,14 +28,20 @@ FLOORS: list[list[str]] = [
     ["site.build"],
     ["explain"],
     ["training"],
+    ["options"],
     ["cli"],
 ]
 """Rooms from the lowest to the highest. A room imports from lower floors alone, not from its neighbours."""
 
-TORCH_ROOMS = {"model", "attention", "attribution", "evaluation", "explain", "training"}
+TORCH_ROOMS = {"compat", "model", "attention", "attribution", "evaluation", "explain", "training"}
 TORCH_FREE = {
     "attention.encoding",
     "attention.picture",
+    "attribution.method",
+    "compat",
+    "compat.glibc",
+    "compat.mkdocs",
+    "compat.ray",
     "evaluation.metrics",
     "explain.plan",
     "explain.plan_report",
@@ -106,7 +114,8 @@ def test_only_rooms_of_the_explain_half_name_torch() -> None:
 
 
 def test_the_render_half_is_imported_without_torch() -> None:
-    halves = sorted(TORCH_FREE | {module for module in MODULES if module and room_of(module).split(".")[0] not in TORCH_ROOMS})
+    declarations = {module for module in MODULES if module.startswith("attribution.methods")}
+    halves = sorted(TORCH_FREE | declarations | {module for module in MODULES if module and room_of(module).split(".")[0] not in TORCH_ROOMS})
     program = f"""
 import importlib, sys
 for module in {halves!r}:
@@ -122,3 +131,40 @@ def test_rooms_say_what_they_are_for() -> None:
         if MODULES[room].name == "__init__.py":
             words = ast.get_docstring(ast.parse(MODULES[room].read_text(encoding="utf-8"))) or ""
             assert all(label in words for label in ("In: ", "Out: ", "Torch: ")), f"gallery/{room.replace('.', '/')}/__init__.py"
+
+
+TESTS = ROOT / "tests"
+PROGRAMS = {"support", "faults", "benchmarks"}
+"""Folders of tests/ that hold more than tests: what tests share, and programs that some tests run a little of."""
+
+
+def imports_within_tests(path: Path) -> set[str]:
+    """Return the modules of tests that a file there imports, from tests/ on, with dots."""
+    package = ["tests", *path.relative_to(TESTS).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1], *filter(None, [node.module])] if node.level else [node.module or ""]
+            found |= {".".join([*base, alias.name]) for alias in node.names}
+    return {module for module in found if module.split(".")[0] == "tests"}
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.relative_to(TESTS).as_posix())
+def test_no_test_imports_another(path: Path) -> None:
+    """Nor a conftest: what two tests share lies in tests/support, so that a room's tests can be changed or left out alone."""
+    others = {module for module in imports_within_tests(path) if any(part.startswith("test_") or part == "conftest" for part in module.split(".")[1:])}
+    assert others == set()
+
+
+def test_what_tests_share_lies_in_one_place() -> None:
+    shared = {path.relative_to(TESTS).as_posix() for path in TESTS.rglob("*.py") if not path.name.startswith("test_")}
+    shared -= {name for name in shared if name.split("/")[0] in PROGRAMS or name.endswith(("__init__.py", "conftest.py"))}
+    assert shared == set()
+
+
+def test_tests_lie_in_the_rooms_of_what_they_test() -> None:
+    folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py") if path.parent != TESTS}
+    assert folders - {room.split(".")[0] for room in ROOMS} == {"faults", "browser"}, "a folder of tests/ that is no room"
+    assert {room for room in ROOMS if "." not in room and MODULES[room].name == "__init__.py"} - folders == set(), "a room without tests"

@@ -168,10 +168,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tiny: Tiny, tmp_path: Path)
 
 
 def test_two_builds_in_one_folder_do_not_meet(tiny: Tiny, tmp_path: Path) -> None:
-    from gallery.store.entries import alone
+    from gallery.store.entries import exclusive
 
     config = make_gallery(tmp_path, tiny("bert"))
-    with alone(tmp_path / "store"):
+    with exclusive(tmp_path / "store"):
         assert "another build is at work" in refused(config, "explain")
     assert run(config, "explain").exit_code == 0
 

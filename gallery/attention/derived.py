@@ -1,54 +1,47 @@
-"""What is summed up of a passage's attention while its layers go by: means, rollout, what each head looks at, the picture's cells."""
-
-from collections.abc import Iterator
-from typing import Protocol
+"""Sums over a passage's attention, taken layer by layer: the mean of all heads, rollout, a summary of each head, the picture's cells."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gallery.attention.encoding import encode_weights
+from gallery.attention.layer import Layer
 from gallery.attention.picture import CELL
-from gallery.model.classifier import Encoded
+from gallery.attention.rollout import roll_on
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array
 
 FULL = 1024
 """Longest passage, in tokens, whose mean and rollout (T×T each) are kept."""
 SUMMARY = ("previous", "next", "self", "first", "separator", "punctuation", "spread")
-"""What a head is asked: the share of attention that goes to the previous and next word, the word itself, the first and the
-last special token, punctuation; and how widely it is spread, as entropy over the logarithm of the number of tokens."""
-
-
-class Layer(Protocol):
-    """One layer of one passage."""
-
-    def rows(self) -> Iterator[tuple[int, Tensor]]:
-        """Give the weights a few rows at a time: (first row, [H, R, T])."""
+"""Numbers that sum up a head: the shares of its attention to the previous and the next word, to the word itself, to the first and the
+last special token and to punctuation; and its spread, the entropy over the logarithm of the number of tokens."""
 
 
 class Derived:
-    """Takes the layers of one passage in order, and keeps none: memory grows with T, and not with the layers."""
+    """Takes the layers of one passage in order, and keeps none of them: memory grows with T, and not with the layers."""
 
-    def __init__(self, encoded: Encoded, layers: int) -> None:
+    def __init__(self, tokenized: Tokenized, layers: int) -> None:
         self.layers = layers
-        self.tokens = len(encoded.ids)
+        self.tokens = len(tokenized.ids)
         self.kept = self.tokens <= FULL
-        words = np.array(encoded.token_words)
+        words = np.array(tokenized.token_words)
         self.words = torch.tensor(words) + 1  # 0 is for special tokens
-        self.special = np.flatnonzero(np.array(encoded.special))
-        self.punctuation = torch.tensor([w >= 0 and not any(c.isalnum() for c in encoded.text[slice(*encoded.words[w])]) for w in encoded.token_words])
+        self.special = np.flatnonzero(np.array(tokenized.special))
+        self.punctuation = torch.tensor([w >= 0 and not any(c.isalnum() for c in tokenized.text[slice(*tokenized.words[w])]) for w in tokenized.token_words])
         self.pooled = np.zeros((layers, 0, 0, 0), np.float32)
         self.summary = np.zeros((layers, 0, len(SUMMARY)), np.float32)
         self.mean = torch.zeros(self.tokens, self.tokens) if self.kept else torch.zeros(0)
         self.rollout = torch.eye(self.tokens) if self.kept else torch.zeros(0)
 
     def add(self, number: int, layer: Layer) -> None:
-        """Go through one layer."""
+        """Add a layer to the sums."""
         points = min(self.tokens, CELL)
         bins = torch.zeros(self.tokens, points)
         bins[torch.arange(self.tokens), torch.arange(self.tokens) * points // self.tokens] = 1
         bins /= bins.sum(dim=0)
-        # Filled in place: small results kept between large ones would not let the system have the large ones back.
+        # Results are written into tensors made beforehand: small tensors kept between large ones would stop the system from
+        # taking back the memory of the large ones.
         pooled = shares = torch.zeros(0)
         mean = torch.zeros_like(self.mean)
         for start, on_device in layer.rows():
@@ -60,18 +53,18 @@ class Derived:
             shares[:, start:end] = self._shares(start, rows)
             if self.kept:
                 mean[start:end] = rows.mean(dim=0)
-        asked = shares[:, self.words > 0]
+        of_words = shares[:, self.words > 0]
         if number == 0:
             self.pooled = np.zeros((self.layers, *pooled.shape), np.float32)
             self.summary = np.zeros((self.layers, len(shares), len(SUMMARY)), np.float32)
         self.pooled[number] = pooled.numpy()
-        self.summary[number] = asked.mean(dim=1).numpy() if asked.shape[1] else 0
+        self.summary[number] = of_words.mean(dim=1).numpy() if of_words.shape[1] else 0
         if self.kept:
             self.mean += mean / self.layers
-            self.rollout = (mean + torch.eye(self.tokens)) / 2 @ self.rollout
+            self.rollout = roll_on(self.rollout, mean)
 
     def _shares(self, start: int, rows: Tensor) -> Tensor:
-        """[H, R, len(SUMMARY)] of rows [H, R, T]."""
+        """Return the summary [H, R, len(SUMMARY)] of each of the rows [H, R, T]."""
         heads, count, tokens = rows.shape
         by_word = torch.zeros(heads, count, int(self.words.max()) + 3).index_add_(2, self.words, rows)
         own = self.words[start : start + count]
@@ -82,9 +75,9 @@ class Derived:
         return torch.stack([*near, first, last, rows[..., self.punctuation].sum(-1), spread], dim=-1)
 
     def packed_mean(self) -> Array:
-        """uint8 bytes of the mean of all heads."""
+        """Return the encoded mean of all heads as uint8 bytes; none for a passage longer than FULL."""
         return np.frombuffer(encode_weights(self.mean.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
 
     def packed_rollout(self) -> Array:
-        """uint8 bytes of the rollout: each layer's mean with the residual path, (A + 1) / 2, multiplied through."""
+        """Return the encoded rollout as uint8 bytes; none for a passage longer than FULL."""
         return np.frombuffer(encode_weights(self.rollout.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)

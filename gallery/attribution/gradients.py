@@ -1,39 +1,23 @@
-"""The gradient at the passage itself: times the input, or its length."""
+"""The gradient of a class's output at the passage itself."""
 
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-from gallery.attribution.outputs import Parameters, class_outputs, plain_attribution
-from gallery.model.classifier import Classifier, Encoded
-from gallery.store.records import Attribution
+from gallery.attribution.outputs import class_outputs
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
 
 
-def gradient_x_input(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Multiply each token's gradient with its embedding and sum (Shrikumar et al. 2016, arXiv:1605.01713).
+def gradients_at(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], output: str) -> tuple[list[Tensor], Tensor, Tensor]:
+    """Return the gradient [T, H] of each target's output, the embeddings [T, H], both float64, and the outputs [C] of all classes.
 
-    Signed; adds up to the change of output only where the model is linear. Cost: one forward pass, and one backward pass per target.
+    Cost: one forward pass, and one backward pass for each target.
     """
-    return [_one(classifier, encoded, wanted, parameters, "gradient_x_input") for encoded, wanted in zip(batch, targets, strict=True)]
-
-
-def gradient_norm(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
-    """Take the Euclidean length of each token's gradient (Simonyan et al. 2013, arXiv:1312.6034; L2 as in Li et al. 2016).
-
-    Without sign: how sensitive the output is to the token, not which way. Cost: one forward pass, and one backward pass per target.
-    """
-    return [_one(classifier, encoded, wanted, parameters, "gradient_norm") for encoded, wanted in zip(batch, targets, strict=True)]
-
-
-def _one(classifier: Classifier, encoded: Encoded, targets: Sequence[int], parameters: Parameters, method: str) -> list[Attribution]:
-    inputs = classifier.batch([encoded.ids])
+    inputs = classifier.batch([tokenized.ids])
     point = classifier.embed(inputs).requires_grad_(True)
-    results = []
     with torch.enable_grad(), classifier.from_embeddings(inputs) as run:
-        outputs = class_outputs(run(point).float(), parameters["output"])[0]
-        for target in targets:
-            (gradient,) = torch.autograd.grad(outputs[target], point, retain_graph=True)
-            gradient = gradient[0].double()
-            tokens = gradient.norm(dim=-1) if method == "gradient_norm" else (gradient * point[0].detach().double()).sum(-1)
-            results.append(plain_attribution(classifier, encoded, method, target, parameters, tokens.cpu().numpy(), float(outputs[target].detach()), passes=1))
-    return results
+        outputs = class_outputs(run(point).float(), output)[0]
+        gradients = [torch.autograd.grad(outputs[target], point, retain_graph=True)[0][0].double() for target in targets]
+    return gradients, point[0].detach().double(), outputs.detach()

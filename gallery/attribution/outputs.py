@@ -1,4 +1,4 @@
-"""What is explained of a class, and the record of methods that promise no completeness."""
+"""The output that is explained, and the record of methods that promise no completeness."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array, Attribution
-
-Parameters = Mapping[str, Any]
 
 
 def class_outputs(logits: Tensor, output: str) -> Tensor:
-    """Return [..., C] what is explained of each class: its `logit`, its `probability`, or its `log-odds` against all others."""
+    """Return each class's output [..., C] from logits [..., C]: its `logit`, its `probability`, or its `log-odds` against all others."""
     if output == "logit":
         return logits
     if output == "probability":
@@ -27,21 +26,14 @@ def class_outputs(logits: Tensor, output: str) -> Tensor:
 
 
 def output_values(logits: Array, output: str) -> Array:
-    """Return [..., C] the same of logits in numpy, in float64."""
+    """Return each class's output [..., C], float64, from logits [..., C] in numpy; see `class_outputs`."""
     result: Array = class_outputs(torch.from_numpy(np.asarray(logits, np.float64)), output).numpy()
-    return result
-
-
-def baseline_probabilities(logits: Array) -> Array:
-    """Return [C] what the model says to the baseline, from its logits."""
-    shifted = np.exp(logits - logits.max())
-    result: Array = shifted / shifted.sum()
     return result
 
 
 def plain_attribution(
     classifier: Classifier,
-    encoded: Encoded,
+    tokenized: Tokenized,
     method: str,
     target: int,
     parameters: Mapping[str, Any],
@@ -51,13 +43,13 @@ def plain_attribution(
     extra: Mapping[str, Any] | None = None,
     layers: Array | None = None,
 ) -> Attribution:
-    """Return the record of a method that promises no completeness: no baseline, no delta."""
+    """Return the record of a method that promises no completeness, and has neither baseline nor delta."""
     return Attribution(
         method=method,
         target=target,
         parameters={**parameters, "at": classifier.layer_name},
         tokens=tokens,
-        words=encoded.sum_words(tokens),
+        words=tokenized.sum_words(tokens),
         output=parameters.get("output", "logit"),
         output_value=output_value,
         baseline_value=None,

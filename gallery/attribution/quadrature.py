@@ -1,7 +1,7 @@
-"""Where on the path from the baseline to the passage gradients are taken, and what they add up to.
+"""Numerical integration along a path from 0 to 1: with Gauss-Legendre nodes, or with nodes added where the error is large.
 
-Plain numbers in and out; nothing here knows of models. A path runs from 0 to 1; at a node a, `values` are the
-tokens' parts of the derivative of the output F along it, so that their sum is dF/da.
+Plain numbers in and out; nothing here knows of models. At a node a, `values` are the tokens' parts of the derivative of the
+output F along the path, so that their sum is dF/da.
 """
 
 from dataclasses import dataclass
@@ -11,35 +11,35 @@ import numpy as np
 from gallery.store.records import Array
 
 _FIRST = 17
-"""Nodes to begin with: sixteen equal intervals, both ends included; with fewer, a narrow peak can pass between them."""
+"""Nodes to begin with, both ends included, for sixteen equal intervals; with fewer, a narrow peak can lie between two nodes."""
 _SHORTEST = 2.0**-12
-"""Intervals below this are not split: float32 cannot tell their ends' outputs apart."""
+"""Shortest interval that is split: in shorter ones, float32 cannot tell the outputs at the ends apart."""
 _TOKEN_TOLERANCE = 0.025
-"""Estimated error of a single attribution, as a share of the largest, that ends refinement."""
+"""Refinement ends when the estimated error of every attribution is at most this share of the largest attribution."""
 _OWN_TOLERANCE = 0.17
-"""Sum of the intervals' own errors, as a share of the largest attribution, that ends refinement.
+"""Refinement ends when the errors of the intervals add up to at most this share of the largest attribution.
 
-What an interval misses may all belong to one token, so it is held against the largest attribution and not against the
-change of output; above the tolerance of a token, since it mostly belongs to many. This and the tolerance of a token are what,
-held against references on a trained classifier, keeps every attribution within 3 % of the largest one (tests/benchmarks/attribution.py)."""
+An interval's error is the sum over all tokens. It may all belong to a single token, so it is compared with the largest attribution and
+not with the change of output. It mostly belongs to many tokens, so this tolerance is above that of a token. With both tolerances
+every attribution stays within 3 % of the largest, compared with references on a trained classifier (tests/benchmarks/attribution.py)."""
 _WORST = 0.45
-"""Intervals that need as much of the worst one's refinement are halved with it; fewer rounds below, fewer nodes above."""
+"""Also split every interval whose error is at least this share of the worst; a smaller share gives fewer rounds, a larger one fewer nodes."""
 
 
 def gauss_legendre(steps: int) -> tuple[Array, Array]:
-    """Return nodes and weights [steps] on [0, 1], as Captum's `gausslegendre` has them."""
+    """Return nodes and weights [steps] on [0, 1]; the same as Captum's `gausslegendre`."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     return (nodes + 1) / 2, weights / 2
 
 
 def first_nodes() -> Array:
-    """Return the nodes [17] that adaptive integration starts from."""
+    """Return the nodes [17] that adaptive integration begins with."""
     return np.linspace(0, 1, _FIRST)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a set of nodes says: the integrals, how far off they are, and where more nodes are needed."""
+    """The integrals over a set of nodes, their estimated errors, and where more nodes are needed."""
 
     totals: Array
     """[T] integrals of T tokens."""
@@ -49,19 +49,20 @@ class Estimate:
     """Largest estimated error of a token's integral, as a share of the largest integral."""
     converged: bool
     more: Array
-    """Nodes to add; empty where all is well, or nothing is left to split."""
+    """Nodes to add; empty after convergence, or where no interval is long enough to split."""
 
 
 def estimate(nodes: Array, values: Array, outputs: Array, tolerance: float) -> Estimate:
-    """Integrate values [N, T] known at nodes [N] with outputs F [N], and say where to refine.
+    """Return the integral of values [N, T] at nodes [N], its errors, and the nodes to add; outputs F [N].
 
-    Each interval is integrated by the polynomial of degree 5 through its six nearest nodes. Two errors are known
-    without further passes: the interval's own, |sum of its attributions - (F(b) - F(a))|, which the forward passes give for
-    nothing; and, per token, the larger of what separates degree 5 from 3 and 3 from the trapezoid: the one betrays an oscillating
-    polynomial, the other a peak that both polynomials pass by. The worst interval is halved, and those nearly as bad, so that
-    every node found is kept.
-    All is well when |delta| is within `tolerance` of its scale (see `delta_scale`), and neither the own errors nor those of any
-    token add up to more than their share of the largest attribution: errors that merely cancel in the sum do not pass.
+    Each interval is integrated by the polynomial of degree 5 through its six nearest nodes. Two errors need no further passes.
+    The error of an interval is |sum of its attributions - (F(b) - F(a))|, from outputs that the forward passes computed anyway.
+    The error of a token in an interval is the larger of two differences: between degree 5 and 3, which shows an oscillating
+    polynomial; and between degree 3 and the trapezoid, which shows a peak that both polynomials miss. The worst interval is
+    halved, with those nearly as bad, so that all earlier nodes stay in use.
+    The estimate has converged when |delta| is within `tolerance` of its scale (see `delta_scale`), and neither the errors of the
+    intervals nor those of any token add up to more than their share of the largest attribution. Errors that only cancel in the sum
+    do not pass.
     """
     sixth, fourth, second = (_interval_weights(nodes, points) for points in (6, 4, 2))
     parts = sixth @ values
@@ -81,16 +82,16 @@ def estimate(nodes: Array, values: Array, outputs: Array, tolerance: float) -> E
 
 
 def delta_scale(totals: Array, change: float) -> float:
-    """Return what a convergence delta is measured against: |F(1) - F(0)|, or a tenth of all evidence where that is more.
+    """Return the scale of a convergence delta: |F(1) - F(0)|, or a tenth of all evidence, sum |attribution|, where that is more.
 
-    Where the evidence for and against, sum |attribution|, all but cancels, F hardly changes along the path, and a share of
-    that change would ask for more digits than anyone reads.
+    Where evidence for and against nearly cancels, F hardly changes along the path. A share of that change would demand more
+    digits than anybody reads.
     """
     return max(abs(change), 0.1 * float(np.abs(totals).sum()), float(np.finfo(np.float32).eps))
 
 
 def _interval_weights(nodes: Array, points: int) -> Array:
-    """Return [N-1, N]: row i integrates over [nodes[i], nodes[i+1]] the polynomial through its nearest nodes."""
+    """Return weights [N-1, N]; row i integrates the polynomial through the nearest nodes over [nodes[i], nodes[i+1]]."""
     count = len(nodes)
     points = min(points, count)
     powers = np.arange(points)

@@ -1,45 +1,25 @@
-"""Passages longer than the model: each window is explained, and the explanations are combined as the logits are."""
+"""Attributions of a passage longer than the model, combined from those of its windows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from gallery.attribution.method import Method
-from gallery.model.classifier import Classifier, Encoded
+from gallery.model.tokenized import Tokenized
+from gallery.softmax import softmax
 from gallery.store.records import Array, Attribution
 
-_AMOUNTS = {"unified_information"}
-"""Methods that say how much of a token is kept in the window, not what it adds to the output: their mean is over its windows."""
 
+def combined(tokenized: Tokenized, found: Sequence[Attribution], covering: bool) -> Attribution:
+    """Return the attribution of a passage from those of its windows, in their order.
 
-def over_windows(method: Method) -> Method:
-    """Return a method that takes passages of several windows too; a passage that fits is left to the method itself.
-
-    The output explained is the mean of the windows' logits, so with the mean of the windows' attributions every sum holds
-    that holds within each. Cost: the method's own for each window, and neighbours share a quarter of their tokens.
+    The explained output is the mean of the windows' logits, so every sum that holds in each window holds for the mean of the
+    windows' attributions. covering: take the mean of each token over the windows that hold it, for amounts that do not add up.
     """
-
-    def explained(classifier: Classifier, batch: Sequence[Encoded], targets: Sequence[Sequence[int]], parameters: Mapping[str, Any]) -> list[list[Attribution]]:
-        parts = [part for encoded in batch for part in encoded.parts]
-        wanted = [one for encoded, one in zip(batch, targets, strict=True) for _ in encoded.parts]
-        found = iter(method(classifier, parts, wanted, parameters))
-        results = []
-        for encoded, one in zip(batch, targets, strict=True):
-            each = [next(found) for _ in encoded.parts]
-            results.append([combined(encoded, [windows[k] for windows in each]) for k in range(len(one))] if encoded.windows else each[0])
-        return results
-
-    return explained
-
-
-def combined(encoded: Encoded, found: Sequence[Attribution]) -> Attribution:
-    """Return the attribution of a passage from those of its windows, in their order."""
     first, count = found[0], len(found)
-    token_shares, word_shares = _shares(encoded, first.method)
-    tokens, layers = np.zeros(len(encoded.ids)), np.zeros((len(first.layers), len(encoded.words)))
-    for window, one in zip(encoded.windows, found, strict=True):
+    token_shares, word_shares = _shares(tokenized, covering)
+    tokens, layers = np.zeros(len(tokenized.ids)), np.zeros((len(first.layers), len(tokenized.words)))
+    for window, one in zip(tokenized.windows, found, strict=True):
         tokens[list(window.tokens)] += one.tokens
         if len(one.layers):
             layers[:, list(window.words)] += one.layers
@@ -50,7 +30,7 @@ def combined(encoded: Encoded, found: Sequence[Attribution]) -> Attribution:
         target=first.target,
         parameters={**first.parameters, "windows": count},
         tokens=tokens,
-        words=encoded.sum_words(tokens),
+        words=tokenized.sum_words(tokens),
         output=first.output,
         output_value=float(np.mean([one.output_value for one in found])),
         baseline_value=float(np.mean([one.baseline_value for one in found])) if complete else None,
@@ -68,13 +48,13 @@ def combined(encoded: Encoded, found: Sequence[Attribution]) -> Attribution:
     return replace(result, converged=fine)
 
 
-def _shares(encoded: Encoded, method: str) -> tuple[Array, Array]:
+def _shares(tokenized: Tokenized, covering: bool) -> tuple[Array, Array]:
     """Return [T] and [W] what each token's and word's sum over the windows is multiplied by."""
-    count = len(encoded.windows)
-    if method not in _AMOUNTS:
-        return np.full(len(encoded.ids), 1 / count), np.full(len(encoded.words), 1 / count)
-    tokens = np.bincount([place for window in encoded.windows for place in window.tokens], minlength=len(encoded.ids))
-    words = np.bincount([word for window in encoded.windows for word in window.words], minlength=len(encoded.words))
+    count = len(tokenized.windows)
+    if not covering:
+        return np.full(len(tokenized.ids), 1 / count), np.full(len(tokenized.words), 1 / count)
+    tokens = np.bincount([place for window in tokenized.windows for place in window.tokens], minlength=len(tokenized.ids))
+    words = np.bincount([word for window in tokenized.windows for word in window.words], minlength=len(tokenized.words))
     return 1 / np.maximum(tokens, 1), 1 / np.maximum(words, 1)
 
 
@@ -83,6 +63,4 @@ def _probabilities(found: Sequence[Array]) -> Array:
     if not all(one.size for one in found):
         return np.zeros(0)
     logits = np.mean([np.log(np.maximum(one, 1e-300)) for one in found], axis=0)
-    odds = np.exp(logits - logits.max())
-    result: Array = odds / odds.sum()
-    return result
+    return softmax(logits)

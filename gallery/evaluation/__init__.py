@@ -1,5 +1,5 @@
-"""How far an explanation can be believed: words taken out, weights randomised, methods compared, number formats compared.
+"""How far an explanation can be trusted: words erased, weights randomised, methods compared, number formats compared.
 
-In: attributions, and for the trials the classifier. Out: records and plain numbers. Torch: `metrics` never, as both halves use it;
-the other modules ask the classifier.
+In: attributions, and for the trials a classifier. Out: records and plain numbers. Torch: needed by all modules but `metrics`, which both
+halves use.
 """

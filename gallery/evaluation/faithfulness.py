@@ -1,4 +1,4 @@
-"""Does an explanation tell the truth: take words out in its order, and watch the probability of the explained class."""
+"""Faithfulness of an attribution: the probability of the explained class as words are erased in the attribution's order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,27 +7,29 @@ import numpy as np
 
 from gallery.attribution.erasure import erased_logits, generator_of
 from gallery.evaluation.metrics import aopc, area
-from gallery.model.classifier import Classifier, Encoded, versions
+from gallery.model.classifier import Classifier, versions
+from gallery.model.tokenized import Tokenized
+from gallery.softmax import softmax
 from gallery.store.records import Array, Attribution, Chance, Faithfulness
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
-"""Shares of the words at which the curves are known; comprehensiveness and sufficiency are taken at those between 0 and 1."""
+"""Shares of the words at which the curves are computed; comprehensiveness and sufficiency use those between 0 and 1."""
 
 
-def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequence[Attribution], parameters: Mapping[str, Any]) -> list[Faithfulness]:
-    """Return how each attribution of a passage fares when words are taken in its order.
+def faithfulness(classifier: Classifier, tokenized: Tokenized, attributions: Sequence[Attribution], parameters: Mapping[str, Any]) -> list[Faithfulness]:
+    """Return, for each attribution of a passage, the probabilities without its first words and with them alone.
 
-    Words are taken in the order of their signed contribution to the explained class, largest first. Comprehensiveness
-    (what the probability loses without the first words) and sufficiency (what it loses with them alone) as in
-    ERASER (DeYoung et al. 2020, arXiv:1911.03429); the area over the perturbation curve (AOPC) is their mean over the
-    shares. The AOPC of the reversed order is kept for `gallery.evaluation.metrics.normalised_aopc`.
+    The order is by signed contribution to the explained class, largest first. Comprehensiveness (the fall of the probability
+    without the first words) and sufficiency (its fall with them alone) as in ERASER (DeYoung et al. 2020, arXiv:1911.03429);
+    the area over the perturbation curve (AOPC) is their mean over the shares. The AOPC of the reversed order is for
+    `gallery.evaluation.metrics.normalised_aopc`.
     parameters: erase `mask` | `pad`; products `auto`, in bfloat16 where that is faster, or `float32`. measures["rounding"] is
-    the largest difference of a probability that this makes at the two ends, known in float32 as well.
-    Cost: 15 forward passes an attribution, and 4 for the ends.
+    the largest error of a probability by bfloat16, measured at the two ends, which are computed in float32 too.
+    Cost: 15 forward passes for each attribution, and 4 for the ends.
     """
     ranked = [np.argsort(-attribution.words, kind="stable") for attribution in attributions]
-    probabilities = _probabilities(classifier, encoded, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters)
-    rounding = _rounding(classifier, encoded, probabilities[0], parameters) if ranked else 0.0
+    probabilities = _probabilities(classifier, tokenized, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters)
+    rounding = _rounding(classifier, tokenized, probabilities[0], parameters) if ranked else 0.0
     results = []
     for index, attribution in enumerate(attributions):
         deletion, reverse, insertion = (probabilities[index + part * len(ranked), :, attribution.target] for part in range(3))
@@ -46,50 +48,44 @@ def faithfulness(classifier: Classifier, encoded: Encoded, attributions: Sequenc
     return results
 
 
-def chance(classifier: Classifier, encoded: Encoded, parameters: Mapping[str, Any]) -> Chance:
-    """Return what the model says when the words are taken in random orders, which serve all methods and classes alike.
+def chance(classifier: Classifier, tokenized: Tokenized, parameters: Mapping[str, Any]) -> Chance:
+    """Return the probabilities as words are erased in random orders, which serve all methods and classes.
 
-    parameters: erase `mask` | `pad`; products as in `faithfulness`; random_orders. Cost: 10 forward passes an order, and 2 for the ends.
+    parameters: erase `mask` | `pad`; products as in `faithfulness`; random_orders. Cost: 10 forward passes for each order, and 2 for the ends.
     """
-    generator = generator_of(encoded)
-    orders = [generator.permutation(len(encoded.words)) for _ in range(parameters["random_orders"])]
-    probabilities = _probabilities(classifier, encoded, orders, orders, parameters)
+    generator = generator_of(tokenized)
+    orders = [generator.permutation(len(tokenized.words)) for _ in range(parameters["random_orders"])]
+    probabilities = _probabilities(classifier, tokenized, orders, orders, parameters)
     return Chance(dict(parameters), np.array(SHARES), probabilities[: len(orders)], probabilities[len(orders) :], versions())
 
 
-def _probabilities(classifier: Classifier, encoded: Encoded, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Return [orders, S, C]: probabilities without the first words of some orders, then with the first words of others alone."""
-    count = len(encoded.words)
-    taken = [_taken(count, share) for share in SHARES]
-    kept = np.concatenate([_masks(without, taken, count), ~_masks(alone, taken, count)])
-    logits = erased_logits(classifier, encoded, kept.reshape(-1, count), parameters["erase"], parameters["products"] == "auto")
-    return _softmax(logits).reshape(-1, len(SHARES), logits.shape[-1])
+def _probabilities(classifier: Classifier, tokenized: Tokenized, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
+    """Return probabilities [orders, S, C]: without the first words of the orders `without`, then with the first words of the orders `alone`."""
+    count = len(tokenized.words)
+    numbers = [_number_of(count, share) for share in SHARES]
+    kept = np.concatenate([_masks(without, numbers, count), ~_masks(alone, numbers, count)])
+    logits = erased_logits(classifier, tokenized, kept.reshape(-1, count), parameters["erase"], parameters["products"] == "auto")
+    return softmax(logits).reshape(-1, len(SHARES), logits.shape[-1])
 
 
-def _rounding(classifier: Classifier, encoded: Encoded, deletion: Array, parameters: Mapping[str, Any]) -> float:
-    """Return how far [S, C] probabilities are, at their two ends, from those in the model's own number format."""
-    if classifier.rounded_encoder is None or parameters["products"] != "auto":
+def _rounding(classifier: Classifier, tokenized: Tokenized, deletion: Array, parameters: Mapping[str, Any]) -> float:
+    """Return the largest difference, at the two ends, between probabilities [S, C] and those in the model's own number format."""
+    if classifier.bf16_encoder is None or parameters["products"] != "auto":
         return 0.0
-    ends = np.array([[True], [False]]).repeat(len(encoded.words), 1)
-    return float(np.abs(_softmax(erased_logits(classifier, encoded, ends, parameters["erase"])) - deletion[[0, -1]]).max())
+    ends = np.array([[True], [False]]).repeat(len(tokenized.words), 1)
+    return float(np.abs(softmax(erased_logits(classifier, tokenized, ends, parameters["erase"])) - deletion[[0, -1]]).max())
 
 
-def _softmax(logits: Array) -> Array:
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    result: Array = shifted / shifted.sum(-1, keepdims=True)
-    return result
-
-
-def _taken(count: int, share: float) -> int:
-    """Return how many words a share is: at least one of any share above nothing."""
+def _number_of(count: int, share: float) -> int:
+    """Return the number of words in a share of them: at least 1, but for a share of 0."""
     return 0 if share == 0 else min(count, max(1, round(share * count)))
 
 
-def _masks(orders: Sequence[Array], taken: Sequence[int], count: int) -> Array:
-    """Return [orders, S, W] bool: the words that stay when the first ones of each order are taken."""
-    kept = np.ones((len(orders), len(taken), count), bool)
+def _masks(orders: Sequence[Array], numbers: Sequence[int], count: int) -> Array:
+    """Return [orders, S, W] bool: the words that remain when the first words of each order, in these numbers, are erased."""
+    kept = np.ones((len(orders), len(numbers), count), bool)
     for row, order in zip(kept, orders, strict=True):
-        for mask, number in zip(row, taken, strict=True):
+        for mask, number in zip(row, numbers, strict=True):
             mask[order[:number]] = False
     return kept
 

@@ -1,4 +1,4 @@
-"""How explanations of the same passage compare; plain numbers, for the render half too."""
+"""Comparisons between explanations of a passage, in plain numbers; the render half uses them too."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from gallery.store.records import Array, Chance, Faithfulness
 
 
 def kendall_taus(attributions: Array) -> Array:
-    """Return [M, M] Kendall's tau-b between M attributions [M, W] of the same words; 0 where one of them is constant.
+    """Return Kendall's tau-b [M, M] between M attributions [M, W] of the same words; 0 where an attribution is constant.
 
-    1 for the same order, -1 for the reverse, 0 for none in common; ties are taken out of both counts (Kendall 1945).
+    1 for the same order, -1 for the reverse, 0 for unrelated orders; ties are left out of both counts (Kendall 1945).
     """
     first, second = np.triu_indices(attributions.shape[1], 1)
-    signs = np.sign(attributions[:, first] - attributions[:, second]).astype(np.float32)  # sums stay whole below 2^24 pairs
+    signs = np.sign(attributions[:, first] - attributions[:, second]).astype(np.float32)  # float32 counts up to 2^24 pairs exactly
     concordant = signs @ signs.T
     untied = np.sqrt(np.outer(np.diag(concordant), np.diag(concordant)))
     result: Array = np.divide(concordant, untied, out=np.zeros_like(concordant), where=untied > 0)
@@ -21,7 +21,7 @@ def kendall_taus(attributions: Array) -> Array:
 
 
 def rank_correlation(first: Array, second: Array) -> float:
-    """Return Spearman's rho of two arrays, ties sharing their mean rank; 0 where one is constant."""
+    """Return Spearman's rho of two arrays, with the mean rank for ties; 0 where an array is constant."""
     a, b = _ranks(first), _ranks(second)
     a, b = a - a.mean(), b - b.mean()
     spread = float(np.sqrt((a * a).sum() * (b * b).sum()))
@@ -29,16 +29,16 @@ def rank_correlation(first: Array, second: Array) -> float:
 
 
 def _ranks(values: Array) -> Array:
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
-    ranks: Array = (last - (counts - 1) / 2)[place]
+    ranks: Array = (last - (counts - 1) / 2)[inverse]
     return ranks
 
 
 def top_overlap(first: Array, second: Array, count: int = 10) -> float:
-    """Return the share of the `count` strongest words that two attributions [W] have in common; of all words where there are fewer.
+    """Return the share of the `count` strongest words, or of all where there are fewer, that two attributions [W] have in common.
 
-    Strongest for the class, by signed value; ties go to the earlier word.
+    Strongest for the class, by signed value; of equal words the earlier is stronger.
     """
     count = min(count, len(first))
     if not count:
@@ -48,19 +48,19 @@ def top_overlap(first: Array, second: Array, count: int = 10) -> float:
 
 
 def aopc(whole: Array, curves: Array) -> Array:
-    """Return [...] the mean loss over the shares of [..., S] curves against the probability of the whole passage, both ends left out."""
+    """Return the mean fall [...] of curves [..., S] from the probability of the whole passage, over all shares but 0 and 1."""
     result: Array = whole - curves[..., 1:-1].mean(-1)
     return result
 
 
 def area(shares: Array, curves: Array) -> Array:
-    """Return [...] areas under [..., S] curves over the shares, by trapezoids."""
+    """Return the areas [...] under curves [..., S] over the shares, by trapezoids."""
     result: Array = ((curves[..., 1:] + curves[..., :-1]) / 2 * np.diff(shares)).sum(-1)
     return result
 
 
 def chance_measures(control: Chance, target: int) -> dict[str, Array]:
-    """Return [R] each random order's AOPC of comprehensiveness and of sufficiency, and the areas under its curves."""
+    """Return each random order's AOPC of comprehensiveness and of sufficiency, and the areas under its curves, [R] each."""
     deletion, insertion = control.deletion[..., target], control.insertion[..., target]
     return {
         "aopc_comprehensiveness": aopc(deletion[:, 0], deletion),
@@ -70,16 +70,16 @@ def chance_measures(control: Chance, target: int) -> dict[str, Array]:
     }
 
 
-def normalised_aopc(found: Sequence[Faithfulness], control: Chance) -> tuple[list[float | None], list[float]]:
-    """Return each method's area over the perturbation curve as a share of what any order reaches on this passage and class, and each random order's.
+def normalised_aopc(trials: Sequence[Faithfulness], control: Chance) -> tuple[list[float | None], list[float]]:
+    """Return the normalised AOPC of each trial, and of each random order, on one passage and class.
 
-    0 for the worst order tried and 1 for the best, among all methods given, their reverses and the random orders: limits of
-    the kind that normalised AOPC (Edin et al. 2024, arXiv:2408.08137) takes from a beam search, without its cost in the
-    square of the words, and never wider than those. None, and no random ones, where all orders do alike.
+    0 for the worst order tried and 1 for the best, among all trials, their reversed orders and the random orders. Normalised AOPC
+    (Edin et al. 2024, arXiv:2408.08137) takes its limits from a beam search, which costs the square of the words; the limits here
+    are never wider. None for each trial, and no random orders, where all orders have the same AOPC.
     """
-    random = chance_measures(control, found[0].target)["aopc_comprehensiveness"].tolist() if found else []
-    tried = [value for one in found for value in (one.measures["aopc_comprehensiveness"], one.measures["aopc_reverse"])] + random
-    low, high = min(tried, default=0.0), max(tried, default=0.0)
+    random = chance_measures(control, trials[0].target)["aopc_comprehensiveness"].tolist() if trials else []
+    every = [value for trial in trials for value in (trial.measures["aopc_comprehensiveness"], trial.measures["aopc_reverse"])] + random
+    low, high = min(every, default=0.0), max(every, default=0.0)
     if not high > low:
-        return [None] * len(found), []
-    return [(one.measures["aopc_comprehensiveness"] - low) / (high - low) for one in found], [(value - low) / (high - low) for value in random]
+        return [None] * len(trials), []
+    return [(trial.measures["aopc_comprehensiveness"] - low) / (high - low) for trial in trials], [(value - low) / (high - low) for value in random]

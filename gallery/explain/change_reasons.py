@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gallery.disk_dict import Lookup
+from gallery.disk_dict import DiskDict
 from gallery.errors import StoreError
-from gallery.explain.plan import Job, Need, Planner
+from gallery.explain.needs import Need
+from gallery.explain.plan import Job, Planner
 from gallery.store.entries import Store
-from gallery.store.manifest import Row, read_header, read_rows
-from gallery.store.records import canonical, entry_key
+from gallery.store.keys import canonical
+from gallery.store.manifest import EntryName, Row, read_header, read_rows
 
 NEW = "new passage"
 UNFINISHED = "not finished last time"
@@ -26,7 +27,7 @@ class Before:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rows: Lookup | None = None
+        self._rows: DiskDict | None = None
         self._parts: Mapping[str, Mapping[str, Any]] = {}
         self._card: dict[str, str] | None = None
         try:
@@ -43,34 +44,34 @@ class Before:
             return [NEW if job.missing[0].kind == "prediction" else UNFINISHED]
         if not self._parts:
             return _differences(self._card or {}, planner.parts["prediction"], common=True) or [UNKNOWN]
-        if row["prediction"] != entry_key(**self._parts["prediction"], kind="prediction", text=job.passage.text):
+        prediction = EntryName("prediction")
+        if row.get(prediction) != Need(prediction, self._parts["prediction"], passage={"text": job.passage.text}).key:
             return [EDITED]
         why: dict[str, None] = {}
         for need in job.missing:
             why |= dict.fromkeys(self._changes(need, row, planner))
         return list(why)
 
-    def _changes(self, need: Need, row: Mapping[str, str], planner: Planner) -> list[str]:
+    def _changes(self, need: Need, row: Mapping[EntryName, str], planner: Planner) -> list[str]:
         changes = _differences(self._parts["prediction"], planner.parts["prediction"])
         if changes or need.kind == "prediction":
             return changes or [LOST]
         if need.part not in self._parts:
-            known = (need.kind in {"attribution", "faithfulness", "precision"} and "chance" in self._parts) or need.kind == "attribution"
+            known = need.method and (need.kind == "attribution" or any(EntryName.parse(part).kind == need.kind for part in self._parts))
             return [f"new method: {need.method}" if known else f"new: {need.kind}"]
-        changes = _differences(self._parts[need.part], planner.parts[need.part])
+        changes = _differences(self._parts[need.part], need.depends)
         return changes or [LOST if row.get(need.name) == need.key else CLASS]
 
-    def _row(self, ident: str) -> dict[str, str] | None:
+    def _row(self, ident: str) -> dict[EntryName, str] | None:
         """Return the keys of a passage's entries by name; the first question reads all rows, onto the disk."""
         if self._card is None:
             return None
         if self._rows is None:
-            self._rows = Lookup()
+            self._rows = DiskDict()
             for row in _readable(self._store):
-                self._rows.setdefault(row.id, canonical(row.entries))
-        found = self._rows.get(ident)
-        entries: dict[str, str] | None = None if found is None else json.loads(found)
-        return entries
+                self._rows.setdefault(row.id, canonical([[*name, key] for name, key in row.entries.items()]))
+        entries = self._rows.get(ident)
+        return None if entries is None else {EntryName(*name): key for *name, key in json.loads(entries)}
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], common: bool = False) -> list[str]:

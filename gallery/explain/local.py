@@ -1,44 +1,44 @@
-"""Many passages through one classifier: batches of like length, halved where memory is short, written while the next is computed."""
+"""Passages through one classifier on this machine: fewer tokens at once where memory is short, entries written in the background."""
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from time import perf_counter
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
-from gallery.config import Settings
 from gallery.errors import GalleryError, reason
-from gallery.explain.batches import CHARACTERS, batches, cut
+from gallery.explain.needs import Need
 from gallery.explain.passage import explain
 from gallery.explain.plan import Job, Planner
 from gallery.explain.plan_report import cost
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
-from gallery.store.records import Attribution, Faithfulness, Model, Record
+from gallery.store.records import Attribution, Faithfulness, Model, Prediction, Record
 from gallery.store.timings import Group, Spent, Timings, size_of
 
 _AHEAD = 2
-"""Batches that are read while one is computed."""
-
+"""Passages that are read while one is explained."""
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a batch of passages."""
+    """The result of explaining one passage."""
 
-    passages: list[tuple[str, float]]
-    """Id, and what it cost in the units of `survey.cost`, of every passage that lacked something."""
-    problems: list[str]
-    """A message for each of them that could not be explained."""
+    passage: str
+    """Id of the passage."""
+    cost: float
+    """Its cost in the units of `plan_report.cost`."""
+    problem: str | None
+    """A message where the passage could not be explained."""
     spent: list[tuple[Group, Spent]]
-    """What was timed since the last outcome of the same explainer."""
+    """Times measured since the last outcome of the same explainer."""
     notes: list[str]
     card: Model
     device: str
@@ -46,48 +46,36 @@ class Outcome:
 
 
 class Explainer:
-    """A classifier that writes all that passages lack into a store, and remembers how much fits into memory at once."""
+    """A classifier that writes all that passages lack into a store, and remembers how many tokens fit into memory at once."""
 
-    def __init__(self, classifier: Classifier, planner: Planner, store: Store, settings: Settings, judged: Timings) -> None:
+    def __init__(self, classifier: Classifier, planner: Planner, store: Store, earlier: Timings) -> None:
+        """Take a loaded classifier. earlier: the timings by which costs are estimated."""
         self.classifier = classifier
         self.device = device_name(classifier.device)
-        self._planner, self._store, self._settings, self._judged = planner, store, settings, judged
+        self._planner, self._store, self._earlier = planner, store, earlier
         self._timings, self._notes = Timings(), list[str]()
-        self._characters = CHARACTERS
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._writing: list[Future[None]] = []
 
-    def explain(self, batch: Sequence[Job]) -> Outcome:
-        """Explain passages of like length.
+    def explain(self, job: Job) -> Outcome:
+        """Explain a passage; an error of the model or the passage becomes the outcome's problem.
 
-        A failure costs the passage at fault alone: the others are tried without it. Where memory runs out, the batch and
-        the tokens that go through the model at once are halved, for the rest of the run. Raises StoreError where entries
-        cannot be written.
+        Where memory runs out, the tokens that go through the model at once are halved, for the rest of the run. Raises StoreError
+        where entries cannot be written.
         """
-        problems = list(self._explain(batch))
+        error = self._try(job)
+        while error is not None and _out_of_memory(error) and self._halve(job):
+            self.finish()
+            error = self._try(self._rest(job))
+        problem = None if error is None else f"{job.passage.origin}: {job.passage.id} could not be explained: {_reason(error, self.classifier)}."
         spent, self._timings = list(self._timings.groups.items()), Timings()
         notes, self._notes = self._notes, []
-        passages = [(job.passage.id, cost(job, self._planner, self._judged)) for job in batch]
-        return Outcome(passages, problems, spent, notes, self.classifier.card, self.device)
-
-    def _explain(self, batch: Sequence[Job]) -> Iterator[str]:
-        for part in cut(batch, self._characters):
-            error = self._try(part)
-            if error is None:
-                continue
-            if _out_of_memory(error) and self._halve(part):
-                yield from self._explain(part)
-            elif len(part) > 1:
-                for job in part:
-                    yield from self._explain([job])
-            else:
-                passage = part[0].passage
-                yield f"{passage.origin}: {passage.id} could not be explained: {_reason(error, self.classifier)}."
+        return Outcome(job.passage.id, cost(job, self._planner, self._earlier), problem, spent, notes, self.classifier.card, self.device)
 
     def finish(self) -> None:
         """Wait until all is written.
 
-        Raises StoreError where something could not be.
+        Raises StoreError where an entry could not be written.
         """
         writing, self._writing = self._writing, []
         for future in writing:
@@ -97,66 +85,79 @@ class Explainer:
         """Write what is computed, and stop."""
         self._writer.shutdown()
 
-    def _try(self, batch: Sequence[Job]) -> Exception | None:
-        """Explain a batch; return what went wrong, without the frames that hold its tensors."""
+    def _try(self, job: Job) -> Exception | None:
+        """Explain a passage; return the error, if any, without the frames that hold its tensors."""
         try:
-            self._write(batch)
+            self._write(job)
         except GalleryError:
             raise
-        except Exception as error:  # whatever one passage brings about must not end a run of a million
+        except Exception as error:  # no error of one passage may end a run of a million
             return error.with_traceback(None)
         return None
 
-    def _write(self, batch: Sequence[Job]) -> None:
-        characters = sum(len(job.passage.text) for job in batch) // len(batch)
-        entries = explain(self.classifier, batch, self._planner, self._store, self._settings)
+    def _write(self, job: Job) -> None:
+        characters = len(job.passage.text)
+        entries = explain(self.classifier, job, self._with_prediction, self._read)
         earlier, self._writing = self._writing, []
         try:
             while True:
                 start = perf_counter()
-                found = next(entries, None)
-                if found is None:
+                entry = next(entries, None)
+                if entry is None:
                     break
-                need, record = found
-                group = Group(need.part, self._planner.digests[need.part], self.device, size_of(characters))
+                need, record = entry
+                group = Group(need.part, need.timing, self.device, size_of(characters))
                 self._timings.add(group, Spent(1, characters, perf_counter() - start))
                 _check_finite(record)
                 self._writing.append(self._writer.submit(self._store.write, need.key, record))
-        finally:  # one batch is written while the next is computed, and no more are held; nor forgotten, if the next goes wrong
+        finally:  # wait for the previous passage's writes even if this passage failed, so that errors surface
             for future in earlier:
                 future.result()
 
-    def _halve(self, batch: Sequence[Job]) -> bool:
-        """Let less through at once; tell whether it could be less."""
+    def _with_prediction(self, job: Job, prediction: Prediction) -> Job:
+        return self._planner.with_prediction(job, prediction, self._store)
+
+    def _rest(self, job: Job) -> Job:
+        """Return a job that was broken off, without the entries that it has written."""
+        first = job.needs[0]
+        if first in job.missing and self._store.has(first.kind, first.key):
+            prediction = self._read(first)
+            assert isinstance(prediction, Prediction)
+            return self._with_prediction(job, prediction)
+        return replace(job, missing=tuple(need for need in job.missing if not self._store.has(need.kind, need.key)))
+
+    def _read(self, need: Need) -> Record:
+        return self._store.read(need.kind, need.key)
+
+    def _halve(self, job: Job) -> bool:
+        """Halve the tokens that go through the model at once; return False where they already are fewer than the passage's."""
         if self.classifier.device.type == "cuda":
             torch.cuda.empty_cache()
         elif self.classifier.device.type == "mps":
             torch.mps.empty_cache()
         tokens = self.classifier.batch_tokens
-        longest = max(len(self.classifier.encode(job.passage.text).ids) for job in batch)
-        if len(batch) == 1 and tokens <= longest:
+        if tokens <= len(self.classifier.tokenize(job.passage.text).ids):
             return False
-        self._characters = min(self._characters, sum(len(job.passage.text) for job in batch)) // 2
         self.classifier = self.classifier.with_batch_tokens(max(1, tokens // 2))
         self._notes.append(f"Out of memory: going on with half, {self.classifier.batch_tokens} tokens at once.")
         return True
 
 
 def run_local(explainer: Explainer, jobs: Iterable[Job]) -> Iterator[Outcome]:
-    """Explain every job in this process; yield what became of them, batch by batch.
+    """Explain every job in this process; yield their outcomes in order.
 
     An entry is in the store soon after it is computed, so an interrupted run goes on where it stopped.
     """
     try:
-        for batch in ahead(batches(jobs), _AHEAD):
-            yield explainer.explain(batch)
+        for job in ahead(jobs, _AHEAD):
+            yield explainer.explain(job)
         explainer.finish()
     finally:
         explainer.close()
 
 
 def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:
-    """Yield the same items, the next `count` of them made ready in another thread."""
+    """Yield the items in order, the next `count` of them made ready in another thread."""
     source, end = iter(items), object()
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         waiting = deque(reader.submit(next, source, end) for _ in range(count))
@@ -166,14 +167,14 @@ def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:
 
 
 def device_name(device: torch.device) -> str:
-    """Return what timings call a device."""
+    """Return the name under which times on a device are kept."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
 
 
 def _check_finite(record: Record) -> None:
-    """Raise FloatingPointError where a number of a record is none: it would be drawn as nothing."""
+    """Raise FloatingPointError where a number of a record is not finite: a page could not draw it."""
     for field in fields(record):
         if not _finite(getattr(record, field.name)):
             what = f"{record.method}, class {record.target}" if isinstance(record, Attribution | Faithfulness) else record.kind
@@ -191,7 +192,7 @@ def _finite(value: Any) -> bool:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """Tell whether memory ran out: CUDA has an exception for it, Apple's and the CPU's allocators have words."""
+    """Tell whether memory ran out. CUDA raises an exception of its own; the allocators of MPS and CPU say it in the message."""
     words = str(error).lower()
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in words or "can't allocate memory" in words
 

@@ -1,7 +1,7 @@
 """Many passages on a Ray cluster: a worker with the model on every GPU or share of cores, all writing into one store.
 
-Batches flow from one reader through the workers, the same batches as in one process, so results are the same. What a
-passage lacks is looked up by the worker that gets it. A worker that dies is started again, and its batch with it.
+Passages flow from one reader through the workers. Each is explained alone, as in one process, so results are the same. The worker
+that gets a passage looks up what it lacks. A worker that dies is started again, and its passages with it.
 """
 
 import logging
@@ -10,7 +10,7 @@ import pickle
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,17 +20,16 @@ import numpy as np
 import pyarrow
 import ray
 from ray.data import ActorPoolStrategy, DataContext, Datasource
-from ray.data._internal.execution.streaming_executor import StreamingExecutor
 from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
+from gallery.compat.ray import end_data_threads
 from gallery.config import Settings
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
-from gallery.explain.batches import batches
 from gallery.explain.plan import Job, Planner, jobs, mending
-from gallery.files import place_of
-from gallery.passages.read import places_of, read_passages
+from gallery.files import store_location
+from gallery.passages.read import Passage, passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -40,8 +39,8 @@ if TYPE_CHECKING:  # torch is loaded by the workers alone
     from gallery.explain.local import Explainer, Outcome
 
 
-def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[str], judged: Timings, pending: int) -> "Iterator[Outcome]":
-    """Explain what the configured passages lack; yield what became of each batch, in no certain order.
+def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[str], earlier: Timings, pending: int) -> "Iterator[Outcome]":
+    """Explain what the configured passages lack; yield the outcomes, in no certain order.
 
     The passages are read on this machine; model and store must be where every node finds them.
     Raises GalleryError where there is no cluster, or where a worker cannot work at all.
@@ -54,7 +53,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
         on_gpu = gpus > 0 and settings.device != "cpu"
         workers = max(1, min(gpus if on_gpu else cores // settings.ray_cpus, pending))
         passages = ray.data.read_datasource(
-            _Batches(settings, root, tuple(labels)),
+            _Passages(settings, root, tuple(labels)),
             override_num_blocks=1,
             num_cpus=0,
             label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
@@ -64,7 +63,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
             _Worker,
             batch_size=1,
             compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            fn_constructor_args=(settings, root, planner, tuple(labels), judged),
+            fn_constructor_args=(settings, root, planner, tuple(labels), earlier),
             **share,
         )
         try:
@@ -79,15 +78,15 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
             raise GalleryError(f"Ray: {reason(error, line=-1)}. What is finished is in the store; run the same command again.") from error
 
 
-class _Batches(Datasource):
-    """The passages in batches, one a block, so that a lost worker costs no more than its own; always the same ones."""
+class _Passages(Datasource):
+    """The passages, each in a block of its own, so that a lost worker costs no more than the passages it had."""
 
     def __init__(self, settings: Settings, root: Path, labels: Sequence[str]) -> None:
         super().__init__()
         self._settings, self._root, self._labels = settings, root, labels
 
     def estimate_inmemory_data_size(self) -> int | None:
-        """Not known without reading them."""
+        """Return None: the size is not known before the passages are read."""
         return None
 
     def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None) -> list[ReadTask]:
@@ -95,45 +94,49 @@ class _Batches(Datasource):
         settings, root, labels = self._settings, self._root, self._labels
 
         def read() -> Iterator[pyarrow.Table]:
-            for batch in batches(_jobs(settings, root, labels)):
-                yield pyarrow.table({"batch": pyarrow.array([pickle.dumps(batch)], pyarrow.binary())})
+            for passage in _usable(settings, root, labels):
+                yield pyarrow.table({"passage": pyarrow.array([pickle.dumps(passage)], pyarrow.binary())})
 
         return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None))]
 
 
-def _jobs(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[Job]:
-    for passage in read_passages(places_of(settings), root, root / settings.texts if settings.texts else None):
+def _usable(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[Passage]:
+    """Yield the passages that can be explained; the process that started the run reports the others."""
+    for passage in read_passages(passage_paths(settings), root, root / settings.texts if settings.texts else None):
         if not isinstance(passage, PassageError):
             try:
-                yield Job(passage, class_number(passage, labels), ())
+                class_number(passage, labels)
             except PassageError:
                 continue
+            yield passage
 
 
 class _Worker:
-    """A process with the model, which explains what comes and returns what became of it."""
+    """A process with the model: explains the passages it gets and returns their outcomes."""
 
-    def __init__(self, settings: Settings, root: Path, planner: Planner, labels: Sequence[str], judged: Timings) -> None:
+    def __init__(self, settings: Settings, root: Path, planner: Planner, labels: Sequence[str], earlier: Timings) -> None:
         self._planner, self._labels = planner, labels
         self._notes: list[str] = []
         try:
-            self._store = Store(place_of(settings.store, root))
-            self._explainer: Explainer | GalleryError = _explainer(settings, root, planner, self._store, judged)
+            self._store = Store(store_location(settings.store, root))
+            self._explainer: Explainer | GalleryError = _explainer(settings, root, planner, self._store, earlier)
         except GalleryError as error:  # raised here, Ray would start the worker again and again
             self._explainer = error
 
     def __call__(self, rows: dict[str, np.ndarray]) -> dict[str, list[bytes]]:
-        """Explain one batch, and write it."""
-        return {"outcome": [pickle.dumps(self._explain(pickle.loads(batch))) for batch in rows["batch"]]}
+        """Explain a block of passages, and write their entries."""
+        outcomes = [self._explain(pickle.loads(passage)) for passage in rows["passage"]]
+        return {"outcome": [pickle.dumps(outcome) for outcome in outcomes if outcome is not None]}
 
-    def _explain(self, batch: Sequence[Job]) -> "Outcome | GalleryError":
+    def _explain(self, passage: Passage) -> "Outcome | GalleryError | None":
+        """Return the passage's outcome; None where it lacks nothing."""
         if isinstance(self._explainer, GalleryError):
             return self._explainer
-        look = mending(self._store, self._notes.append)
-        found = jobs((job.passage for job in batch), self._labels, self._planner, look)
-        pending = [job for job in found if isinstance(job, Job) and job.missing]
+        job = next(jobs([passage], self._labels, self._planner, mending(self._store, self._notes.append)))
+        if not isinstance(job, Job) or not job.missing:
+            return None
         try:
-            outcome = self._explainer.explain(pending)
+            outcome = self._explainer.explain(job)
             self._explainer.finish()
         except GalleryError as error:
             return error
@@ -141,11 +144,11 @@ class _Worker:
         return replace(outcome, notes=notes)
 
 
-def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, judged: Timings) -> "Explainer":
+def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, earlier: Timings) -> "Explainer":
     import torch
 
     from gallery.explain.local import Explainer
-    from gallery.model.classifier import load_classifier
+    from gallery.model.loading import load_classifier
 
     if not torch.cuda.is_available():
         torch.set_num_threads(settings.ray_cpus)
@@ -154,7 +157,7 @@ def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, j
         raise SourceError(
             f"{settings.model}: another model or tokenizer on {os.uname().nodename} than where the run was started. Bring the same to every node."
         )
-    return Explainer(load_classifier(model, tokenizer, settings), planner, store, settings, judged)
+    return Explainer(load_classifier(model, tokenizer, settings), planner, store, earlier)
 
 
 @contextmanager
@@ -184,18 +187,8 @@ def _cluster(settings: Settings) -> Iterator[None]:
         yield
     finally:
         context.target_max_block_size, context.enable_progress_bars = before
-        _end_threads(set(threading.enumerate()) - others)
+        end_data_threads(set(threading.enumerate()) - others)
         if not joined:
             ray.shutdown()
         if files:
             shutil.rmtree(files, ignore_errors=True)
-
-
-def _end_threads(threads: Iterable[threading.Thread]) -> None:
-    """End what Ray Data still runs where a run was broken off: a thread that asks Ray after Ray's end ends this process with it."""
-    for thread in threads:
-        if isinstance(thread, StreamingExecutor):
-            thread.shutdown(force=True)
-    for thread in threads:
-        if thread.name == "iter_threaded":
-            thread.join(10)

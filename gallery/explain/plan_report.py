@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from gallery.errors import PassageError, StoreError
 from gallery.explain.change_reasons import Before
-from gallery.explain.plan import Job, Look, Need, Planner, jobs
+from gallery.explain.needs import Need
+from gallery.explain.plan import Job, Look, Planner, jobs
 from gallery.passages.read import Passage
 from gallery.store.entries import Store
 from gallery.store.timings import Timings
@@ -80,7 +81,7 @@ def _costs(job: Job, planner: Planner, timings: Timings) -> Iterator[tuple[Need,
     if any(need.kind == "prediction" for need in needs):
         needs = [*needs, *planner.needs(job.passage.text, (0, 1), 0)]
     for need in needs:
-        yield need, timings.estimate(need.part, planner.digests[need.part], len(job.passage.text))
+        yield need, timings.estimate(need.part, need.timing, len(job.passage.text))
 
 
 def present(store: Store) -> Look:

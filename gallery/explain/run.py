@@ -1,4 +1,4 @@
-"""The explain half from end to end: sources, passages, plan, engine, manifest."""
+"""The explain half from end to end: sources, passages, plan, explaining, manifest."""
 
 from collections import defaultdict
 from collections.abc import Generator, Iterator
@@ -14,30 +14,32 @@ import click
 
 from gallery.config import Settings
 from gallery.errors import PassageError, StoreError
-from gallery.explain.plan import Job, Planner, entry_names, jobs, mending, targets_of
+from gallery.explain.needs import entry_names
+from gallery.explain.plan import Job, Planner, jobs, mending, targets_of
 from gallery.explain.plan_report import Survey, describe, present, survey, untouched
 from gallery.explain.progress import Log, no_log, progress, slowest
 from gallery.explain.wandb_log import lineage_of, record_lineage
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.model.labels import label_names
-from gallery.passages.read import Passage, places_of, read_passages
+from gallery.passages.read import Passage, passage_paths, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store.entries import MANIFEST, Store
+from gallery.store.keys import entry_key
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import Model, Prediction, entry_key
+from gallery.store.records import Model, Prediction
 from gallery.store.timings import Timings, read_timings, write_timings
 
 if TYPE_CHECKING:  # torch is loaded when there is something to explain
     from gallery.explain.local import Outcome
 
 _TIMINGS_EVERY = 60.0
-"""Seconds after which what was timed is written, so that a killed run has not timed for nothing."""
+"""Seconds between two writes of the timings, so that a killed run keeps most of them."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every step of a run needs."""
+    """Everything that the parts of a run share."""
 
     settings: Settings
     root: Path
@@ -51,7 +53,7 @@ class Run:
 
     def passages(self) -> Iterator[Passage | PassageError]:
         """Read the passages, from the first on."""
-        return read_passages(places_of(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None)
+        return read_passages(passage_paths(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None)
 
 
 def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
@@ -59,7 +61,7 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
 
     Raises a GalleryError where one of them cannot be had.
     """
-    store = Store(place_of(settings.store, root))
+    store = Store(store_location(settings.store, root))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     labels = label_names(model.labels, settings.labels, model.name)
@@ -110,24 +112,23 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
 
 def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
     """Explain what lacks something; return the model's card, and how many passages that were."""
-    judged, spent = deepcopy(run.timings), defaultdict[str, float](float)
+    earlier, spent = deepcopy(run.timings), defaultdict[str, float](float)
     card, explained, kept = _card(run), 0, monotonic()
-    with closing(_outcomes(run, found, judged)) as outcomes, progress("explaining", found.pending, found.cost, run.log) as advance:
+    with closing(_outcomes(run, found, earlier)) as outcomes, progress("explaining", found.pending, found.cost, run.log) as advance:
         try:
             for outcome in outcomes:
                 card = outcome.card
-                problems += outcome.problems
+                if outcome.problem:
+                    problems.append(outcome.problem)
+                    run.log("problem", message=outcome.problem)
                 run.timings.merge(outcome.spent)
                 run.timings.device, run.timings.workers = outcome.device, outcome.workers
                 for group, one in outcome.spent:
                     spent[group.part] += one.seconds
                 for line in outcome.notes:
                     _say(line)
-                for message in outcome.problems:
-                    run.log("problem", message=message)
-                for ident, amount in outcome.passages:
-                    explained += 1
-                    advance(ident, amount, slowest(spent))
+                explained += 1
+                advance(outcome.passage, outcome.cost, slowest(spent))
                 if monotonic() - kept > _TIMINGS_EVERY:
                     kept = monotonic()
                     write_timings(run.store, run.timings)
@@ -136,27 +137,27 @@ def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
                 with suppress(StoreError):
                     write_timings(run.store, run.timings)
     if card is None:
-        from gallery.model.classifier import load_classifier
+        from gallery.model.loading import load_classifier
 
         card = load_classifier(run.model, run.tokenizer, run.settings).card
     return card, explained
 
 
-def _outcomes(run: Run, found: Survey, judged: Timings) -> "Generator[Outcome, None, None]":
-    """Explain on the engine that is configured; yield what became of each batch."""
+def _outcomes(run: Run, found: Survey, earlier: Timings) -> "Generator[Outcome, None, None]":
+    """Explain on the configured engine; yield the outcome of each passage that lacked something."""
     if run.settings.engine == "ray" and found.pending:
         from gallery.explain.on_ray import run_ray
 
-        yield from run_ray(run.settings, run.root, run.planner, run.labels, judged, found.pending)
+        yield from run_ray(run.settings, run.root, run.planner, run.labels, earlier, found.pending)
         return
     pending = (job for job in jobs(run.passages(), run.labels, run.planner, mending(run.store, _say)) if isinstance(job, Job) and job.missing)
     first = next(pending, None)
     if first is None:
         return
     from gallery.explain.local import Explainer, run_local
-    from gallery.model.classifier import load_classifier
+    from gallery.model.loading import load_classifier
 
-    explainer = Explainer(load_classifier(run.model, run.tokenizer, run.settings), run.planner, run.store, run.settings, judged)
+    explainer = Explainer(load_classifier(run.model, run.tokenizer, run.settings), run.planner, run.store, earlier)
     yield from run_local(explainer, chain([first], pending))
 
 
@@ -233,5 +234,5 @@ def _rows(run: Run) -> Iterator[Row]:
                 note=passage.note,
                 true_class=true_class,
                 targets=tuple(targets_of(prediction, true_class)),
-                entries=dict(entry_names([first, *needs])),
+                entries=entry_names([first, *needs]),
             )

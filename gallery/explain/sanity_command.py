@@ -9,13 +9,14 @@ import numpy as np
 from gallery.config import Settings
 from gallery.errors import GalleryError
 from gallery.evaluation.sanity import sanity
-from gallery.explain.plan import Need, Planner, entry_names, sanity_parameters
+from gallery.explain.needs import Need, entry_names
+from gallery.explain.plan import Planner, sanity_parameters
 from gallery.explain.progress import progress
-from gallery.files import place_of
-from gallery.model.classifier import load_classifier
+from gallery.files import store_location
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
-from gallery.store.manifest import Row, read_header, read_rows, write_manifest
+from gallery.store.manifest import EntryName, Row, read_header, read_rows, write_manifest
 from gallery.store.records import Array, Prediction, Sanity
 
 
@@ -25,7 +26,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
     What the store has already is not computed again. Raises a GalleryError where nothing is explained yet, the model is
     another one than what was explained, or an id is unknown.
     """
-    store = Store(place_of(settings.store, root))
+    store = Store(store_location(settings.store, root))
     header, rows = read_header(store), list(read_rows(store))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
@@ -41,7 +42,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
         with progress("randomising", len(missing) * (header.model.layers + 3)) as advance:
             for ident, lacking in missing.items():
                 methods = {need.method: sanity_parameters(settings, need.method) for need in lacking}
-                encoded = classifier.encode(predictions[ident].text)
+                encoded = classifier.tokenize(predictions[ident].text)
                 found = sanity(classifier, encoded, lacking[0].target, methods, lambda step, ident=ident: advance(f"{ident}: {step}"))  # type: ignore[misc]
                 for need, record in zip(lacking, found, strict=True):
                     store.write(need.key, record)
@@ -63,7 +64,7 @@ def _chosen(rows: Sequence[Row], idents: Sequence[str], count: int) -> list[Row]
 
 
 def _prediction(store: Store, row: Row) -> Prediction:
-    prediction = store.read("prediction", row.entries["prediction"])
+    prediction = store.read("prediction", row.entries[EntryName("prediction")])
     assert isinstance(prediction, Prediction)
     return prediction
 

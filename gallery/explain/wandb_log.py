@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from gallery.config import Settings
-from gallery.errors import ConfigError, SourceError, reason
+from gallery.errors import ConfigError, SourceError, install_command, reason
 from gallery.sources.artifacts import PREFIX, RETRIES
 from gallery.sources.resolve import Source
 from gallery.store.archive import pack
 from gallery.store.entries import Store
-from gallery.store.manifest import read_header, read_rows
+from gallery.store.manifest import EntryName, read_header, read_rows
 from gallery.store.records import Prediction
 
 ARTIFACT = "explanations"
@@ -41,7 +41,7 @@ def record_lineage(settings: Settings, used: Sequence[str], store: Store, say: C
     try:
         import wandb
     except ImportError as error:
-        raise SourceError('W&B: wandb is not installed. Run: pip install -c constraints.txt ".[explain]"') from error
+        raise SourceError(f"W&B: wandb is not installed. Run: {install_command('explain')}") from error
     try:
         with tempfile.TemporaryDirectory(prefix="gallery-") as folder:
             quiet = wandb.Settings(console="off", silent=True, disable_git=True, save_code=False, x_disable_stats=True, x_disable_meta=True, init_timeout=60)
@@ -69,7 +69,7 @@ def _artifact(wandb: Any, store: Store, folder: Path) -> Any:
         description="The store of an explanation gallery: python build.py store unpack store.tar, then render.",
         metadata={"model": header.model.resolved, "weights_sha256": header.model.weights_digest, "tokenizer_sha256": header.model.tokenizer_digest},
     )
-    pack(store.place, folder / "store.tar")
+    pack(store.location, folder / "store.tar")
     artifact.add_file(str(folder / "store.tar"))
     artifact.add(wandb.Table(columns=list(COLUMNS), data=_rows(store)), "passages")
     return artifact
@@ -79,7 +79,7 @@ def _rows(store: Store) -> list[list[Any]]:
     labels = read_header(store).model.labels
     rows = []
     for row in read_rows(store):
-        prediction = store.read("prediction", row.entries["prediction"])
+        prediction = store.read("prediction", row.entries[EntryName("prediction")])
         assert isinstance(prediction, Prediction)
         predicted = prediction.ranking[0]
         probability = float(prediction.probabilities[predicted])

@@ -1,4 +1,4 @@
-"""The classifier: a verified folder becomes a model that tokenises, predicts, and can be run from its embeddings.
+"""The classifier: verified folders become a model that tokenises, predicts, and runs from its embeddings or any layer on.
 
-In: the folders of a model and a tokenizer. Out: `Classifier`, and a `Tokenized` passage. Torch: needed, but by `labels` and `words`.
+In: the folders of a model and a tokenizer. Out: `Classifier`, and a passage as `Tokenized`. Torch: needed by all modules but `labels` and `words`.
 """

@@ -1,55 +1,39 @@
-"""The encoders of the BERT family from their embeddings on, in the fewest and fastest matrix products.
+"""BERT-like encoders from their embeddings on, in fewer and faster matrix products than the model's own forward pass.
 
-The same arithmetic as the model's own forward, rearranged: one product for queries, keys and values; no
-gradient of any weight; of the last layer only the first row, which is all that the classifier reads; in
-float32 through oneDNN where the processor is not Intel's, on which MKL is slower.
+The arithmetic is the model's own, rearranged. Queries, keys and values come from one product. No weight gets a gradient. The
+last layer computes the first row alone, which is all that the classifier reads. In float32, oneDNN multiplies where it is
+faster than torch's default library.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
+from gallery.compat.torch import linear
+from gallery.model.hooks import outputs_of
+
 _BERT_LIKE = {"bert", "roberta", "xlm-roberta", "camembert", "electra"}
 TOLERANCE = 1e-4
-"""Largest difference of a logit from the model's own, relative to the largest logit, before it is given up."""
+"""Largest difference between a logit of the fast encoder and the model's own, as a share of the largest logit."""
+_SHORT_TOLERANCE = 0.05
+"""The same for a model in float16 or bfloat16."""
 
 
-@cache
-def _onednn() -> bool:
-    """Whether oneDNN multiplies float32 faster here than the default library."""
-    return torch.backends.mkldnn.is_available() and "Intel" not in _processor().get("cpu_name", "")
-
-
-def _processor() -> Mapping[str, Any]:
-    """Return what torch knows of the processor; nothing before it learned to tell."""
-    found: Mapping[str, Any] = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return found
-
-
-def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """X W^T + b, by oneDNN where that is faster."""
-    if x.device.type == "cpu" and x.dtype == torch.float32 and _onednn():
-        result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return result
-    return functional.linear(x, weight, bias)
-
-
-class _Product(torch.autograd.Function):
-    """x W^T + b, whose backward gives the gradient of x alone."""
+class _FrozenLinear(torch.autograd.Function):
+    """x Wᵀ + b, whose backward pass gives the gradient of x alone."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.weight = weight
-        return _multiply(x, weight, bias)
+        return linear(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _multiply(gradient.contiguous(), ctx.weight.t(), None), None, None
+        return linear(gradient.contiguous(), ctx.weight.t(), None), None, None
 
 
 @dataclass(frozen=True)
@@ -68,17 +52,17 @@ class Linear:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Map [..., in] to [..., out]."""
-        result: Tensor = _Product.apply(x.to(self.weight.dtype), self.weight, self.bias)
+        result: Tensor = _FrozenLinear.apply(x.to(self.weight.dtype), self.weight, self.bias)
         return result
 
-    def rounded(self) -> "Linear":
-        """Return the same map with its weights in bfloat16, to which its inputs are rounded as well."""
+    def in_bf16(self) -> "Linear":
+        """Return the same map with its weights in bfloat16; its inputs are rounded to bfloat16 too."""
         return Linear(self.weight.bfloat16(), self.bias.bfloat16())
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One encoder layer: attention and its normalisation, then two maps and theirs."""
+    """An encoder layer: attention with its LayerNorm, then a feed-forward network of two maps with its own."""
 
     qkv: Linear
     out: Linear
@@ -90,20 +74,20 @@ class Layer:
     heads: int
 
     def __call__(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return [B, T, H] of [B, T, H]; mask [B, 1, 1, T] is added to the attention scores."""
+        """Return the layer's output [B, T, H] for states [B, T, H]; mask [B, 1, 1, T] is added to the attention scores."""
         rows, length, width = x.shape
         q, k, v = self.qkv(x).view(rows, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask.to(q.dtype))
-        return self._forward_part(x, mixed.transpose(1, 2).reshape(rows, length, width))
+        return self._feed_forward(x, mixed.transpose(1, 2).reshape(rows, length, width))
 
-    def rounded(self) -> "Layer":
-        """Return the layer with its products in bfloat16; sums and normalisations stay as they are."""
-        return replace(self, qkv=self.qkv.rounded(), out=self.out.rounded(), up=self.up.rounded(), down=self.down.rounded())
+    def in_bf16(self) -> "Layer":
+        """Return the layer with its matrix products in bfloat16; sums and LayerNorms stay as they are."""
+        return replace(self, qkv=self.qkv.in_bf16(), out=self.out.in_bf16(), up=self.up.in_bf16(), down=self.down.in_bf16())
 
     def first_row(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Return [B, 1, H], the first row of what the layer gives for [B, T, H]; keys and values are never formed.
+        """Return [B, 1, H], the first row of the layer's output for states [B, T, H], without forming keys or values.
 
-        A head's score q·(W_k h + b_k) is (q W_k)·h up to a constant of the row, which softmax drops; and the mean of
+        A head's score q·(W_k h + b_k) is (q W_k)·h up to a constant of the row, which softmax drops. The mean of
         W_v h + b_v under weights that add up to 1 is W_v (mean of h) + b_v.
         """
         rows, _, width = x.shape
@@ -116,28 +100,28 @@ class Layer:
             scores = scores + mask[:, 0]
         mean = torch.matmul(scores.softmax(-1), x)
         mixed = torch.einsum("bnh,ndh->bnd", mean, wv).reshape(rows, width) + self.qkv.bias[2 * width :]
-        return self._forward_part(first, mixed)[:, None]
+        return self._feed_forward(first, mixed)[:, None]
 
-    def _forward_part(self, x: Tensor, mixed: Tensor) -> Tensor:
+    def _feed_forward(self, x: Tensor, mixed: Tensor) -> Tensor:
         x = self.norm_attention(self.out(mixed) + x)
         after: Tensor = self.norm_output(self.down(self.activation(self.up(x))) + x)
         return after
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """A classifier from the output of its embedding module on."""
+class FastEncoder:
+    """A classifier from the output of its embedding module on, rearranged for speed."""
 
     project: Callable[[Tensor], Tensor]
     layers: Sequence[Layer]
     head: Callable[[Tensor], Tensor]
 
     def __call__(self, points: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Return [B, C] logits of embeddings [B, T, H]; attention_mask [B, T] or [1, T], None where nothing is padded."""
-        return self.onwards(self.project(points), attention_mask, 0)
+        """Return logits [B, C] of embeddings [B, T, H]; attention_mask [B, T] or [1, T], None for passages without padding."""
+        return self.run_from(self.project(points), attention_mask, 0)
 
-    def onwards(self, states: Tensor, attention_mask: Tensor | None, first: int) -> Tensor:
-        """Return [B, C] logits of states [B, T, H] that enter layer `first`, counted from 0; after the last, the head alone runs."""
+    def run_from(self, states: Tensor, attention_mask: Tensor | None, first: int) -> Tensor:
+        """Return logits [B, C] of states [B, T, H] that enter layer `first`, counted from 0; behind the last layer, the head alone runs."""
         mask = None if attention_mask is None else torch.where(attention_mask.bool(), 0.0, torch.finfo(states.dtype).min).to(states.dtype)[:, None, None]
         if first == len(self.layers):
             return self.head(states)
@@ -145,30 +129,41 @@ class Encoder:
             states = layer(states, mask)
         return self.head(self.layers[-1].first_row(states, mask))
 
-    def rounded(self) -> "Encoder":
-        """Return the encoder with its products in bfloat16, all but the last layer's few."""
-        return replace(self, layers=[*(layer.rounded() for layer in self.layers[:-1]), self.layers[-1]])
+    def in_bf16(self) -> "FastEncoder":
+        """Return the encoder with its matrix products in bfloat16, but for the few of the last layer."""
+        return replace(self, layers=[*(layer.in_bf16() for layer in self.layers[:-1]), self.layers[-1]])
 
     def state_after(self, points: Tensor, layer: int) -> Tensor:
-        """Return [B, T, H] the output of a layer, counted from 0, for embeddings of passages without padding."""
+        """Return the output [B, T, H] of a layer, counted from 0, for embeddings of passages without padding."""
         states = self.project(points)
-        for one in self.layers[: layer + 1]:
-            states = one(states, None)
+        for each in self.layers[: layer + 1]:
+            states = each(states, None)
         return states
 
 
-def rounds_fast(device: torch.device) -> bool:
-    """Whether a device multiplies bfloat16 in hardware, several times faster than float32."""
-    if device.type == "cpu":
-        return bool(_processor().get("amx_bf16") or _processor().get("avx512_bf16"))
-    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+def padding_of(inputs: Mapping[str, Tensor]) -> Tensor | None:
+    """Return the attention mask [B, T] of a batch, None where nothing is padded."""
+    mask = inputs["attention_mask"]
+    return None if bool(mask.all()) else mask
 
 
-def encoder_of(model: Any) -> Encoder | None:
-    """Return a model's rearranged encoder, or None where its architecture is another one or its logits do not agree with it.
+def fast_encoder_of(model: Any) -> tuple[FastEncoder | None, str]:
+    """Return a model's fast encoder and "", or None and the reason why the model has none.
 
-    Costs one copy of the query, key and value weights, and one short forward pass of each form to compare them.
+    The reason is an architecture that this module does not know, or logits that are not the model's own.
+    Cost: a copy of the query, key and value weights, and a short forward pass of either form.
     """
+    encoder = _rearranged(model)
+    if encoder is None:
+        return None, f"no fast form of the architecture {model.config.model_type} is known"
+    difference, largest = _difference(encoder, model)
+    tolerance = TOLERANCE if model.dtype == torch.float32 else _SHORT_TOLERANCE
+    if difference <= tolerance * max(largest, 1.0):
+        return encoder, ""
+    return None, f"the logits of its fast form differ from its own by {difference:.2g}"
+
+
+def _rearranged(model: Any) -> FastEncoder | None:
     config, base = model.config, model.base_model
     kind = config.model_type
     if kind in _BERT_LIKE and not getattr(config, "is_decoder", False):
@@ -204,20 +199,17 @@ def encoder_of(model: Any) -> Encoder | None:
         head = lambda x: model.classifier(functional.relu(model.pre_classifier(x[:, 0])))  # noqa: E731
     else:
         return None
-    encoder = Encoder(getattr(base, "embeddings_project", None) or nn.Identity(), layers, head)
-    return encoder if _agrees(encoder, model) else None
+    return FastEncoder(getattr(base, "embeddings_project", None) or nn.Identity(), layers, head)
 
 
 @torch.no_grad()
-def _agrees(encoder: Encoder, model: Any) -> bool:
-    """Whether it gives the model's own logits; an unusual config would show here."""
+def _difference(encoder: FastEncoder, model: Any) -> tuple[float, float]:
+    """Return the largest difference between a logit of the encoder and the model's own, and the model's largest logit.
+
+    An unusual configuration, such as another position of the LayerNorms, shows here.
+    """
     ids = torch.arange(12, device=model.device).view(2, 6) % model.config.vocab_size
     mask = torch.tensor([[1] * 6, [1] * 4 + [0] * 2], device=model.device)
-    caught: list[Tensor] = []
-    handle = model.base_model.embeddings.register_forward_hook(lambda module, args, output: caught.append(output))
-    try:
+    with outputs_of([model.base_model.embeddings]) as embeddings:
         own = model(input_ids=ids, attention_mask=mask).logits.float()
-    finally:
-        handle.remove()
-    difference = (encoder(caught[0], mask).float() - own).abs().max()
-    return bool(difference <= (TOLERANCE if own.dtype == model.dtype else 0.05) * own.abs().max().clamp(min=1.0))
+    return float((encoder(embeddings[0], mask).float() - own).abs().max()), float(own.abs().max())

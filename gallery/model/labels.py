@@ -1,4 +1,4 @@
-"""Class names by number: the model's own, with those that the user gives."""
+"""Class names by number: the model's own, with the user's over them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,9 @@ from gallery.errors import SourceError
 
 
 def label_names(own: Sequence[str], given: Mapping[int, str], model: str) -> tuple[str, ...]:
-    """Return class names by number: the model's own, with the given ones put over them.
+    """Return the class names by number: the model's own, replaced by the given names where there are any.
 
-    Raises SourceError where a given number is none of the model's, or two classes would bear one name.
+    Raises SourceError where the model has no class of a given number, where a name cannot be shown, or where two classes share a name.
     """
     outside = sorted(number for number in given if not 0 <= number < len(own))
     if outside:
@@ -17,7 +17,7 @@ def label_names(own: Sequence[str], given: Mapping[int, str], model: str) -> tup
     for number, name in enumerate(names):
         if not name.strip() or any(c == "\0" or "\ud800" <= c <= "\udfff" for c in name):
             raise SourceError(f"{model}: class {number} has the name {name!r}, which cannot be shown. Name it under extra.gallery.labels.")
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise SourceError(f"extra.gallery.labels: {twice!r} names two classes of the model {model}. Give each its own name.")
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    if repeated is not None:
+        raise SourceError(f"extra.gallery.labels: {repeated!r} names two classes of the model {model}. Give each its own name.")
     return names

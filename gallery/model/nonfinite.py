@@ -1,4 +1,4 @@
-"""Where in a model its numbers stop being numbers: what a message needs so that someone can mend it."""
+"""Where in a model its numbers stop being finite, in words for a message."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,29 +7,29 @@ import torch
 from torch import Tensor
 
 
-def unsound(part: Tensor) -> str | None:
-    """Return what a tensor holds that is no finite number, in words; None where it holds none."""
-    if bool(part.isfinite().all()):
+def nonfinite_in(tensor: Tensor) -> str | None:
+    """Return "NaN" or "infinity" where a tensor holds it, NaN before infinity; None where all its numbers are finite."""
+    if bool(tensor.isfinite().all()):
         return None
-    return "NaN" if bool(part.isnan().any()) else "infinity"
+    return "NaN" if bool(tensor.isnan().any()) else "infinity"
 
 
 @torch.no_grad()
-def first_unsound_layer(model: Any, rows: Iterable[Mapping[str, Tensor]], dtype: torch.dtype) -> str:
-    """Return, in words, which layer is the first whose output is not finite, and what to look at.
+def first_nonfinite_layer(model: Any, batches: Iterable[Mapping[str, Tensor]], dtype: torch.dtype) -> str:
+    """Return, in words, the first layer whose output is not finite, and advice.
 
-    rows: the model's inputs, one passage or window after another.
+    batches: the model's inputs, one passage or window after another.
     """
-    for inputs in rows:
+    for inputs in batches:
         states = getattr(model(**inputs, output_hidden_states=True), "hidden_states", None) or ()
         for number, state in enumerate(states):
-            if what := unsound(state):
-                where = f"layer {number} of {len(states) - 1}" if number else "the embeddings"
-                return f"{what} begins in {where}. {_advice(dtype, where)}"
+            if value := nonfinite_in(state):
+                layer = f"layer {number} of {len(states) - 1}" if number else "the embeddings"
+                return f"{value} begins in {layer}. {_advice(dtype, layer)}"
     return f"all layers are sound, so it begins in the classifying head. {_advice(dtype, 'that head')}"
 
 
-def _advice(dtype: torch.dtype, where: str) -> str:
+def _advice(dtype: torch.dtype, layer: str) -> str:
     if dtype == torch.float16:
         return "float16 holds nothing above 65504: set dtype to bfloat16 or float32"
-    return f"Look at the weights of {where}: a training that diverged, or a damaged file, leaves such"
+    return f"Look at the weights of {layer}: training that diverged, or a damaged file, leaves such numbers"

@@ -1,15 +1,15 @@
-"""From tokens to words of the original text, by character offsets alone.
+"""Tokens grouped into words of the original text, by character offsets alone.
 
-Token strings lie: an uncased BERT prints `свои` for `свой`, SentencePiece prints `▁`. The characters that a
-token's offsets point at do not.
+Token strings are not the text: an uncased BERT prints `свои` for `свой`, SentencePiece prints `▁`. The characters at a
+token's offsets are.
 """
 
 from collections.abc import Sequence
 
 import regex
 
-# A word: letters, marks and digits, with hyphens, apostrophes and joiners inside. Anything else that is seen:
-# a run of one punctuation mark ("...", "!!"), or a single grapheme (an emoji with its modifiers).
+# A word: letters, marks and digits, with hyphens, apostrophes and joiners inside. Other visible characters are a run of
+# the same punctuation mark ("...", "!!"), or a single grapheme (an emoji with its modifiers).
 _WORD = regex.compile(
     r"[\p{L}\p{M}\p{N}]+(?:[-\u2010\u2011'’\u00ad\u200c\u200d]+[\p{L}\p{M}\p{N}]+)*|(\p{P})\1*|(?!\s)\X",
 )
@@ -26,10 +26,9 @@ def group_tokens(text: str, offsets: Sequence[Span], special: Sequence[bool]) ->
     """Return the words that the tokens cover, and for each token the number of its word.
 
     offsets [T] characters of `text`, special [T] -> words [W] spans, token_words [T] with -1 for special tokens.
-    Where one token reaches over several words (an unknown piece, `!"`), those words become one, so each token
-    has exactly one word and sums over tokens are sums over words. Words without a token, such as those behind
-    the limit of the model, are not returned. A token without visible characters (a lone `▁`) goes to the word
-    that follows it, or to the last.
+    Words that share a token (an unknown piece, `!"`) are joined, so that each token has exactly one word and sums over tokens
+    are sums over words. Words without a token, for example behind the model's longest input, are left out. A token without
+    visible characters (a lone `▁`) belongs to the next word, or to the last.
     """
     spans = split_words(text)
     touched = [_touched(spans, _visible(text, span)) if not skip else None for span, skip in zip(offsets, special, strict=True)]
@@ -38,7 +37,7 @@ def group_tokens(text: str, offsets: Sequence[Span], special: Sequence[bool]) ->
         if reach:
             for word in range(reach[0] + 1, reach[1]):
                 parent[word] = parent[word - 1]
-    # Two tokens may tie overlapping ranges together, so a word's group is that of its left neighbour's chain.
+    # Tokens with overlapping ranges join all their words, so a joined word takes the group of its left neighbour.
     for word in range(1, len(spans)):
         if parent[word] != word:
             parent[word] = parent[word - 1]
@@ -60,7 +59,7 @@ def group_tokens(text: str, offsets: Sequence[Span], special: Sequence[bool]) ->
 
 
 def _visible(text: str, span: Span) -> Span:
-    """Trim white space off a span: SentencePiece counts the space before a word into its first piece."""
+    """Return a span without white space at its ends: SentencePiece counts the space before a word as part of its first piece."""
     start, end = span
     while start < end and text[start].isspace():
         start += 1
@@ -70,7 +69,7 @@ def _visible(text: str, span: Span) -> Span:
 
 
 def _touched(spans: Sequence[Span], span: Span) -> Span:
-    """Return the range [first, last) of words that a span of characters overlaps; empty if none."""
+    """Return the range [first, last) of words that a span of characters overlaps; empty where it overlaps none."""
     start, end = span
     if start == end:
         return 0, 0

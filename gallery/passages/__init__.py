@@ -1,4 +1,4 @@
-"""Passages: texts with their true class, read from Markdown, tables or references.
+"""Passages: texts with their true class, read from Markdown files, tables or references into other texts.
 
-In: files named in the configuration. Out: `Passage` values, or a `PassageError` in the place of one that cannot be used. Torch: never.
+In: the paths named in the configuration. Out: `Passage` values, and a `PassageError` for each entry that cannot be used. Torch: never.
 """

@@ -1,4 +1,4 @@
-"""Passages as people keep them (Markdown with front matter, CSV, JSONL, Parquet, `datasets`), one at a time."""
+"""Passages from Markdown files, tables and references, read one at a time and checked."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -6,39 +6,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from gallery.config import NOT_YAML, Settings
-from gallery.disk_dict import Lookup
-from gallery.errors import ConfigError, PassageError, reason, shown
+from gallery.config import Settings
+from gallery.disk_dict import DiskDict
+from gallery.errors import ConfigError, PassageError, shown
 from gallery.passages import references
+from gallery.passages.front_matter import read_markdown
 from gallery.passages.references import Texts
-from gallery.passages.tables import TABLES, Row, is_dataset, read_dataset
+from gallery.passages.tables import TABLES, TableRow, is_dataset, read_dataset
 
 CLASSICS = "site_src/passages/classics.csv"
-"""Genuine passages by reference; a table, so it is not read with the folder it lies in."""
+"""Genuine passages by reference. A table, so reading its folder, which takes Markdown files alone, does not read it."""
 
 _ID = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _LONGEST_ID = 100
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
-RESERVED = frozenset({"shell", "page", *_DEVICES})
-"""Names that no passage or author can have in an address: pages of the site itself, and what Windows takes for a device."""
+_WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
+RESERVED = frozenset({"shell", "page", *_WINDOWS_DEVICES})
+"""Names that no passage or author can have in an address: pages of the site itself, and devices of Windows."""
 _SCRIPT_ADDRESS = re.compile(r"(?:java|vb)script:|(?<![a-z])data:(?:[a-z]+/|[,;])", re.IGNORECASE)
 _NEVER_TEXT = re.compile(r"[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Passage:
-    """One text to be explained, and what is known of it."""
+    """A text to be explained, with its true class and its bibliography."""
 
     id: str
-    """Stands in the page's address: lower-case Latin letters, digits, single hyphens."""
+    """Part of the page's address: lower-case Latin letters and digits, joined by single hyphens or underscores."""
     text: str
     true_class: str
-    """A label's name or number, as written."""
+    """The label's name or number, as written."""
     title: str
     origin: str
-    """File, and line or row, that it came from."""
+    """File, and its line or row, for messages."""
     work: str = ""
     source: str = ""
     note: str = ""
@@ -48,83 +47,63 @@ _OPTIONAL = ("title", "work", "source", "note")
 _KNOWN = {"id", "true_class", "text", *_OPTIONAL, *references.KEYS}
 
 
-def places_of(settings: Settings) -> tuple[str, ...]:
-    """Return the folders and tables that a gallery's passages come from."""
+def passage_paths(settings: Settings) -> tuple[str, ...]:
+    """Return the folders, files and tables that hold a gallery's passages."""
     return (*settings.passages, CLASSICS) if settings.classics else settings.passages
 
 
-def read_passages(places: Iterable[str], root: Path = Path(), texts: Path | None = None) -> Iterator[Passage | PassageError]:
-    """Yield every passage of the given folders and tables, in order, and an error for each that is none.
+def read_passages(paths: Iterable[str], root: Path = Path(), texts: Path | None = None) -> Iterator[Passage | PassageError]:
+    """Yield each passage of some folders, files and tables, in order, and a PassageError for each that cannot be used.
 
-    Folders yield their Markdown files by name, README.md left out. Tables are read row by row, so a long one
-    is never held in memory. A row with a `url` in place of a text is looked up in the folder `texts`, or fetched.
-    An error does not end the reading; a missing place raises ConfigError.
+    `paths` are relative to `root`. A folder yields its Markdown files by name, without README.md. Tables are read row by row,
+    so a long table is never held in memory. For a row with a `url` instead of a text, the text comes from the folder `texts`, or
+    from the network if the folder does not hold it. Raises ConfigError for a path or folder that is missing.
     """
     if texts is not None and not texts.is_dir():
         raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")
     library = Texts(texts)
-    seen = Lookup()
-    for place in places:
-        for origin, read in _rows(root / place, place):
+    origins = DiskDict()
+    for path in paths:
+        for origin, row in _rows(root / path, path):
             try:
-                passage = _passage(read, origin, library)
+                passage = _passage(row, origin, library)
             except PassageError as error:
                 yield error
                 continue
-            first = seen.setdefault(passage.id, origin)
+            first = origins.setdefault(passage.id, origin)
             if first != origin:
                 yield PassageError(f"{origin}: id: {passage.id!r} is taken by {first}. Give one of the two another id.")
             else:
                 yield passage
 
 
-def passage_ids(places: Iterable[str], root: Path = Path()) -> Iterator[tuple[str, str]]:
-    """Yield (id, where it stands) of every passage, without fetching texts and without asking whether it can be used."""
-    for place in places:
-        for origin, row in _rows(root / place, place):
+def passage_ids(paths: Iterable[str], root: Path = Path()) -> Iterator[tuple[str, str]]:
+    """Yield (id, origin) of each passage; fetches no text, and does not check whether the passage can be used."""
+    for path in paths:
+        for origin, row in _rows(root / path, path):
             if not isinstance(row, PassageError) and isinstance(row.get("id"), str):
                 yield row["id"], origin
 
 
-def _rows(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _rows(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     if is_dataset(path):
         yield from read_dataset(path, name)
     elif path.is_dir():
         for file in sorted(path.glob("*.md")):
             if file.name != "README.md":
-                yield f"{name}/{file.name}", _front_matter(file, f"{name}/{file.name}")
+                yield from read_markdown(file, f"{name}/{file.name}")
     elif not path.exists():
         raise ConfigError(f"extra.gallery.passages: {name}: no such file or folder. Make it, or name another.")
+    elif path.suffix == ".md":
+        yield from read_markdown(path, name)
     elif path.suffix in TABLES:
         yield from TABLES[path.suffix](path, name)
-    elif path.suffix == ".md":
-        yield name, _front_matter(path, name)
     else:
         raise ConfigError(f"extra.gallery.passages: {name}: not a folder, .md, {', '.join(sorted(TABLES))} file.")
 
 
-def _front_matter(path: Path, name: str) -> Row:
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        return PassageError(f"{name}: byte {error.start} is not UTF-8. Save the file as UTF-8.")
-    except OSError as error:
-        return PassageError(f"{name}: {reason(error)}.")
-    match = re.match(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)(.*)", content, re.DOTALL | re.MULTILINE)
-    if not match:
-        return PassageError(f"{name}: no front matter. Begin the file with --- and the keys id, true_class, title, then ---, then the text.")
-    try:
-        keys = yaml.safe_load(match[1])
-    except NOT_YAML as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" line {mark.line + 2}:" if mark else ""
-        return PassageError(f"{name}:{line} the front matter is not valid YAML. Put values with a colon or a quote into quotation marks.")
-    if not isinstance(keys, dict):
-        return PassageError(f"{name}: the front matter holds no keys. It needs at least true_class.")
-    return {"id": path.stem, **keys, "text": match[2]}
-
-
-def _passage(row: Row, origin: str, library: Texts) -> Passage:
+def _passage(row: TableRow, origin: str, library: Texts) -> Passage:
+    """Return the passage of a row; raise PassageError, naming its key, if it cannot be used."""
     if isinstance(row, PassageError):
         raise row
     unknown = sorted(key if isinstance(key, str) and key.isidentifier() and len(key) <= _LONGEST_ID else shown(key) for key in set(row) - _KNOWN)
@@ -156,21 +135,18 @@ def _passage(row: Row, origin: str, library: Texts) -> Passage:
 
 
 def _check_value(key: str, value: Any, origin: str) -> None:
-    """Refuse what is no single value, what cannot be written as UTF-8, and links that would run a script.
-
-    Raises PassageError.
-    """
+    """Raise PassageError for a list or mapping, for text that cannot be written as UTF-8, and for a link that would run a script."""
     if isinstance(value, (dict, list, tuple, set, bytes)) or (isinstance(value, int) and value.bit_length() > 64):
         raise PassageError(f"{origin}: {key}: not a text or a number. Write one value, in quotation marks if it holds a colon or a bracket.")
     if not isinstance(value, str):
         return
     if wrong := _NEVER_TEXT.search(value):
         raise PassageError(f"{origin}: {key}: character {wrong.start()} is U+{ord(wrong[0]):04X}, which no text holds. Save the text as UTF-8.")
-    squeezed = "".join(c for c in value if c > " ")  # a browser passes over white space and control characters in a scheme
-    if key == "source" and (found := _SCRIPT_ADDRESS.search(squeezed)):
-        raise PassageError(f"{origin}: {key}: {found[0]} is an address that would run or hold something itself. Give an http or https address, or words.")
+    squeezed = "".join(c for c in value if c > " ")  # browsers ignore white space and control characters in a scheme
+    if key == "source" and (address := _SCRIPT_ADDRESS.search(squeezed)):
+        raise PassageError(f"{origin}: {key}: {address[0]} is an address that would run or hold something itself. Give an http or https address, or words.")
 
 
 def _clean(text: str) -> str:
-    """Unix line ends and no blank edges: what an editor or a spreadsheet may change without being asked."""
+    """Return a text with Unix line ends and without blank edges, which editors and spreadsheets change unasked."""
     return text.replace("\r\n", "\n").replace("\r", "\n").strip()

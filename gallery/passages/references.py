@@ -1,8 +1,8 @@
-"""Passages by reference: where a text is, its sha256, and which stretch of it -> the text of the passage.
+"""Passages by reference: the address of a text, its sha256, and the stretch of it that is the passage.
 
-`start` and `length` count characters (code points) of the file, decoded, without its byte-order mark and
-before anything else is done to it: `open(file, encoding="utf-8-sig", newline="").read()[start:start + length]`.
-Only then is white space set right, so the offsets are facts about the file, not about this program.
+`start` and `length` count characters (code points) of the decoded file, without its byte-order mark:
+`open(file, encoding="utf-8-sig", newline="").read()[start:start + length]`. White space is set right after the cut,
+so that anyone can check the offsets against the file without this program.
 """
 
 import re
@@ -20,7 +20,7 @@ _LONGEST_URL = 1000
 
 
 class Texts:
-    """The texts that passages refer to: read from a folder, or fetched once and kept; each read once."""
+    """The texts that passages refer to, from a folder or from the network; keeps the last one in memory."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -30,7 +30,7 @@ class Texts:
     def passage(self, row: dict[str, Any], origin: str) -> str:
         """Return the stretch of text that a row of `url`, `sha256`, `start`, `length` (and `encoding`) names.
 
-        Raises PassageError where the text cannot be had, is another than was meant, or is shorter.
+        Raises PassageError if the text cannot be read or fetched, has another sha256, or is too short.
         """
         url, digest = str(row.get("url")), str(row.get("sha256", "")).lower()
         if len(url) > _LONGEST_URL:
@@ -63,10 +63,10 @@ class Texts:
         return text
 
     def _local(self, url: str, digest: str) -> Path | None:
-        """Return the file of the texts folder that a URL stands for, if it is there.
+        """Return the file of the texts folder that holds a URL's text, or None if there is none.
 
-        A file of a public repository lies at owner/repository/path, anything else at host/path; a folder
-        `texts` above that may be left out or not.
+        A file of a public repository is expected at owner/repository/path, any other at host/path, either of them directly
+        or below a folder `texts`. Raises PassageError if the file has another sha256.
         """
         if self.folder is None:
             return None
@@ -75,14 +75,14 @@ class Texts:
         names = names[:2] + names[3:] if parts.hostname == "raw.githubusercontent.com" else [parts.hostname or "", *names]
         if not names or any(name in {"", ".", ".."} or "/" in name or "\\" in name for name in names):
             return None
-        for place in (self.folder.joinpath(*names), self.folder.joinpath("texts", *names)):
-            if place.is_file():
-                found = file_digest(place)
-                if found != digest:
+        for path in (self.folder.joinpath(*names), self.folder.joinpath("texts", *names)):
+            if path.is_file():
+                actual = file_digest(path)
+                if actual != digest:
                     raise PassageError(
-                        f"{place}: sha256 is {found[:12]}…, wanted {digest[:12]}…: another edition. Put the file from {url} there, or take it away."
+                        f"{path}: sha256 is {actual[:12]}…, wanted {digest[:12]}…: another edition. Put the file from {url} there, or take it away."
                     )
-                return place
+                return path
         return None
 
 
@@ -100,9 +100,9 @@ _LONG_LINE = 100
 
 
 def hard_wrap(text: str) -> int | None:
-    """Return the indentation of a text's running lines if it is hard-wrapped, else None.
+    """Return the indentation of a hard-wrapped text's ordinary lines, or None for a text that is not hard-wrapped.
 
-    Hard-wrapped is a text of at least ten lines of which not one in a hundred is longer than 100 characters.
+    A text is hard-wrapped if it has at least ten lines, and fewer than 1 % of them are longer than 100 characters.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 10 or sum(len(line) > _LONG_LINE for line in lines) * 100 >= len(lines):
@@ -114,8 +114,8 @@ def hard_wrap(text: str) -> int | None:
 def set_white_space(text: str, running: int | None) -> str:
     """Return a stretch of text with one blank line between paragraphs and single spaces within them.
 
-    A paragraph is a line; in a hard-wrapped text (`running`, the indentation of its lines, is given) it goes on
-    until an empty line or a line indented deeper. Soft hyphens and byte-order marks go; nothing else changes.
+    `running` is None if each line is a paragraph. For a hard-wrapped text it is the indentation of ordinary lines, and a paragraph
+    ends at an empty line or before a line that is indented deeper. Soft hyphens and byte-order marks are removed.
     """
     paragraphs: list[list[str]] = []
     fresh = True

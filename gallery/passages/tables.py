@@ -1,4 +1,4 @@
-"""Tables of passages (CSV, JSONL, Parquet, `datasets` folders), row by row."""
+"""Tables of passages (CSV, JSONL, Parquet, folders of `datasets`), read row by row."""
 
 import csv
 import json
@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import ConfigError, PassageError, reason
+from gallery.errors import ConfigError, PassageError, install_command, reason
 
-Row = dict[str, Any] | PassageError
-"""What a row says, or why it says nothing."""
+TableRow = dict[str, Any] | PassageError
+"""The values of a row by column, or the reason why it cannot be read."""
 
 
-def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _csv(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     with path.open(encoding="utf-8-sig", newline="") as stream:
         reader = csv.DictReader(stream)
         try:
@@ -29,7 +29,7 @@ def _csv(path: Path, name: str) -> Iterator[tuple[str, Row]]:
             yield name, PassageError(f"{name}: after line {reader.line_num}: {reason(error)}. Save the table as UTF-8 CSV.")
 
 
-def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _jsonl(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     with path.open("rb") as stream:
         for number, line in enumerate(stream, 1):
             if not line.strip():
@@ -43,28 +43,28 @@ def _jsonl(path: Path, name: str) -> Iterator[tuple[str, Row]]:
             yield origin, row if isinstance(row, dict) else PassageError(f"{origin}: not a JSON object. Each line is one {{...}}.")
 
 
-def _parquet(path: Path, name: str) -> Iterator[tuple[str, Row]]:
+def _parquet(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     try:
         import pyarrow.parquet
     except ImportError as error:
-        raise ConfigError(f'{name}: reading Parquet needs pyarrow. Run: pip install -c constraints.txt ".[tables]"') from error
+        raise ConfigError(f"{name}: reading Parquet needs pyarrow. Run: {install_command('tables')}") from error
     try:
         number = 0
         for batch in pyarrow.parquet.ParquetFile(path).iter_batches(batch_size=256):
             for row in batch.to_pylist():
                 number += 1
                 yield f"{name}: row {number}", {k: v for k, v in row.items() if v is not None}
-    except (pyarrow.lib.ArrowException, OSError, ValueError) as error:  # damage to a file's own description is an OSError, to its texts a ValueError
+    except (pyarrow.lib.ArrowException, OSError, ValueError) as error:  # a damaged footer is an OSError, a damaged text a ValueError
         yield name, PassageError(f"{name}: not a Parquet file that can be read: {reason(error)}. Write it again.")
 
 
 def is_dataset(path: Path) -> bool:
-    """Tell whether a folder is what `datasets` writes with save_to_disk: one table, or several splits."""
+    """Tell whether a folder was written by `save_to_disk` of `datasets`: one table, or several splits."""
     return (path / "state.json").is_file() or (path / "dataset_dict.json").is_file()
 
 
-def read_dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
-    """Yield the rows of a dataset's folder, split by split."""
+def read_dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
+    """Yield (origin, row) for each row of a dataset's folder, split by split."""
     if not (path / "dataset_dict.json").is_file():
         yield from _dataset(path, name)
         return
@@ -72,12 +72,12 @@ def read_dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
         yield from _dataset(split, f"{name}/{split.name}")
 
 
-def _dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
-    """Arrow streams, and the names of classes beside them."""
+def _dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
+    """Yield the rows of one split: Arrow streams, with the names of classes in a file beside them."""
     try:
         import pyarrow.ipc
     except ImportError as error:
-        raise ConfigError(f'{name}: reading a dataset needs pyarrow. Run: pip install -c constraints.txt ".[tables]"') from error
+        raise ConfigError(f"{name}: reading a dataset needs pyarrow. Run: {install_command('tables')}") from error
     try:
         files = [entry["filename"] for entry in json.loads((path / "state.json").read_text("utf-8"))["_data_files"]]
         feature = json.loads((path / "dataset_info.json").read_text("utf-8"))["features"].get("true_class", {})
@@ -88,11 +88,11 @@ def _dataset(path: Path, name: str) -> Iterator[tuple[str, Row]]:
                 for batch in pyarrow.ipc.open_stream(source):
                     for row in batch.to_pylist():
                         number += 1
-                        kept = {k: labels.get(v, v) if k == "true_class" else v for k, v in row.items() if v is not None}
-                        yield f"{name}: row {number}", kept
+                        values = {k: labels.get(v, v) if k == "true_class" else v for k, v in row.items() if v is not None}
+                        yield f"{name}: row {number}", values
     except (pyarrow.lib.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         yield name, PassageError(f"{name}: not a dataset that can be read: {reason(error)}. Write it again with save_to_disk.")
 
 
-TABLES: dict[str, Callable[[Path, str], Iterator[tuple[str, Row]]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
-"""By suffix: (file, name) -> (where the row stands, row)."""
+TABLES: dict[str, Callable[[Path, str], Iterator[tuple[str, TableRow]]]] = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}
+"""Readers of tables by the suffix of the file: (file, its name in messages) -> (origin of the row, row)."""

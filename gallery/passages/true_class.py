@@ -1,4 +1,4 @@
-"""The class that a passage names as its true one, as a number of the model's."""
+"""The true class of a passage, from the label or number that its file gives."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,9 @@ from gallery.passages.read import Passage
 
 
 def class_number(passage: Passage, labels: Sequence[str]) -> int:
-    """Return the number of a passage's true class, given as a label's name or number.
+    """Return the number of a passage's true class.
 
-    Raises PassageError, listing the labels, where there is no such class.
+    `labels` are the names of the model's classes by number. Raises PassageError, listing the labels, if the model has no such class.
     """
     if passage.true_class in labels:
         return labels.index(passage.true_class)

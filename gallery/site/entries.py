@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from gallery.store.entries import Store
-from gallery.store.manifest import Row
+from gallery.store.manifest import EntryName, Row
 from gallery.store.records import Attribution, Faithfulness, Record, Sanity
 
 Explained = TypeVar("Explained", Attribution, Faithfulness, Sanity)
@@ -16,13 +16,12 @@ def read_records(store: Store, row: Row, without: frozenset[str] = frozenset()) 
 
     Raises StoreError where an entry is missing or damaged.
     """
-    kinds = {name: name.split("/")[0] for name in row.entries}
-    return {name: store.read(kinds[name], key) for name, key in row.entries.items() if kinds[name] not in without}
+    return {str(name): store.read(name.kind, key) for name, key in row.entries.items() if name.kind not in without}
 
 
 def attention_key(row: Row) -> str:
     """Return the key of the entry that holds a passage's attention."""
-    return row.entries["attention"]
+    return row.entries[EntryName("attention")]
 
 
 def by_method(records: Iterable[Record], kind: type[Explained]) -> Mapping[tuple[str, int], Explained]:

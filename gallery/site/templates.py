@@ -6,6 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from gallery.methods import method_names, method_of
 from gallery.site.language import Language, language
 
 
@@ -18,26 +19,14 @@ def environment(code: str) -> Environment:
     )
     env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
     env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
-    env.globals |= {"lang": speech.code, "method_names": _method_names(speech)}
+    env.globals |= {"lang": speech.code, "method_names": _method_titles(speech)}
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return env
 
 
-def _method_names(speech: Language) -> dict[str, str]:
+def _method_titles(speech: Language) -> dict[str, str]:
     """Return the methods' names on the pages."""
-    _ = speech.gettext
-    return {
-        "integrated_gradients": _("integrated gradients"),
-        "gradient_x_input": _("gradient × input"),
-        "gradient_norm": _("gradient norm"),
-        "occlusion": _("occlusion"),
-        "attention_rollout": _("attention rollout"),
-        "layer_integrated_gradients": _("integrated gradients by layer"),
-        "unified_information": _("unified information"),
-        "lime": _("local linear surrogate (LIME)"),
-        "rationale": _("rationale"),
-        "shapley": _("Shapley values"),
-    }
+    return {name: speech.gettext(method_of(name).title) for name in method_names()}
 
 
 def rendered(code: str, template: str, **values: Any) -> Markup:

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any
 
-KINDS = ("name", "function", "punctuation", "rest")
+WORD_KINDS = ("name", "function", "punctuation", "rest")
 """Kinds of words, in the order pages show them."""
 
 _FUNCTION_POS = {"PREP", "CONJ", "PRCL", "NPRO"}

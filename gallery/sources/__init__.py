@@ -1,4 +1,4 @@
-"""Sources of a model's files: a directory, the Hugging Face hub, a W&B artifact.
+"""Sources of a model's files: a folder, the Hugging Face hub, a W&B artifact, and those that other packages add.
 
-In: the name of a source. Out: a verified folder with its digests. Torch: never.
+In: the configured name of a source. Out: a verified folder and its digest. Torch: never.
 """

@@ -1,4 +1,4 @@
-"""`wandb:entity/project/name:version` -> a verified folder, fetched by wandb's own client."""
+"""Models of W&B, `wandb:entity/project/name:version`, fetched by wandb's own client and verified."""
 
 import os
 import re
@@ -7,19 +7,20 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from gallery.errors import SourceError, reason
+from gallery.errors import SourceError, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.sources.kinds import Fetched, SourceKind
 
 PREFIX = "wandb:"
 _NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
-RETRIES = 3  # with wandb's own 16 and 20, a connection that is gone keeps one waiting for 20 minutes
+RETRIES = 3  # with wandb's defaults, 16 and 20, a lost connection is an error after 20 minutes
 
 
-def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
-    """Return the folder of an artifact's files, the exact version they are, and notes for the reader.
+def fetch_artifact(name: str) -> Fetched:
+    """Return the files of an artifact, with its exact version.
 
-    A numbered version that was fetched before needs no network; an alias such as `latest` is asked for, and
-    stands for what it was last time where W&B cannot be reached. Raises SourceError.
+    A numbered version that was fetched before needs no network. An alias such as `latest` is looked up each time; if W&B cannot be
+    reached, it means the version that it meant last time. Raises SourceError.
     """
     match = _NAME.fullmatch(name)
     if not match or any(set(part) == {"."} for part in match.groups()):
@@ -29,26 +30,26 @@ def fetch_artifact(name: str) -> tuple[Path, str, tuple[str, ...]]:
     known = read_receipt(shelf / f"{match['version']}.json")
     sound = known is not None and not known.damaged(shelf / known.folder)
     if known and sound and re.fullmatch(r"v\d+", match["version"]):
-        return shelf / known.folder, known.resolved, ()
+        return Fetched(shelf / known.folder, known.resolved)
     try:
         if os.environ.get("WANDB_MODE") in {"offline", "disabled"}:
             raise _Unreachable("WANDB_MODE keeps wandb off the network")
         receipt = _fetch(name, match, shelf)
     except _Unreachable as error:
         if known and sound:
-            return shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",)
+            return Fetched(shelf / known.folder, known.resolved, (f"{name}: {error}; using {known.resolved}, fetched before.",))
         raise SourceError(f"{name}: {error}, and it was not fetched before. Connect to the network and run the same command again.") from error
     write_receipt(shelf / f"{receipt.folder}.json", receipt)
     write_receipt(shelf / f"{match['version']}.json", receipt)
-    return shelf / receipt.folder, receipt.resolved, ()
+    return Fetched(shelf / receipt.folder, receipt.resolved)
 
 
-class _Unreachable(Exception):  # noqa: N818 (carries a sentence, not a fault of ours)
+class _Unreachable(Exception):  # noqa: N818 (a fault of the network, not ours)
     """W&B does not answer."""
 
 
 def _fetch(name: str, match: re.Match[str], shelf: Path) -> Receipt:
-    """Download into a folder beside, verify, and rename; a part that was broken off is gone on with."""
+    """Download into a folder beside the final one, verify, and rename; resume a download that was interrupted."""
     artifact = _ask(name, match)
     entries = artifact.manifest.entries
     for path, entry in entries.items():
@@ -80,7 +81,7 @@ def _ask(name: str, match: re.Match[str]) -> Any:
         import wandb
         from wandb.errors import AuthenticationError, CommError, UsageError
     except ImportError as error:
-        raise SourceError(f'{name}: fetching from W&B needs wandb. Run: pip install -c constraints.txt ".[explain]"') from error
+        raise SourceError(f"{name}: fetching from W&B needs wandb. Run: {install_command('explain')}") from error
     try:
         api = wandb.Api(overrides={"entity": match["entity"], "project": match["project"]})
     except UsageError as error:
@@ -98,7 +99,7 @@ def _ask(name: str, match: re.Match[str]) -> Any:
 
 
 def _answered(cause: BaseException) -> bool:
-    """Tell whether the server itself refused, or nothing came back from it."""
+    """Tell whether the server refused, rather than not answering at all."""
     response = getattr(cause, "response", None)
     return bool(getattr(response, "http_status", 0))
 
@@ -133,3 +134,6 @@ def _download(name: str, artifact: Any, part: Path) -> None:
 
 def _host() -> str:
     return os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")
+
+
+SOURCE = SourceKind("wandb:entity/project/name:version", lambda name, root: name.startswith(PREFIX), lambda name, root, weights: fetch_artifact(name))

@@ -1,4 +1,4 @@
-"""What was fetched once: its folder on this machine, and receipts by which it is found again and checked."""
+"""The cache of fetched models and texts, and the receipts by which later builds find and verify them."""
 
 import hashlib
 import json
@@ -10,33 +10,33 @@ from gallery.files import write_whole
 
 
 def cache_folder() -> Path:
-    """Return where fetched models and texts are kept: GALLERY_CACHE, or explanation-gallery in the platform's cache folder."""
-    named = os.environ.get("GALLERY_CACHE")
-    if named:
-        return Path(named).expanduser()
-    import platformdirs  # comes with whatever can fetch
+    """Return the folder of fetched models and texts: GALLERY_CACHE, or explanation-gallery in the platform's cache folder."""
+    configured = os.environ.get("GALLERY_CACHE")
+    if configured:
+        return Path(configured).expanduser()
+    import platformdirs  # of the extra `explain`, as is everything that fetches
 
     return platformdirs.user_cache_path("explanation-gallery")
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a fetched version was when it had been verified."""
+    """The digests of a fetched version's files when they were verified."""
 
     resolved: str
-    """The exact version, written as a source."""
+    """The exact version, written like a configured source."""
     folder: str
-    """Its folder, beside the receipt or absolute."""
+    """The folder of the files, absolute or relative to that of the receipt."""
     files: dict[str, str]
-    """File name -> sha256 (hex)."""
+    """sha256 (hex) by file name."""
 
     def damaged(self, folder: Path) -> list[str]:
-        """Return the files that are no longer what they were."""
+        """Return the names of the files that are missing or have changed since."""
         return [name for name, digest in self.files.items() if file_digest(folder / name) != digest]
 
 
 def read_receipt(path: Path) -> Receipt | None:
-    """Return a receipt, or None where there is none that can be read."""
+    """Return a receipt, or None if it is missing or cannot be read."""
     try:
         return Receipt(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
@@ -49,7 +49,7 @@ def write_receipt(path: Path, receipt: Receipt) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """Return the sha256 (hex) of a file; nothing for one that is not there."""
+    """Return the sha256 (hex) of a file, or an empty string if it cannot be read."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,32 +1,31 @@
-"""A web address and a sha256 -> that file, fetched once, with bounds on what is followed and how much is taken."""
+"""Downloads of texts: fetched once, verified by sha256, with bounds on their size and on the redirects that are followed."""
 
 import socket
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urljoin, urlsplit
 
-from gallery.errors import PassageError, reason
+from gallery.errors import PassageError, install_command, reason
 from gallery.sources.cache import cache_folder
 
 MAX_BYTES = 64 << 20
-"""No text is longer; a server that sends more is cut off."""
+"""Longest download, in bytes; a longer one is an error."""
 _TIMEOUT = (10, 30)
 _CHUNK = 1 << 16
 
 
 def download(url: str, digest: str) -> Path:
-    """Return the file at a URL, fetched by pooch into the cache unless it is there; verified either way.
+    """Return the cached file of a URL, verified; fetch it with pooch if it is not in the cache.
 
-    Raises PassageError.
+    `digest` is the sha256 (hex) of the file. Raises PassageError if it cannot be fetched or is another file.
     """
     try:
         import pooch
         import requests
     except ImportError as error:
-        raise PassageError(f'{url}: fetching texts needs pooch. Run: pip install -c constraints.txt ".[explain]", or set extra.gallery.texts.') from error
+        raise PassageError(f"{url}: fetching texts needs pooch. Run: {install_command('explain')}, or set extra.gallery.texts.") from error
     pooch.get_logger().setLevel("WARNING")
     try:
         _check_address(url, None)
@@ -60,8 +59,8 @@ def _stream(url: str, output_file: str, _: Any) -> None:
 
 
 def _bar(total: int) -> AbstractContextManager[Any]:
-    """Return a bar for whoever waits at a terminal, if tqdm is there to draw it."""
-    if not sys.stderr.isatty() or find_spec("tqdm") is None:
+    """Return a progress bar of `total` bytes at a terminal; elsewhere a context of None."""
+    if not sys.stderr.isatty():
         return nullcontext()
     from tqdm import tqdm
 
@@ -69,7 +68,7 @@ def _bar(total: int) -> AbstractContextManager[Any]:
 
 
 class _Bounded:
-    """A file that takes no more than MAX_BYTES."""
+    """A file that raises PassageError when more than MAX_BYTES are written to it."""
 
     def __init__(self, stream: IO[bytes], url: str) -> None:
         self._stream, self._url, self._left = stream, url, MAX_BYTES
@@ -86,24 +85,25 @@ def _too_long(url: str) -> PassageError:
 
 
 def _check_address(url: str, origin: str | None, public: bool | None = None) -> None:
-    """Refuse what is not http(s), and a `public` address that sends one on to a name which is private by now.
+    """Raise PassageError for an address that is not http(s), and for a redirect from a public address to a private one.
 
-    What the name leads to later is looked at when it is connected to. Raises PassageError.
+    `origin` is the address that redirects to `url`, None for the first. A name may resolve to another address by the time of the
+    connection, so `Peers` checks that again.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise PassageError(f"{origin or url}: {'sends on to ' + url if origin else 'not a web address'}. Only http and https are followed.")
     if origin and public and _private(parts.hostname):
-        from gallery.sources.peers import led_to
+        from gallery.sources.peers import private_address
 
-        raise led_to(parts.hostname, origin)
+        raise private_address(parts.hostname, origin)
 
 
 def _private(host: str) -> bool:
     from gallery.sources.peers import is_public
 
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
     except OSError:
         return False
-    return not all(map(is_public, found))
+    return not all(map(is_public, addresses))

@@ -1,12 +1,13 @@
-"""`org/name@revision` on the Hugging Face hub -> a verified folder in the hub's own cache."""
+"""Models of the Hugging Face hub, `org/name@revision`, in the cache of the hub's own client, verified."""
 
 import hashlib
 import re
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import SourceError, reason
+from gallery.errors import SourceError, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.sources.kinds import Fetched, SourceKind
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 SETTINGS = ["config.json", "figures.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "spiece.model", "sentence*"]
@@ -14,11 +15,11 @@ WEIGHTS = ["*.safetensors", "*.safetensors.index.json"]
 PICKLES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
 
 
-def fetch_snapshot(name: str, weights: bool) -> tuple[Path, str, tuple[str, ...]]:
-    """Return the folder of a repository's files, the exact commit they are of, and notes for the reader.
+def fetch_snapshot(name: str, weights: bool) -> Fetched:
+    """Return the files of a model or tokenizer, with the exact commit.
 
-    Fetches safetensors and, only where there are none, pickled weights; code is never fetched. What the hub's
-    cache holds is used where the hub cannot be reached. Raises SourceError.
+    Fetches safetensors, pickled weights only if there are none, and never code. If the hub cannot be reached, the files come from
+    its cache. Raises SourceError.
     """
     match = NAME.fullmatch(name)
     if not match:
@@ -27,7 +28,7 @@ def fetch_snapshot(name: str, weights: bool) -> tuple[Path, str, tuple[str, ...]
     if weights and not any(folder.glob("*.safetensors")):
         folder = _download(name, match, [*SETTINGS, *PICKLES])
     _verify(name, match["repo"], folder)
-    return folder, f"{match['repo']}@{folder.name}", ()
+    return Fetched(folder, f"{match['repo']}@{folder.name}")
 
 
 def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
@@ -35,8 +36,8 @@ def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
         from huggingface_hub import errors, snapshot_download
         from huggingface_hub.utils import logging
     except ImportError as error:
-        raise SourceError(f'{name}: fetching from the hub needs huggingface_hub. Run: pip install -c constraints.txt ".[explain]"') from error
-    logging.set_verbosity_error()  # it warns of every retry
+        raise SourceError(f"{name}: fetching from the hub needs huggingface_hub. Run: {install_command('explain')}") from error
+    logging.set_verbosity_error()  # it prints a warning for every retry
     try:
         return Path(snapshot_download(match["repo"], revision=match["revision"], allow_patterns=patterns, ignore_patterns=["*/*", "*.py"]))
     except errors.GatedRepoError as error:
@@ -50,15 +51,15 @@ def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
             f"{name}: no such folder here, the hub cannot be reached, and it was not fetched whole before. "
             "Correct the name, or connect and run the same command again."
         ) from error
-    except Exception as error:  # httpx raises its own kinds, under a name that changed between versions of the hub's client
+    except Exception as error:  # of httpx, whose module has another name in other versions of the client
         raise SourceError(f"{name}: the hub broke off: {reason(error)}. Run the same command again: it goes on with what is missing.") from error
 
 
 def _verify(name: str, repo: str, folder: Path) -> None:
-    """Hold every file of a snapshot against what the hub says it is; once, then against that receipt."""
+    """Compare each file of a snapshot with the digests that the hub gives, and in later builds with the receipt of that."""
     files = sorted(file.name for file in folder.iterdir() if file.is_file())
-    place = cache_folder() / "hub" / repo.replace("/", "--") / f"{folder.name}.json"
-    known = read_receipt(place)
+    receipt = cache_folder() / "hub" / repo.replace("/", "--") / f"{folder.name}.json"
+    known = read_receipt(receipt)
     digests = {file: file_digest(folder / file) for file in files}
     if known and digests.items() <= known.files.items():
         return
@@ -71,7 +72,7 @@ def _verify(name: str, repo: str, folder: Path) -> None:
         (folder / file).unlink(missing_ok=True)
     if wrong:
         raise SourceError(f"{name}: {', '.join(wrong)}: not what the hub has. It was thrown away; run the same command again.")
-    write_receipt(place, Receipt(f"{repo}@{folder.name}", str(folder), (known.files if known else {}) | digests))
+    write_receipt(receipt, Receipt(f"{repo}@{folder.name}", str(folder), (known.files if known else {}) | digests))
 
 
 def _listed(name: str, repo: str, commit: str, files: list[str]) -> list[Any]:
@@ -84,10 +85,13 @@ def _listed(name: str, repo: str, commit: str, files: list[str]) -> list[Any]:
 
 
 def _is(path: Path, info: Any) -> bool:
-    """Large files are known by their sha256, small ones by git's own hash."""
+    """Tell whether a file is the one that the hub describes: by sha256 for large files, by git's hash for small ones."""
     if path.stat().st_size != info.size:
         return False
     if info.lfs is not None:
         return file_digest(path) == str(info.lfs.sha256)
     content = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest() == str(info.blob_id)
+
+
+SOURCE = SourceKind("org/name@revision", lambda name, root: NAME.fullmatch(name) is not None, lambda name, root, weights: fetch_snapshot(name, weights), rank=2)

@@ -1,4 +1,4 @@
-"""Where a model or tokenizer comes from -> a verified directory, and the digest of what lies in it."""
+"""The configured names of model and tokenizer, resolved to verified folders and the digests of their files."""
 
 import hashlib
 import json
@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gallery.errors import SourceError, reason
-from gallery.sources.artifacts import PREFIX, fetch_artifact
-from gallery.sources.hub import NAME, fetch_snapshot
+from gallery.sources.kinds import source_kind
 
-# Names and bookkeeping in config.json that no number depends on.
+# Keys of config.json on which no number depends.
 _NAMES_ONLY = {"id2label", "label2id", "_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"}
 _TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -21,29 +20,29 @@ _TOKENIZER_FILES = (
 
 @dataclass(frozen=True)
 class Source:
-    """A directory that holds a model or a tokenizer."""
+    """A folder that holds a model or a tokenizer."""
 
     name: str
     """As configured."""
     resolved: str
-    """The exact version it stood for."""
+    """The exact version that the name stood for, without machine paths."""
     folder: Path
     digest: str
-    """sha256 (hex) of all that numbers depend on; not of names, paths or times."""
+    """sha256 (hex) of everything on which numbers depend; not of names, paths or times."""
     labels: tuple[str, ...] = ()
     """The model's own class names by number; empty for a tokenizer."""
     pickled: bool = False
-    """Whether the weights are an old pickle file, which is read without running anything in it."""
+    """Whether the weights are a pickle file, which is read without running anything in it."""
     notes: tuple[str, ...] = ()
-    """What whoever runs the build should be told."""
+    """Messages for the person who runs the build."""
 
 
 def resolve_model(name: str, root: Path) -> Source:
-    """Return the directory of a model: a folder, a hub id `org/name@revision`, or `wandb:entity/project/name:version`.
+    """Return the folder of a model, whose name may be of any kind of source; see `gallery.sources.kinds`.
 
-    Raises SourceError, naming what is missing or cannot be had.
+    A relative folder is relative to `root`. Raises SourceError, naming the file that is missing, or saying why it cannot be fetched.
     """
-    folder, resolved, notes = _place(name, root, weights=True)
+    folder, resolved, notes = source_kind(name, root).fetch(name, root, True)
     if not (folder / "config.json").exists() and len(inner := list(folder.glob("*/config.json"))) == 1:
         folder = inner[0].parent
     config = _config(name, folder)
@@ -65,28 +64,17 @@ def resolve_model(name: str, root: Path) -> Source:
 
 
 def resolve_tokenizer(name: str, root: Path) -> Source:
-    """Return the directory of a tokenizer; takes the same names as `resolve_model`.
+    """Return the folder of a tokenizer; takes the same names as `resolve_model`.
 
-    Raises SourceError where it holds none of a tokenizer's files.
+    Raises SourceError if the folder holds no file of a tokenizer.
     """
-    folder, resolved, notes = _place(name, root, weights=False)
+    folder, resolved, notes = source_kind(name, root).fetch(name, root, False)
     if not _tokenizer_files(folder) and len(inner := list(folder.glob("*/tokenizer_config.json"))) == 1:
         folder = inner[0].parent
     files = _tokenizer_files(folder)
     if not files:
         raise SourceError(f"{name}: no tokenizer.json or vocab.txt. Name the source of the tokenizer as extra.gallery.tokenizer.")
     return Source(name, resolved, folder, _digest(files, ""), notes=notes)
-
-
-def _place(name: str, root: Path, weights: bool) -> tuple[Path, str, tuple[str, ...]]:
-    if name.startswith(PREFIX):
-        return fetch_artifact(name)
-    folder = root / name
-    if folder.is_dir():
-        return folder, name, ()
-    if NAME.fullmatch(name):
-        return fetch_snapshot(name, weights)
-    raise SourceError(f"{name}: no such folder. Correct extra.gallery.model (or tokenizer): a folder, org/name@revision, or wandb:entity/project/name:version.")
 
 
 def _config(name: str, folder: Path) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-// Tokens or words: what the reader takes for one thing, and weights between such things.
+// Units, which are tokens or words, and the weights between them.
 
-/** @typedef {import("./attention-data.js").Index} Index */
+/** @typedef {import("./attention-decoding.js").Index} Index */
+/** @typedef {{ from: number, to: number }} Pair of units */
 
 /**
  * @typedef {object} Unit a token, or a word with all its tokens
@@ -14,11 +15,11 @@
  * @typedef {object} Matrix
  * @property {Unit[]} units
  * @property {Float32Array} values [units, units], row attends to column
- * @property {"shown" | "hidden" | "muted"} special how special tokens are treated
+ * @property {import("./attention-state.js").State["special"]} special
  */
 
 /**
- * The units of a passage in order. Special tokens are units of their own.
+ * Return the units of a passage in order. Special tokens are units of their own.
  * @param {Index} index @param {boolean} words @returns {Unit[]}
  */
 export function unitsOf(index, words) {
@@ -39,14 +40,13 @@ export function unitsOf(index, words) {
 }
 
 /**
- * Weights between units: summed over the pieces of the target, averaged over those of the source. Hidden special
- * tokens are left out and rows made to add up to 1 again.
- * @param {Float32Array} weights [T, T] @param {number} tokens @param {Unit[]} all @param {"shown" | "hidden" | "muted"} special
- * @param {Float32Array} [kept] by token, how much of its attention special tokens leave, where not all columns are here
+ * Return the weights between units: summed over the tokens of the unit looked at, averaged over those of the unit that looks. Where
+ * special tokens are hidden, rows are made to add up to 1 again.
+ * @param {Float32Array} weights [tokens, tokens] @param {number} tokens @param {Unit[]} units @param {Matrix["special"]} special
+ * @param {Float32Array} [left] by token, how much of its attention hidden special tokens leave, where not all columns are given
  * @returns {Matrix}
  */
-export function between(weights, tokens, all, special, kept) {
-  const units = special === "hidden" ? all.filter((unit) => !unit.special) : all;
+export function between(weights, tokens, units, special, left) {
   const count = units.length;
   const column = new Int32Array(tokens).fill(-1);
   units.forEach((unit, u) => column.fill(u, unit.first, unit.last));
@@ -58,7 +58,7 @@ export function between(weights, tokens, all, special, kept) {
       for (let i = 0; i < tokens; i++) if (column[i] >= 0) row[column[i]] += weights[from + i];
     }
     let sum = 0;
-    for (const value of kept ? kept.subarray(unit.first, unit.last) : row) sum += value;
+    for (const value of left ? left.subarray(unit.first, unit.last) : row) sum += value;
     const whole = special === "hidden" ? sum : unit.last - unit.first;
     if (whole > 0) for (let i = 0; i < count; i++) row[i] /= whole;
   });
@@ -66,7 +66,7 @@ export function between(weights, tokens, all, special, kept) {
 }
 
 /**
- * What one unit attends to, or what attends to it.
+ * Return what a unit attends to, or what attends to it, by unit.
  * @param {Matrix} matrix @param {number} unit @param {boolean} by
  */
 export function profile(matrix, unit, by) {
@@ -78,17 +78,17 @@ export function profile(matrix, unit, by) {
 }
 
 /**
- * The same as `profile`, from what the tokens of one unit attend to, or from what attends to them, [T].
- * @param {Float32Array} weights @param {Unit[]} units @param {boolean} by
- * @param {Float32Array | null} kept by token, how much of its attention hidden special tokens leave @param {Unit} unit the one it is about
+ * Return the same as `profile`, from what the tokens of a unit attend to, or from what attends to them.
+ * @param {Float32Array} weights by token @param {Unit[]} units @param {boolean} by
+ * @param {Float32Array | null} left by token, how much of its attention hidden special tokens leave @param {Unit} unit
  */
-export function gather(weights, units, by, kept, unit) {
+export function gather(weights, units, by, left, unit) {
   const sum = (/** @type {Float32Array} */ values, /** @type {Unit} */ over) => values.subarray(over.first, over.last).reduce((a, b) => a + b, 0);
-  const own = kept ? sum(kept, unit) / (unit.last - unit.first) : 1;
-  return Float32Array.from(units, (other) => sum(weights, other) / (by ? (kept ? sum(kept, other) : other.last - other.first) : own));
+  const own = left ? sum(left, unit) / (unit.last - unit.first) : 1;
+  return Float32Array.from(units, (other) => sum(weights, other) / (by ? (left ? sum(left, other) : other.last - other.first) : own));
 }
 
-/** The largest weight that is not muted. @param {Unit[]} units @param {boolean} muted @param {ArrayLike<number>} values one row or all rows */
+/** Return the largest weight that is not muted. @param {Unit[]} units @param {boolean} muted @param {ArrayLike<number>} values one row or all rows */
 export function largest(units, muted, values) {
   const count = units.length;
   let top = 0;
@@ -98,11 +98,11 @@ export function largest(units, muted, values) {
   return top;
 }
 
-/** The strongest pairs, muted ones left out. @param {Matrix} matrix @param {number} wanted */
+/** Return the strongest pairs that are not muted, as weight, from and to. @param {Matrix} matrix @param {number} wanted */
 export function strongest(matrix, wanted) {
   const { units, values, special } = matrix;
   const count = units.length;
-  /** @type {[number, number, number][]} weight, from, to */
+  /** @type {[number, number, number][]} */
   const best = [];
   let floor = 0;
   for (let from = 0; from < count; from++) {

@@ -1,161 +1,123 @@
 // <gallery-compare>: two passages, classes or methods side by side, with linked words and scales; the choice stays in the address.
+
+import { onReturn, remember } from "./address.js";
+import { Side } from "./compare-side.js";
+import { drawWords } from "./compare-words.js";
+import { all, carried, fill, only } from "./dom.js";
+import { reasonOf } from "./failure.js";
+import { fetchJson } from "./fetching.js";
+import { signed } from "./numbers.js";
 import { loadPassage } from "./passage.js";
-import { className, decimals, largest, load, percent, rank, remember, shade, signed, spell } from "./shading.js";
+import { className, largest, rank, wordAfter } from "./shading.js";
 
-const ROWS = 20;
-const STRONGEST = 10;
-
-/**
- * @typedef {import("./shading.js").Passage} Passage
- * @typedef {Required<import("./shading.js").View>} View
- * @typedef {{id: string, title: string, author: string}} Listed
- * @typedef {Record<string, string> & {levels: number, labels: string[], methods: Record<string, string>}} Strings
- */
-
-/** One side of the comparison: what is chosen there, and the words as they stand on the page. */
-class Side {
-  /** @param {HTMLElement} section */
-  constructor(section) {
-    this.section = section;
-    this.name = section.dataset.side ?? "";
-    this.form = /** @type {HTMLFormElement} */ (section.querySelector("form"));
-    this.text = /** @type {HTMLElement} */ (section.querySelector(".g-text"));
-    /** @type {HTMLElement[]} */
-    this.spans = [];
-    this.word = -1;
-  }
-
-  /** @param {string} name @returns {HTMLSelectElement | null} */
-  field(name) {
-    return this.form.querySelector(`select[name=${name}]`);
-  }
-
-  /** @param {string} selector */
-  part(selector) {
-    return /** @type {HTMLElement} */ (this.section.querySelector(selector));
-  }
-
-  /** Take a passage, and the view nearest to what was asked. @param {Passage} passage @param {string | null} wanted class @param {string | null} method */
-  take(passage, wanted, method) {
-    if (this.passage !== passage) this.spans = spell(this.text, passage.text);
-    this.passage = passage;
-    const { views } = passage;
-    const answer = views.find((view) => view.target === passage.predicted) ?? views[0];
-    const asked = views.filter((view) => view.method === method);
-    const among = asked.length ? asked : views.filter((view) => view.method === views[0].method);
-    this.view = among.find((view) => className(view) === wanted) ?? among.find((view) => className(view) === className(answer)) ?? among[0];
-  }
-
-  /** Forms of the words, by which the same word is found on the other side. @param {number} word */
-  formOf(word) {
-    return this.passage?.forms[word];
-  }
-
-  /** The strongest word of a form, or -1. @param {string | undefined} form */
-  find(form) {
-    let found = -1;
-    this.passage?.forms.forEach((other, word) => {
-      if (other === form && (found < 0 || Math.abs(this.values[word]) > Math.abs(this.values[found]))) found = word;
-    });
-    return found;
-  }
-
-  get values() {
-    return this.view?.values ?? [];
-  }
-
-  get total() {
-    return this.values.reduce((sum, value) => sum + Math.abs(value), 0) || 1;
-  }
-}
+/** @typedef {import("./compare-side.js").Strings} Strings */
+/** @typedef {{id: string, title: string, author: string}} Listed a passage of the gallery */
 
 export class GalleryCompare extends HTMLElement {
+  /** @type {Strings | undefined} */
+  #strings = undefined;
+  /** @type {Side[]} left and right */
+  #sides = [];
+  /** The last wish to show something; failures of earlier ones are not said. */
+  #turn = Symbol();
+  #left = new AbortController();
+
   connectedCallback() {
-    const given = this.querySelector("template")?.content.textContent;
-    if (!given) return;
-    /** @type {Strings} */
-    this.strings = JSON.parse(given);
-    const [left, right] = [...this.querySelectorAll("section[data-side]")].map((section) => new Side(/** @type {HTMLElement} */ (section)));
-    this.sides = [left, right];
-    this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
-    this.tools = /** @type {HTMLFormElement} */ (this.querySelector(".g-compare-tools"));
-    this.scale = /** @type {HTMLInputElement} */ (this.tools.querySelector("[name=scale]"));
-    this.failure = /** @type {HTMLElement} */ (this.querySelector(".g-failed"));
-    for (const side of this.sides) {
-      side.form.addEventListener("change", () => this.changed(side));
+    const strings = /** @type {Strings | undefined} */ (carried(this));
+    if (!strings) return;
+    this.#strings = strings;
+    this.#sides = all(this, "section[data-side]", HTMLElement).map((section) => new Side(section, strings, this.getAttribute("passages") ?? ""));
+    this.#left = new AbortController();
+    for (const side of this.#sides) {
+      side.form.addEventListener("change", () => void this.#change(side));
       side.form.addEventListener("submit", (event) => event.preventDefault());
-      for (const kind of ["pointerover", "click"]) side.text.addEventListener(kind, (event) => this.pointed(side, event));
-      side.text.addEventListener("pointerleave", () => this.select(side, -1));
-      side.text.addEventListener("keydown", (event) => this.key(side, event));
+      for (const kind of ["pointerover", "click"]) side.text.addEventListener(kind, (event) => this.#point(side, event));
+      side.text.addEventListener("pointerleave", () => this.#select(side, -1));
+      side.text.addEventListener("keydown", (event) => this.#key(side, event));
     }
-    this.scale.addEventListener("change", () => this.draw());
+    this.scale.addEventListener("change", () => this.#draw());
     this.tools.addEventListener("submit", (event) => event.preventDefault());
-    /** @type {HTMLElement} */ (this.tools.querySelector("[name=swap]")).addEventListener("click", () => this.swap());
-    /** @type {HTMLElement} */ (this.failure.querySelector("button")).addEventListener("click", () => this.fromAddress());
-    const here = location.pathname; // on the way back the address is the other page's before that page is there
-    this.follow = () => location.pathname === here && this.fromAddress();
-    addEventListener("popstate", this.follow);
-    this.fromAddress();
+    only(this.tools, "[name=swap]", HTMLElement).addEventListener("click", () => this.#swap());
+    only(this.failure, "button", HTMLElement).addEventListener("click", () => void this.#fromAddress());
+    onReturn(() => void this.#fromAddress(), this.#left.signal);
+    void this.#fromAddress();
   }
 
   disconnectedCallback() {
-    if (this.follow) removeEventListener("popstate", this.follow);
+    this.#left.abort();
   }
 
-  /** Show what the address asks for; what it leaves open is filled in: the first passage, and the one behind the left one. */
-  async fromAddress() {
+  get strings() {
+    return /** @type {Strings} */ (this.#strings);
+  }
+
+  get tools() {
+    return only(this, ".g-compare-tools", HTMLFormElement);
+  }
+
+  get scale() {
+    return only(this.tools, "[name=scale]", HTMLInputElement);
+  }
+
+  get failure() {
+    return only(this, ".g-failed", HTMLElement);
+  }
+
+  /** Show what the address asks for. The first passage and the passage after the left one fill its gaps. */
+  async #fromAddress() {
     const asked = new URLSearchParams(location.search);
     this.scale.checked = asked.get("scale") !== "own";
-    await this.trying(async () => {
+    await this.#attempt(async () => {
       /** @type {Listed[]} */
-      const listed = await load(`${this.getAttribute("data")}passages.json`);
-      this.offer(listed);
-      const known = new Set(listed.map((one) => one.id));
-      const unknown = this.sides.map((side) => asked.get(side.name)).find((id) => id && !known.has(id));
-      const [left, right] = this.sides.map((side) => asked.get(side.name) ?? "");
+      const listed = await fetchJson(`${this.getAttribute("data")}passages.json`);
+      this.#offer(listed);
+      const known = new Set(listed.map((passage) => passage.id));
+      const unknown = this.#sides.map((side) => asked.get(side.name)).find((id) => id && !known.has(id));
+      const [left, right] = this.#sides.map((side) => asked.get(side.name) ?? "");
       const first = known.has(left) ? left : listed[0].id;
-      const behind = listed[(listed.findIndex((one) => one.id === first) + 1) % listed.length].id;
-      const chosen = [first, known.has(right) ? right : behind];
-      const passages = await Promise.all(chosen.map((id) => this.fetchPassage(id)));
-      this.sides.forEach((side, at) => side.take(passages[at], asked.get(`${side.name}-class`), asked.get(`${side.name}-method`)));
-      this.draw();
-      if (unknown) this.fail(this.strings.unknown.replace("{id}", unknown), false);
+      const next = listed[(listed.findIndex((passage) => passage.id === first) + 1) % listed.length].id;
+      const chosen = [first, known.has(right) ? right : next];
+      const passages = await Promise.all(chosen.map((id) => this.#fetchPassage(id)));
+      this.#sides.forEach((side, at) => side.take(passages[at], asked.get(`${side.name}-class`), asked.get(`${side.name}-method`)));
+      this.#draw();
+      if (unknown) this.#fail(fill(this.strings.unknown, { id: unknown }), false);
     });
   }
 
-  /** @param {string} id @returns {Promise<Passage>} */
-  fetchPassage(id) {
+  /** @param {string} id */
+  #fetchPassage(id) {
     return loadPassage(`${this.getAttribute("data")}${id}/${this.getAttribute("numbers")}`);
   }
 
   /** Do what needs the network, and say so where it fails. @param {() => Promise<void>} work */
-  async trying(work) {
-    const turn = (this.turn = Symbol());
+  async #attempt(work) {
+    const turn = (this.#turn = Symbol());
     this.failure.hidden = true;
     try {
       await work();
     } catch (error) {
-      if (turn === this.turn) this.fail(this.strings.failed.replace("{reason}", error instanceof Error ? error.message : String(error)), true);
+      const reason = reasonOf(error);
+      if (turn === this.#turn) this.#fail(fill(this.strings.failed, { reason }), true);
     }
   }
 
-  /** @param {string} message @param {boolean} again */
-  fail(message, again) {
-    /** @type {HTMLElement} */ (this.failure.querySelector("span")).textContent = message;
-    /** @type {HTMLElement} */ (this.failure.querySelector("button")).hidden = !again;
-    this.failure.hidden = false;
+  /** @param {string} message @param {boolean} again whether it can be tried again */
+  #fail(message, again) {
+    const { failure } = this;
+    only(failure, "span", HTMLElement).textContent = message;
+    only(failure, "button", HTMLElement).hidden = !again;
+    failure.hidden = false;
   }
 
   /** Fill the lists of passages, by author. @param {Listed[]} listed */
-  offer(listed) {
-    /** @type {Map<string, Listed[]>} */
-    const authors = new Map();
-    for (const one of listed) authors.set(one.author, [...(authors.get(one.author) ?? []), one]);
-    for (const side of this.sides) {
-      const groups = [...authors].sort(([a], [b]) => a.localeCompare(b, this.strings.locale)).map(([author, own]) => {
+  #offer(listed) {
+    const authors = new Map(listed.map(({ author }) => [author, listed.filter((passage) => passage.author === author)]));
+    const sorted = [...authors].sort(([a], [b]) => a.localeCompare(b, this.strings.locale));
+    for (const side of this.#sides) {
+      const groups = sorted.map(([author, own]) => {
         const group = document.createElement("optgroup");
         group.label = author;
-        group.append(...own.map((one) => new Option(one.title, one.id)));
+        group.append(...own.map((passage) => new Option(passage.title, passage.id)));
         return group;
       });
       side.field("passage")?.replaceChildren(...groups);
@@ -163,44 +125,39 @@ export class GalleryCompare extends HTMLElement {
   }
 
   /** @param {Side} side */
-  changed(side) {
+  async #change(side) {
     const wanted = side.field("class")?.value ?? null;
     const method = side.field("method")?.value ?? null;
-    this.trying(async () => {
-      side.take(await this.fetchPassage(side.field("passage")?.value ?? ""), wanted, method);
-      this.draw();
+    await this.#attempt(async () => {
+      side.take(await this.#fetchPassage(side.field("passage")?.value ?? ""), wanted, method);
+      this.#draw();
     });
   }
 
-  swap() {
-    const [left, right] = this.sides.map(({ passage, view }) => ({ passage, view }));
-    this.sides.forEach((side, at) => {
+  #swap() {
+    const [left, right] = this.#sides.map(({ passage, view }) => ({ passage, view }));
+    this.#sides.forEach((side, at) => {
       const { passage, view } = at ? left : right;
       if (passage && view) side.take(passage, className(view), view.method);
     });
-    this.draw();
+    this.#draw();
   }
 
-  /** @param {{target: number, against: number | null}} view */
-  shown({ target, against }) {
-    const { labels, against: pattern } = this.strings;
-    return against === null ? labels[target] : pattern.replace("{one}", labels[target]).replace("{other}", labels[against]);
-  }
-
-  draw() {
-    if (!this.isConnected || this.sides.some((side) => !side.view)) return;
-    const [left, right] = this.sides;
-    const alike = left.view?.method === right.view?.method;
-    this.scale.disabled = !alike;
-    /** @type {HTMLElement} */ (this.tools.querySelector(".g-units")).textContent = alike ? "" : this.strings.units;
-    const own = this.sides.map((side) => largest(side.values));
-    const common = alike && this.scale.checked ? Math.max(...own) : 0;
-    this.sides.forEach((side, at) => this.drawSide(side, common || own[at]));
-    this.drawTable();
-    this.select(left, -1);
+  #draw() {
+    const { strings, scale } = this;
+    const [left, right] = this.#sides;
+    if (!this.isConnected || !left.view || !right.view) return;
+    const alike = left.view.method === right.view.method;
+    scale.disabled = !alike;
+    only(this.tools, ".g-units", HTMLElement).textContent = alike ? "" : strings.units;
+    const own = this.#sides.map((side) => largest(side.values));
+    const common = alike && scale.checked ? Math.max(...own) : 0;
+    this.#sides.forEach((side, at) => side.draw(common || own[at]));
+    drawWords(this, left, right, strings);
+    this.#select(left, -1);
     /** @type {Record<string, string>} */
-    const choice = { scale: this.scale.checked ? "" : "own" };
-    for (const side of this.sides) {
+    const choice = { scale: scale.checked ? "" : "own" };
+    for (const side of this.#sides) {
       choice[side.name] = side.passage?.id ?? "";
       choice[`${side.name}-class`] = side.view ? className(side.view) : "";
       choice[`${side.name}-method`] = side.view?.method ?? "";
@@ -208,128 +165,53 @@ export class GalleryCompare extends HTMLElement {
     remember(choice);
   }
 
-  /** @param {Side} side @param {number} scale */
-  drawSide(side, scale) {
-    const { passage, view } = side;
-    if (!passage || !view) return;
-    const { strings } = this;
-    const right = passage.true === passage.predicted;
-    const link = /** @type {HTMLAnchorElement} */ (side.part("h2 a"));
-    link.textContent = passage.title;
-    link.href = `${this.getAttribute("passages")}${passage.id}/`;
-    const verdict = side.part(".g-verdict");
-    verdict.className = `g-verdict ${right ? "g-right" : "g-wrong"}`;
-    verdict.textContent = right ? `✓ ${strings.right}` : `✗ ${strings.wrong.replace("{name}", strings.labels[passage.predicted])}`;
-    side.part(".g-compare-verdict .g-number").textContent = percent(passage.confidence, strings.locale, 1);
-    side.part(".g-compare-verdict small").textContent = view.error === null ? "" : strings.error.replace("{share}", percent(view.error, strings.locale, 2));
-    side.text.lang = passage.language;
-    const field = side.field("passage");
-    if (field) field.value = passage.id;
-    const roles = new Map([[passage.predicted, strings.answer], [passage.true, strings.author]]);
-    const views = passage.views.filter((one) => one.method === view.method);
-    side.field("class")?.replaceChildren(
-      ...views.map((one) => new Option(one.against === null ? `${this.shown(one)} (${roles.get(one.target) ?? strings.runner})` : this.shown(one), className(one))),
-    );
-    const [classes, methods] = [side.field("class"), side.field("method")];
-    if (classes) classes.value = className(view);
-    methods?.replaceChildren(...[...new Set(passage.views.map((one) => one.method))].map((name) => new Option(strings.methods[name] ?? name, name)));
-    if (methods) methods.value = view.method;
-    side.spans.forEach((span, word) => (span.className = shade(view.values[word], scale, strings.levels)));
-    side.part("[data-end=for]").textContent = signed(scale, strings.locale, decimals(scale));
-    side.part("[data-end=against]").textContent = signed(-scale, strings.locale, decimals(scale));
-  }
-
-  /** The words on which the sides differ most, or which both passages have; in shares of each side's total, so that units do not matter. */
-  drawTable() {
-    const { strings } = this;
-    const [left, right] = this.sides;
-    const same = left.passage?.id === right.passage?.id;
-    const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (this.querySelector(selector));
-    /** @type {{word: string, lang: string, a: number, b: number}[]} */
-    let rows;
-    if (same) {
-      rows = left.spans.map((span, word) => ({ word: span.textContent ?? "", lang: left.text.lang, a: left.values[word] / left.total, b: right.values[word] / right.total }));
-      rows.sort((one, other) => Math.abs(other.a - other.b) - Math.abs(one.a - one.b));
-      const strongest = this.sides.map((side) => new Set(side.values.map((_, word) => word).sort((one, other) => side.values[other] - side.values[one]).slice(0, STRONGEST)));
-      const count = [...strongest[0]].filter((word) => strongest[1].has(word)).length;
-      part(".g-compare-sum").textContent = strings.same.replace("{count}", String(count));
-    } else {
-      const sums = this.sides.map((side) => {
-        /** @type {Map<string, number>} */
-        const found = new Map();
-        side.passage?.forms.forEach((form, word) => /[\p{L}\p{N}]/u.test(form) && found.set(form, (found.get(form) ?? 0) + side.values[word] / side.total));
-        return found;
-      });
-      rows = [...sums[0]].flatMap(([word, a]) => (sums[1].has(word) ? [{ word, lang: left.text.lang, a, b: sums[1].get(word) ?? 0 }] : []));
-      rows.sort((one, other) => Math.abs(other.a) + Math.abs(other.b) - Math.abs(one.a) - Math.abs(one.b));
-      part(".g-compare-sum").textContent = rows.length ? "" : strings.none;
-    }
-    part("#differences").textContent = same ? strings.apart : strings.shared;
-    const longest = Math.max(...rows.slice(0, ROWS).flatMap(({ a, b }) => [Math.abs(a), Math.abs(b)]), Number.MIN_VALUE);
-    part(".g-differences tbody").replaceChildren(...rows.slice(0, ROWS).map((row) => this.row(row, longest)));
-  }
-
-  /** @param {{word: string, lang: string, a: number, b: number}} values @param {number} longest */
-  row({ word, lang, a, b }, longest) {
-    const row = document.createElement("tr");
-    const cells = [word, ...[a, b].map((share) => signed(100 * share, this.strings.locale, 1))].map((text, at) => {
-      const cell = document.createElement("td");
-      cell.textContent = text;
-      if (at) cell.className = "g-number";
-      else cell.lang = lang;
-      return cell;
-    });
-    const pair = document.createElement("span");
-    pair.className = "g-pair";
-    for (const share of [a, b]) {
-      const bar = document.createElement("span");
-      bar.className = `g-bar ${share > 0 ? "g-for" : "g-against"} l${Math.round((20 * Math.abs(share)) / longest)}`;
-      pair.append(bar);
-    }
-    const last = document.createElement("td");
-    last.append(pair);
-    row.append(...cells, last);
-    return row;
-  }
-
   /** @param {Side} side @param {Event} event */
-  pointed(side, event) {
-    const span = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest("[data-w]"));
-    if (span) this.select(side, Number(span.dataset.w));
+  #point(side, event) {
+    const span = event.target instanceof Element ? event.target.closest("[data-w]") : null;
+    if (span instanceof HTMLElement) this.#select(side, Number(span.dataset.w));
   }
 
   /** @param {Side} side @param {KeyboardEvent} event */
-  key(side, event) {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") this.select(side, -1);
-    else if (step) this.select(side, Math.max(0, Math.min(side.spans.length - 1, side.word + step)));
-    else return;
+  #key(side, event) {
+    const word = wordAfter(event.key, side.word, side.spans.length);
+    if (word === null) return;
+    this.#select(side, word);
     event.preventDefault();
   }
 
-  /** Light up a word, and the same word on the other side: the same place of the same passage, or every word of the same form. @param {Side} side @param {number} word */
-  select(side, word) {
-    const other = this.sides[0] === side ? this.sides[1] : this.sides[0];
-    for (const one of this.sides) for (const span of one.section.querySelectorAll(".here, .also")) span.classList.remove("here", "also");
+  /**
+   * Light up a word, and the same word on the other side: the word itself if the passage is the same, else every word of its form.
+   * @param {Side} side @param {number} word -1 for none
+   */
+  #select(side, word) {
+    const [left, right] = this.#sides;
+    const other = left === side ? right : left;
+    for (const { section } of this.#sides) for (const span of section.querySelectorAll(".here, .also")) span.classList.remove("here", "also");
     side.word = word;
+    const line = only(this, ".g-focus", HTMLElement);
     if (word < 0) {
-      this.focusLine.textContent = this.strings.hint;
+      line.textContent = this.strings.hint;
       return;
     }
     side.spans[word].classList.add("here");
     const same = side.passage?.id === other.passage?.id;
-    const form = side.formOf(word);
-    const found = same ? word : other.find(form);
+    const form = side.passage?.forms[word];
     if (same) other.spans[word].classList.add("here");
-    else other.passage?.forms.forEach((one, at) => one === form && other.spans[at].classList.add("also"));
-    const [left, right] = this.sides[0] === side ? [word, found] : [found, word];
-    const { locale } = this.strings;
-    const say = (/** @type {Side} */ one, /** @type {number} */ at) => (at < 0 ? ["", ""] : [signed(one.values[at], locale, 3), String(rank(one.values, at))]);
-    const [[a, aRank], [b, bRank]] = [say(this.sides[0], left), say(this.sides[1], right)];
-    const pattern = left < 0 ? this.strings.only_right : right < 0 ? this.strings.only_left : this.strings.both;
+    else for (const twin of other.wordsOf(form)) other.spans[twin].classList.add("also");
+    const match = same ? word : other.strongest(form);
     const strong = document.createElement("strong");
     strong.textContent = side.spans[word].textContent;
-    const rest = pattern.replace("{left}", a).replace("{left_rank}", aRank).replace("{right}", b).replace("{right_rank}", bRank);
-    this.focusLine.replaceChildren(strong, " ", rest);
+    line.replaceChildren(strong, " ", left === side ? this.#sentence(word, match) : this.#sentence(match, word));
+  }
+
+  /** Say value and rank of a word on both sides. @param {number} left word, -1 if the side has none @param {number} right */
+  #sentence(left, right) {
+    const { strings } = this;
+    const pattern = left < 0 ? strings.only_right : right < 0 ? strings.only_left : strings.both;
+    const [a, b] = this.#sides.map((side, at) => {
+      const word = at ? right : left;
+      return word < 0 ? { value: "", rank: "" } : { value: signed(side.values[word], strings.locale, 3), rank: rank(side.values, word) };
+    });
+    return fill(pattern, { left: a.value, left_rank: a.rank, right: b.value, right_rank: b.rank });
   }
 }

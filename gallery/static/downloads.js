@@ -1,46 +1,54 @@
 // <gallery-downloads>: the shaded picture as the passage is shaded now, files that lie packed on the site, and buttons that copy.
-import { pngFile, save, svgFile } from "./attention-export.js";
-import { textOf } from "./packed.js";
-import { largest, shade, signed } from "./shading.js";
+
+import { all, carried } from "./dom.js";
+import { fetchText, parsed } from "./fetching.js";
+import { signed } from "./numbers.js";
+import { asText, pngFile, save, svgFile } from "./saving.js";
+import { largest, shade } from "./shading.js";
 import { GalleryWords } from "./words.js";
 
+/** @typedef {Pick<import("./passage.js").Explanation, "text" | "words" | "attributions">} Explained */
+
 export class GalleryDownloads extends HTMLElement {
+  /** @type {string[]} by view, what it explains and by which method */
+  #names = [];
+
   connectedCallback() {
-    /** @type {string[]} by view */
-    this.names = JSON.parse(this.querySelector("template")?.content.textContent ?? "[]");
-    for (const link of /** @type {NodeListOf<HTMLAnchorElement>} */ (this.querySelectorAll("a[data-picture], a[data-numbers]"))) {
+    this.#names = /** @type {string[]} */ (carried(this) ?? []);
+    for (const link of all(this, "a[data-picture], a[data-numbers]", HTMLAnchorElement)) {
       // A page opened as a file may not read the files beside it: the link itself still works there.
       if (link.protocol === "file:") continue;
-      for (const live of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-live]"))) live.hidden = false;
+      for (const live of all(this, "[data-live]", HTMLElement)) live.hidden = false;
       link.onclick = (event) => {
         event.preventDefault();
-        void (link.dataset.picture ? this.save(link) : this.saveNumbers(link));
+        void (link.dataset.picture ? this.#savePicture(link) : this.#saveNumbers(link));
       };
     }
-    for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (this.querySelectorAll("button[data-copy]"))) {
+    for (const button of all(this, "button[data-copy]", HTMLButtonElement)) {
       button.hidden = false;
-      button.onclick = () => void this.copy(button);
+      button.onclick = () => void copy(button);
     }
   }
 
   /** @param {HTMLAnchorElement} link */
-  async save(link) {
-    const picture = new DOMParser().parseFromString(await textOf(link.href), "image/svg+xml").documentElement;
-    this.shade(picture);
+  async #savePicture(link) {
+    const picture = new DOMParser().parseFromString(await fetchText(link.href), "image/svg+xml").documentElement;
+    this.#shade(picture);
     save(link.dataset.picture === "png" ? await pngFile(picture) : svgFile(picture), link.download.replace(/svgz$/, "svg"));
   }
 
   /** @param {HTMLAnchorElement} link */
-  async saveNumbers(link) {
-    const text = await textOf(link.href);
-    const [content, type] = link.dataset.numbers === "csv" ? [wordTable(JSON.parse(text)), "text/csv"] : [text, "application/json"];
-    save(new Blob([content], { type }), link.download.replace(/\.gz$/, ""));
+  async #saveNumbers(link) {
+    const text = await fetchText(link.href);
+    const csv = link.dataset.numbers === "csv";
+    const content = csv ? wordTable(/** @type {Explained} */ (parsed(text))) : text;
+    save(new Blob([content], { type: csv ? "text/csv" : "application/json" }), link.download.replace(/\.gz$/, ""));
   }
 
   /** Shade the picture as the passage above it. @param {Element} picture */
-  shade(picture) {
+  #shade(picture) {
     const words = document.querySelector("gallery-words");
-    if (!(words instanceof GalleryWords) || !words.data) return;
+    if (!(words instanceof GalleryWords) || !words.data.views.length) return;
     const { views, levels, locale } = words.data;
     const { values } = views[words.current];
     if (!values) return;
@@ -53,40 +61,39 @@ export class GalleryDownloads extends HTMLElement {
       end.textContent = signed(end.getAttribute("data-end") === "for" ? scale : -scale, locale, 2);
     }
     const explained = picture.querySelector("[data-explained]");
-    if (explained) explained.textContent = this.names?.[words.current] ?? "";
-  }
-
-  /** Copy the text before a button; where the browser does not allow it, select it. @param {HTMLButtonElement} button */
-  async copy(button) {
-    const text = button.previousElementSibling;
-    if (!text) return;
-    try {
-      await navigator.clipboard.writeText(text.textContent ?? "");
-      const label = button.textContent;
-      button.textContent = button.dataset.done ?? "";
-      setTimeout(() => (button.textContent = label), 2000);
-    } catch {
-      getSelection()?.selectAllChildren(text);
-    }
+    if (explained) explained.textContent = this.#names[words.current] ?? "";
   }
 }
 
-/**
- * The table of words, the same as word_table of gallery/site/pages/numbers.py writes where the site has room for it.
- * @param {{text: string, words: string[], attributions: {method: string, class: string, words: number[]}[]}} explanation
- */
+/** Copy the text before a button; where the browser does not allow it, select it. @param {HTMLButtonElement} button */
+async function copy(button) {
+  const text = button.previousElementSibling;
+  if (!text) return;
+  const allowed = await navigator.clipboard?.writeText(text.textContent ?? "").then(
+    () => true,
+    () => false,
+  );
+  if (!allowed) {
+    getSelection()?.selectAllChildren(text);
+    return;
+  }
+  const label = button.textContent;
+  button.textContent = button.dataset.done ?? "";
+  setTimeout(() => (button.textContent = label), 2000);
+}
+
+/** Return the table of words that word_table of gallery/site/pages/numbers.py writes where the site has room for it. @param {Explained} explained */
 function wordTable({ text, words, attributions }) {
-  // A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
   const cell = (/** @type {string} */ content) => (/[",\r\n]/.test(content) ? `"${content.replaceAll('"', '""')}"` : content);
-  const rows = [["word", "start", "end", ...attributions.map((one) => cell(`${one.method}: ${one.class}`))]];
-  let [at, units] = [0, 0]; // places are counted in characters, of which JavaScript's strings hold some as two
+  const rows = [["word", "start", "end", ...attributions.map((attribution) => cell(`${attribution.method}: ${attribution.class}`))]];
+  let [character, unit] = [0, 0]; // offsets count characters, of which JavaScript's strings hold some as two units
   words.forEach((word, number) => {
-    const found = text.indexOf(word, units);
-    at += [...text.slice(units, found)].length;
-    const end = at + [...word].length;
-    const numbers = attributions.map((one) => String(Number(one.words[number].toPrecision(6))));
-    rows.push([cell(/^[=+\-@\t]/.test(word) ? `'${word}` : word), String(at), String(end), ...numbers]);
-    [at, units] = [end, found + word.length];
+    const first = text.indexOf(word, unit);
+    const start = character + [...text.slice(unit, first)].length;
+    const end = start + [...word].length;
+    const numbers = attributions.map((attribution) => String(Number(attribution.words[number].toPrecision(6))));
+    rows.push([cell(asText(word)), String(start), String(end), ...numbers]);
+    [character, unit] = [end, first + word.length];
   });
   return rows.map((row) => `${row.join(",")}\n`).join("");
 }

@@ -1,20 +1,39 @@
-// A passage's explanation.json as its pages use it: the text in words, and a view for every way to shade it.
-import { load } from "./shading.js";
+// A passage's explanation.json as pages use it: the text in words, and a view for every way to shade it.
+
+import { fetchJson } from "./fetching.js";
 
 /**
  * @typedef {import("./shading.js").Passage} Passage
- * @typedef {{method: string, target: number, convergence_delta: number|null, error: number|null, words: number[]}} Attribution
- * @typedef {{id: string, title: string, language: string, text: string, words: string[], forms: string[], true_target: number,
- *   predicted_target: number, predicted_class: string, probabilities: Record<string, number>, attributions: Attribution[]}} Explanation
+ *
+ * @typedef {object} Attribution
+ * @property {string} method
+ * @property {number} target class
+ * @property {string} class its name
+ * @property {number | null} convergence_delta null for methods without a baseline
+ * @property {number | null} error
+ * @property {number[]} words
+ *
+ * @typedef {object} Explanation what gallery/site/pages/numbers.py writes
+ * @property {string} id
+ * @property {string} title
+ * @property {string} language
+ * @property {string} text
+ * @property {string[]} words
+ * @property {string[]} forms
+ * @property {number} true_target
+ * @property {number} predicted_target
+ * @property {string} predicted_class
+ * @property {Record<string, number>} probabilities by name of the class
+ * @property {Attribution[]} attributions
  */
 
 /** @type {WeakMap<Explanation, Passage>} */
 const known = new WeakMap();
 
-/** Fetch a passage; the same one for the same file. @param {string} url @returns {Promise<Passage>} */
-export async function loadPassage(url) {
+/** Fetch a passage, the same object for the same file. @param {string} address @returns {Promise<Passage>} */
+export async function loadPassage(address) {
   /** @type {Explanation} */
-  const explanation = await load(url);
+  const explanation = await fetchJson(address);
   const passage = known.get(explanation) ?? {
     id: explanation.id,
     title: explanation.title,
@@ -30,40 +49,40 @@ export async function loadPassage(url) {
   return passage;
 }
 
-/** Paragraphs; in each, what stands before a word and the word take turns. @param {Explanation} explanation */
+/** Return the paragraphs of a text; in each, the text before a word and the word take turns. @param {Explanation} explanation */
 function paragraphs({ text, words }) {
   /** @type {string[][]} */
-  const found = [[]];
+  const all = [[]];
   let at = 0;
   for (const word of words) {
     const start = text.indexOf(word, at);
     text.slice(at, start).split("\n").forEach((line, number) => {
-      if (number && found[found.length - 1].length) found.push([]);
-      if (line) found[found.length - 1].push(line);
+      if (number && all[all.length - 1].length) all.push([]);
+      if (line) all[all.length - 1].push(line);
     });
-    const turns = found[found.length - 1];
+    const turns = all[all.length - 1];
     if (turns.length % 2 === 0) turns.push("");
     turns.push(word);
     at = start + word.length;
   }
-  return found;
+  return all;
 }
 
 /**
- * Every method and class, and the true class against the predicted one where they differ: every method that has a
- * baseline is linear in the output, so that is a difference of numbers.
+ * Return a view for every method and class, and one of the true class against the predicted class where they differ: a method
+ * with a baseline is linear in the output, so the comparison is a difference of numbers.
  * @param {Explanation} explanation
  */
 function views({ attributions, true_target, predicted_target }) {
   /** @type {Passage["views"]} */
-  const found = [];
-  for (const method of new Set(attributions.map((one) => one.method))) {
-    const own = attributions.filter((one) => one.method === method);
-    for (const { target, error, words } of own) found.push({ method, target, against: null, error, values: words });
-    const [a, b] = [true_target, predicted_target].map((target) => own.find((one) => one.target === target));
+  const all = [];
+  for (const method of new Set(attributions.map((attribution) => attribution.method))) {
+    const own = attributions.filter((attribution) => attribution.method === method);
+    for (const { target, error, words } of own) all.push({ method, target, against: null, error, values: words });
+    const [a, b] = [true_target, predicted_target].map((target) => own.find((attribution) => attribution.target === target));
     if (a === b || !a || !b || a.convergence_delta === null) continue;
     const values = a.words.map((value, word) => value - b.words[word]);
-    found.push({ method, target: a.target, against: b.target, error: Math.max(a.error ?? 0, b.error ?? 0), values });
+    all.push({ method, target: a.target, against: b.target, error: Math.max(a.error ?? 0, b.error ?? 0), values });
   }
-  return found;
+  return all;
 }

@@ -1,70 +1,64 @@
-// What shades words: numbers, steps of shading, and a passage's numbers as they are fetched.
-import { textOf } from "./packed.js";
+// How words are shaded by their numbers, and a passage's words as elements.
 
 /**
- * @typedef {{method: string, target: number, against: number|null, error: number|null, values?: number[]}} View
- * @typedef {{id: string, title: string, language: string, true: number, predicted: number, confidence: number,
- *   text: string[][], forms: string[], views: Required<View>[]}} Passage
+ * @typedef {object} View a way to shade a passage
+ * @property {string} method
+ * @property {number} target class
+ * @property {number | null} against class that it is compared with, if any
+ * @property {number | null} error of the method
+ * @property {number[]} [values] by word
+ *
+ * @typedef {object} Passage
+ * @property {string} id
+ * @property {string} title
+ * @property {string} language
+ * @property {number} true class
+ * @property {number} predicted class
+ * @property {number} confidence of the prediction
+ * @property {string[][]} text paragraphs; in each, the text before a word and the word take turns
+ * @property {string[]} forms by word, the same for words that count as the same
+ * @property {Required<View>[]} views
  */
 
-export const MINUS = "\u2212";
-
-/**
- * A number as the page's language writes it, with its sign and a real minus.
- * @param {number} value @param {string} locale @param {number} digits
- */
-export function signed(value, locale, digits) {
-  const size = new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(Math.abs(value));
-  return /[1-9]/.test(size) ? (value > 0 ? "+" : MINUS) + size : size;
-}
-
-/** How many decimals the ends of a scale need to be told from nothing. @param {number} scale */
-export function decimals(scale) {
-  return Math.min(6, Math.max(2, 1 - Math.floor(Math.log10(scale))));
-}
-
-/** A share of one in per cent. @param {number} share @param {string} locale @param {number} digits */
-export function percent(share, locale, digits = 0) {
-  return new Intl.NumberFormat(locale, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits }).format(share);
-}
-
-/** The largest |value|. @param {number[]} values */
+/** Return the largest |value|, never 0. @param {number[]} values */
 export function largest(values) {
   return values.reduce((size, value) => Math.max(size, Math.abs(value)), Number.MIN_VALUE);
 }
 
-/** The classes of a word. @param {number} value @param {number} scale where the shading ends @param {number} levels */
+/** Return the sum of all |value|, 1 where it would be 0. @param {number[]} values */
+export function total(values) {
+  return values.reduce((sum, value) => sum + Math.abs(value), 0) || 1;
+}
+
+/** Return the rank of a word by |value|, 1 for the strongest. @param {number[]} values @param {number} word */
+export function rank(values, word) {
+  return 1 + values.filter((value) => Math.abs(value) > Math.abs(values[word])).length;
+}
+
+/** Return the CSS classes of a word. @param {number} value @param {number} scale |value| of the deepest shade @param {number} levels of shade */
 export function shade(value, scale, levels) {
   const step = Math.min(levels, Math.round((levels * Math.abs(value)) / scale));
   return step ? `w ${value > 0 ? "for" : "against"}${step}` : "w";
 }
 
-/** How the address writes what a view explains. @param {{target: number, against: number|null}} view */
+/** Return the CSS classes of a bar. @param {number} value @param {number} scale |value| of the longest bar */
+export function bar(value, scale) {
+  return `g-bar ${value > 0 ? "g-for" : "g-against"} l${Math.round((20 * Math.abs(value)) / scale)}`;
+}
+
+/** Return a view's class as the address and the switches write it. @param {{target: number, against: number | null}} view */
 export function className(view) {
   return view.against === null ? `${view.target}` : `${view.target}-${view.against}`;
 }
 
-/** Where each word stands by size, 1 the strongest. @param {number[]} values @param {number} word */
-export function rank(values, word) {
-  return 1 + values.filter((value) => Math.abs(value) > Math.abs(values[word])).length;
-}
-
-/** Keep a choice in the address, and everything else that stands there. @param {Record<string, string>} choice empty values are left out */
-export function remember(choice) {
-  const query = new URLSearchParams(location.search);
-  for (const [name, value] of Object.entries(choice)) {
-    if (value) query.set(name, value);
-    else query.delete(name);
-  }
-  const search = query.size ? `?${query}` : "";
-  if (search !== location.search) history.replaceState(history.state, "", location.pathname + search + location.hash);
-}
-
-/** Write a passage into an element, a span for each word. @param {HTMLElement} place @param {string[][]} text @param {number} [limit] words at most */
-export function spell(place, text, limit = Infinity) {
+/**
+ * Write a passage into an element; return a span for each word.
+ * @param {HTMLElement} element @param {string[][]} text @param {number} [limit] words at most
+ */
+export function spell(element, text, limit = Infinity) {
   /** @type {HTMLElement[]} */
   const spans = [];
-  place.replaceChildren();
+  element.replaceChildren();
   for (const turns of text) {
     if (spans.length >= limit) break;
     const paragraph = document.createElement("p");
@@ -78,22 +72,14 @@ export function spell(place, text, limit = Infinity) {
       spans.push(span);
       paragraph.append(span);
     });
-    place.append(paragraph);
+    element.append(paragraph);
   }
   return spans;
 }
 
-/** @type {Map<string, Promise<any>>} */
-const fetched = new Map();
-
-/** Fetch a JSON file once, packed or not; a failure is forgotten, so that the next call tries again. @param {string} url @returns {Promise<any>} */
-export function load(url) {
-  const address = new URL(url, location.href).href;
-  let promise = fetched.get(address);
-  if (!promise) {
-    promise = textOf(address).then(JSON.parse);
-    promise.catch(() => fetched.delete(address));
-    fetched.set(address, promise);
-  }
-  return promise;
+/** Return the next word that an arrow key leads to, -1 after Escape, null for other keys. @param {string} key @param {number} word @param {number} count */
+export function wordAfter(key, word, count) {
+  const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[key];
+  if (key === "Escape") return -1;
+  return step ? Math.max(0, Math.min(count - 1, word + step)) : null;
 }

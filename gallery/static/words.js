@@ -1,6 +1,12 @@
-// <gallery-words>: the passage, shaded by what each word adds to the score of a class.
+// <gallery-words>: the passage, shaded by the share of each word in the score of a class.
+
+import { onReturn, remember } from "./address.js";
+import { all, carried, fill, only } from "./dom.js";
+import { reasonOf, sayFailure } from "./failure.js";
+import { fetchJson } from "./fetching.js";
+import { decimals, percent, signed } from "./numbers.js";
 import { loadPassage } from "./passage.js";
-import { className, decimals, largest, load, percent, rank, remember, shade, signed } from "./shading.js";
+import { className, largest, rank, shade, total, wordAfter } from "./shading.js";
 
 /**
  * @typedef {import("./shading.js").View} View
@@ -10,60 +16,83 @@ import { className, decimals, largest, load, percent, rank, remember, shade, sig
 const SCALE = "gallery-scale";
 
 export class GalleryWords extends HTMLElement {
+  /** @type {Data} no views until the element is in a page */
+  data = { locale: "", levels: 0, views: [] };
+  /** @type {HTMLElement[]} by word */
+  spans = [];
+  /** View that is shown. */
+  current = 0;
+  /** @type {number | undefined} |value| of the deepest shade, once a view was chosen */
+  end = undefined;
+  /** Word whose numbers are said, -1 if none. */
+  #word = -1;
+  /** Whether the scale of the whole gallery is shown. */
+  #scaled = false;
+  /** The last wish to show a view; earlier ones are dropped. */
+  #asked = Symbol();
+  #left = new AbortController();
+
   connectedCallback() {
-    const given = this.querySelector("template")?.content.textContent; // no <script>: instant navigation would run it
-    if (!given) return;
-    /** @type {Data} */
-    this.data = JSON.parse(given);
-    /** @type {HTMLElement[]} */
-    this.spans = [...this.querySelectorAll(".g-text .w")].map((span) => /** @type {HTMLElement} */ (span));
-    this.text = /** @type {HTMLElement} */ (this.querySelector(".g-text"));
-    this.focusLine = /** @type {HTMLElement} */ (this.querySelector(".g-focus"));
-    this.current = 0;
-    /** Where the shading ends, once a view was chosen. @type {number|undefined} */
-    this.end = undefined;
-    this.word = -1;
-    this.form = /** @type {HTMLFormElement} */ (this.querySelector(".g-switch"));
-    this.form.addEventListener("change", (event) => {
-      if (event.target === this.scale) sessionStorage.setItem(SCALE, this.scale.checked ? "gallery" : "");
-      this.show(this.chosen());
+    const data = /** @type {Data | undefined} */ (carried(this));
+    if (!data) return;
+    this.data = data;
+    this.spans = all(this, ".g-text .w", HTMLElement);
+    this.#left = new AbortController();
+    const { form, text, scale } = this;
+    form.addEventListener("change", (event) => {
+      if (event.target === scale) sessionStorage.setItem(SCALE, scale.checked ? "gallery" : "");
+      void this.show(this.#chosen());
     });
-    this.form.addEventListener("submit", (event) => event.preventDefault());
-    for (const soon of ["pointerenter", "focusin"]) this.form.addEventListener(soon, () => this.fetchViews().catch(() => {}), { once: true });
-    this.scale = /** @type {HTMLInputElement} */ (this.querySelector("input[name=scale]"));
-    this.text.addEventListener("pointerover", (event) => this.pointed(event));
-    this.text.addEventListener("click", (event) => this.pointed(event));
-    this.text.addEventListener("pointerleave", () => this.select(-1));
-    this.text.addEventListener("keydown", (event) => this.key(event));
-    const here = location.pathname; // on the way back the address is the other page's before that page is there
-    this.follow = () => location.pathname === here && this.fromAddress();
-    addEventListener("popstate", this.follow);
-    this.fromAddress();
+    form.addEventListener("submit", (event) => event.preventDefault());
+    for (const soon of ["pointerenter", "focusin"]) form.addEventListener(soon, () => void this.#prefetch(), { once: true });
+    text.addEventListener("pointerover", (event) => this.#point(event));
+    text.addEventListener("click", (event) => this.#point(event));
+    text.addEventListener("pointerleave", () => this.select(-1));
+    text.addEventListener("keydown", (event) => this.#key(event));
+    onReturn(() => this.#fromAddress(), this.#left.signal);
+    this.#fromAddress();
   }
 
   disconnectedCallback() {
-    if (this.follow) removeEventListener("popstate", this.follow);
+    this.#left.abort();
+  }
+
+  get form() {
+    return only(this, ".g-switch", HTMLFormElement);
+  }
+
+  get scale() {
+    return only(this, "input[name=scale]", HTMLInputElement);
+  }
+
+  get text() {
+    return only(this, ".g-text", HTMLElement);
+  }
+
+  get focusLine() {
+    return only(this, ".g-focus", HTMLElement);
   }
 
   /** Show what the address asks for: class, method, scale, word. */
-  fromAddress() {
+  #fromAddress() {
     const { views } = this.data;
     const asked = new URLSearchParams(location.search);
-    this.scale.checked = (asked.get("scale") ?? sessionStorage.getItem(SCALE)) === "gallery";
+    const { scale } = this;
+    scale.checked = (asked.get("scale") ?? sessionStorage.getItem(SCALE)) === "gallery";
     const method = asked.get("method") ?? views[0].method;
     const name = asked.get("class") ?? className(views[0]);
     const index = Math.max(0, views.findIndex((view) => view.method === method && className(view) === name));
     const word = asked.has("word") ? Number(asked.get("word")) : -1;
-    this.choose(index);
-    if (index !== this.current || this.scale.checked || this.scaled) this.show(index);
+    this.#choose(index);
+    if (index !== this.current || scale.checked || this.#scaled) void this.show(index);
     if (word in this.spans) {
       this.select(word);
       this.spans[word].scrollIntoView({ block: "center" });
     }
   }
 
-  /** The view that the switches ask for. */
-  chosen() {
+  /** Return the view that the switches ask for. */
+  #chosen() {
     const { views } = this.data;
     const values = new FormData(this.form);
     const method = values.get("method") ?? views[0].method;
@@ -72,34 +101,33 @@ export class GalleryWords extends HTMLElement {
   }
 
   /** Set the switches to a view. @param {number} index */
-  choose(index) {
-    const radios = /** @type {NodeListOf<HTMLInputElement>} */ (this.querySelectorAll("input[name=class]"));
-    for (const radio of radios) radio.checked = radio.value === className(this.data.views[index]);
-    const select = /** @type {HTMLSelectElement|null} */ (this.querySelector("select[name=method]"));
-    if (select) select.value = this.data.views[index].method;
+  #choose(index) {
+    const view = this.data.views[index];
+    for (const radio of all(this, "input[name=class]", HTMLInputElement)) radio.checked = radio.value === className(view);
+    for (const select of all(this, "select[name=method]", HTMLSelectElement)) select.value = view.method;
   }
 
   /** @param {Event} event */
-  pointed(event) {
-    const span = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest(".w"));
-    if (span) this.select(this.spans.indexOf(span));
+  #point(event) {
+    const span = event.target instanceof Element ? event.target.closest(".w") : null;
+    if (span instanceof HTMLElement) this.select(this.spans.indexOf(span));
   }
 
   /** @param {KeyboardEvent} event */
-  key(event) {
-    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") this.select(-1);
-    else if (event.key === "Home") this.select(0);
-    else if (event.key === "End") this.select(this.spans.length - 1);
-    else if (step) this.select(Math.max(0, Math.min(this.spans.length - 1, this.word + step)));
-    else return;
+  #key(event) {
+    const last = this.spans.length - 1;
+    /** @type {Record<string, number>} */
+    const ends = { Home: 0, End: last };
+    const word = ends[event.key] ?? wordAfter(event.key, this.#word, last + 1);
+    if (word === null) return;
+    this.select(word);
     event.preventDefault();
   }
 
-  /** @param {number} word */
+  /** Say the numbers of a word; of none for -1. @param {number} word */
   select(word) {
-    this.spans[this.word]?.classList.remove("here");
-    this.word = word;
+    this.spans[this.#word]?.classList.remove("here");
+    this.#word = word;
     const line = this.focusLine;
     const { values } = this.data.views[this.current];
     if (word < 0 || !values) {
@@ -108,21 +136,19 @@ export class GalleryWords extends HTMLElement {
     }
     this.spans[word].classList.add("here");
     const { locale } = this.data;
-    const total = values.reduce((sum, value) => sum + Math.abs(value), 0) || 1;
-    const parts = {
-      value: signed(values[word], locale, 3),
-      share: percent(Math.abs(values[word]) / total, locale, 1),
-      rank: String(rank(values, word)),
-      count: String(values.length),
-    };
     const strong = document.createElement("strong");
     strong.textContent = this.spans[word].textContent;
-    const rest = (line.dataset.template ?? "").replace(/\{(\w+)\}/g, (_, name) => parts[/** @type {keyof typeof parts} */ (name)]);
+    const rest = fill(line.dataset.template ?? "", {
+      value: signed(values[word], locale, 3),
+      share: percent(Math.abs(values[word]) / total(values), locale, 1),
+      rank: rank(values, word),
+      count: values.length,
+    });
     line.replaceChildren(strong, " ", rest);
   }
 
   /** Fetch the numbers of the views that did not come with the page. */
-  async fetchViews() {
+  async #fetchViews() {
     const { views } = this.data;
     if (views.every((view) => view.values)) return;
     const passage = await loadPassage(this.getAttribute("src") ?? "");
@@ -131,45 +157,55 @@ export class GalleryWords extends HTMLElement {
     }
   }
 
-  /** @param {number} index */
+  /** Fetch those numbers before they are asked for; if that fails, `show` tries again and says so. */
+  async #prefetch() {
+    try {
+      await this.#fetchViews();
+    } catch (error) {
+      reasonOf(error);
+    }
+  }
+
+  /** Return the |value| of the deepest shade: the view's own, or the gallery's for its method. @param {View} view @returns {Promise<number>} */
+  async #fetchScale(view) {
+    if (!this.scale.checked) return largest(view.values ?? []);
+    /** @type {Record<string, number>} */
+    const scales = await fetchJson(this.getAttribute("scales") ?? "");
+    return scales[view.method];
+  }
+
+  /** Shade the passage by a view. @param {number} index */
   async show(index) {
     const { levels, views, locale } = this.data;
-    const asked = (this.asked = Symbol());
+    const asked = (this.#asked = Symbol());
+    const view = views[index];
+    /** @type {number} */
     let scale;
     try {
-      if (!views[index].values) await this.fetchViews();
-      scale = this.scale.checked ? (await load(this.getAttribute("scales") ?? ""))[views[index].method] : largest(views[index].values ?? []);
+      if (!view.values) await this.#fetchViews();
+      scale = await this.#fetchScale(view);
     } catch (error) {
-      if (asked === this.asked) this.fail(error);
+      const reason = reasonOf(error);
+      const line = this.focusLine;
+      if (asked === this.#asked) sayFailure(line, line.dataset, reason, () => void this.show(this.#chosen()));
       return;
     }
-    if (asked !== this.asked || !this.isConnected) return;
+    if (asked !== this.#asked || !this.isConnected) return;
     this.current = index;
     this.end = scale;
-    this.scaled = this.scale.checked;
-    const values = views[index].values ?? [];
+    this.#scaled = this.scale.checked;
+    const values = view.values ?? [];
     this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
-    for (const end of /** @type {NodeListOf<HTMLElement>} */ (this.querySelectorAll("[data-end]"))) {
+    for (const end of all(this, "[data-end]", HTMLElement)) {
       end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, decimals(scale));
     }
-    this.select(this.word);
-    this.remember();
-    document.dispatchEvent(new CustomEvent("gallery:view", { detail: { index, values, locale } }));
+    this.select(this.#word);
+    this.#remember();
+    document.dispatchEvent(new CustomEvent("gallery:view", { detail: { values, locale } }));
   }
 
-  /** Say what could not be fetched, and offer to try again. @param {unknown} error */
-  fail(error) {
-    const line = this.focusLine;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "g-again";
-    button.textContent = line.dataset.again ?? "";
-    button.addEventListener("click", () => this.show(this.chosen()));
-    line.replaceChildren((line.dataset.failed ?? "").replace("{reason}", error instanceof Error ? error.message : String(error)), " ", button);
-  }
-
-  /** Keep what is shown in the address; the first view and the passage's own scale need no words. */
-  remember() {
+  /** Keep the view in the address; the first view and the passage's own scale need no words. */
+  #remember() {
     const [first] = this.data.views;
     const view = this.data.views[this.current];
     remember({

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import IO, cast
 
 from gallery.errors import StoreError, reason
-from gallery.files import Place
+from gallery.files import Location
 from gallery.store.entries import LOCK, MANIFEST, Store
 from gallery.store.manifest import read_header, read_rows
-from gallery.store.records import KINDS, decode
+from gallery.store.record_files import decode
+from gallery.store.records import RECORD_TYPES
 
 LIST = "contents.json"
 """First member: name -> [bytes, sha256] of every other, so that nothing is unpacked that was not packed."""
@@ -26,20 +27,20 @@ MAX_FILE = 512 << 20
 MAX_LIST = 256 << 20
 _BLOCKS = 4096
 """Bytes of tar around a file, more than enough."""
-_NAME = re.compile(rf"{re.escape(MANIFEST)}|({'|'.join(KINDS)})/([0-9a-f]{{2}})/\2[0-9a-f]{{62}}\.safetensors")
+_NAME = re.compile(rf"{re.escape(MANIFEST)}|({'|'.join(RECORD_TYPES)})/([0-9a-f]{{2}})/\2[0-9a-f]{{62}}\.safetensors")
 
 
-def pack(place: Place, file: Path, everything: bool = False) -> tuple[int, int]:
+def pack(location: Location, file: Path, everything: bool = False) -> tuple[int, int]:
     """Write the manifest, and the entries it names, into one tar file (`.tar` or `.tar.gz`); return how many files, and its bytes.
 
     `everything` adds what earlier settings left in the store. Every entry is read and its checksum held against it;
     raises StoreError for one that is damaged or missing.
     """
-    store = Store(place)
+    store = Store(location)
     header, rows = read_header(store), read_rows(store)
-    wanted = {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}
+    wanted = {(name.kind, key) for row in rows for name, key in row.entries.items()}
     wanted |= {("scripts", header.scripts)} if header.scripts else set()
-    wanted |= {(kind, key) for kind, key in store.entries() if kind in KINDS} if everything else set()
+    wanted |= {(kind, key) for kind, key in store.entries() if kind in RECORD_TYPES} if everything else set()
     names = [MANIFEST, *(store.name(kind, key) for kind, key in sorted(wanted))]
     contents = {}
     for name in names:
@@ -54,7 +55,7 @@ def pack(place: Place, file: Path, everything: bool = False) -> tuple[int, int]:
         os.chmod(fresh, 0o644)
         os.replace(fresh, file)
     except OSError as error:
-        raise StoreError(f"{file}: {reason(error)}. Make room, or name another place.") from error
+        raise StoreError(f"{file}: {reason(error)}. Make room, or name another file.") from error
     finally:
         if os.path.exists(fresh):
             os.unlink(fresh)
@@ -74,9 +75,9 @@ def unpack(file: Path, store: Path) -> int:
         count = 0
         with file.open("rb") as raw:
             for name, content in _members(raw, shutil.disk_usage(fresh).free):
-                place = fresh / name
-                place.parent.mkdir(parents=True, exist_ok=True)
-                place.write_bytes(content)
+                path = fresh / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
                 count += 1
         fresh.chmod(0o755)
         if store.exists():
@@ -190,5 +191,5 @@ def _made(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{folder}: {reason(error)}. Allow writing there, or name another place.") from error
+        raise StoreError(f"{folder}: {reason(error)}. Allow writing there, or name another folder.") from error
     return folder

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from gallery.errors import StoreError
 from gallery.store.entries import LOCK, MANIFEST, TIMINGS, Store
 from gallery.store.manifest import read_header, read_rows
-from gallery.store.records import KINDS
+from gallery.store.records import RECORD_TYPES
 
 _ADVICE = ". Run: python build.py explain"
 
@@ -35,11 +35,11 @@ def audit(store: Store) -> Audit:
         header = read_header(store)
         listed = {("scripts", header.scripts)} if header.scripts else set()
         for row in read_rows(store):
-            listed |= {(name.split("/")[0], key) for name, key in row.entries.items()}
+            listed |= {(name.kind, key) for name, key in row.entries.items()}
         found.sound += 1
     except StoreError as error:
         found.damage.append(error.message)
-    there = {(kind, key) for kind, key in store.entries() if kind in KINDS}
+    there = {(kind, key) for kind, key in store.entries() if kind in RECORD_TYPES}
     for kind, key in sorted(there | listed):
         found.files += 1
         try:
@@ -49,7 +49,7 @@ def audit(store: Store) -> Audit:
             found.damage.append(error.message)
     if unused := len(there - listed):
         found.notes.append(f"{store.folder}: {unused:,} entries of earlier settings or passages; `store pack` leaves them out.")
-    known = {MANIFEST, TIMINGS, LOCK, *KINDS}
+    known = {MANIFEST, TIMINGS, LOCK, *RECORD_TYPES}
     strange = sorted(path.name for path in store.folder.iterdir() if path.name not in known)
     found.notes += [f"{store.folder / name}: {'set aside earlier as damaged' if name == 'damaged' else 'not part of the store'}." for name in strange]
     return found

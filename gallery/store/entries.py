@@ -7,8 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from gallery.errors import StoreError, reason
-from gallery.files import WRITING, Place, files_at
-from gallery.store.records import KINDS, Record, decode, encode
+from gallery.files import WRITING, Location, files_at
+from gallery.store.record_files import decode, encode
+from gallery.store.records import RECORD_TYPES, Record
 
 MANIFEST = "manifest.jsonl"
 TIMINGS = "timings.json"
@@ -18,9 +19,9 @@ LOCK = ".lock"
 class Store:
     """A folder of entries, `<kind>/<first two digits>/<key>.safetensors`; keeps nothing in memory."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.files = files_at(place)
+    def __init__(self, location: Location) -> None:
+        self.location = location
+        self.files = files_at(location)
 
     @property
     def folder(self) -> Path:
@@ -28,9 +29,9 @@ class Store:
 
         Raises StoreError for a store behind a URL.
         """
-        if isinstance(self.place, Path):
-            return self.place
-        raise StoreError(f"{self.place}: no folder of this machine. Name a folder with --store.")
+        if isinstance(self.location, Path):
+            return self.location
+        raise StoreError(f"{self.location}: no folder of this machine. Name a folder with --store.")
 
     @staticmethod
     def name(kind: str, key: str) -> str:
@@ -80,18 +81,18 @@ class Store:
         """
         folder, _, last = name.partition("/")
         aside = f"damaged/{folder}-{last.rpartition('/')[2]}" if last else f"damaged/{name}"
-        place = self.files.where(name)
+        path = self.files.where(name)
         try:
             moved = self.files.set_aside(name, aside)
         except OSError as error:
-            raise StoreError(f"{place}: {damage}, and cannot be set aside: {reason(error)}. Remove it.") from error
-        return f"{place}: {damage}: set aside as {self.files.where(aside)}" if moved else None
+            raise StoreError(f"{path}: {damage}, and cannot be set aside: {reason(error)}. Remove it.") from error
+        return f"{path}: {damage}: set aside as {self.files.where(aside)}" if moved else None
 
     def sweep(self) -> None:
         """Remove what a killed build has left half-written; only for the build that holds the lock."""
-        if isinstance(self.place, Path):
+        if isinstance(self.location, Path):
             for pattern in (f"{WRITING}*", f"*/??/{WRITING}*"):
-                for path in self.place.glob(pattern):
+                for path in self.location.glob(pattern):
                     path.unlink(missing_ok=True)
 
     def write(self, key: str, record: Record) -> None:
@@ -108,30 +109,30 @@ class Store:
 
     def sizes(self) -> Iterator[tuple[str, str, int]]:
         """Yield (kind, key, bytes) of every entry, sorted."""
-        for kind in sorted(KINDS):
+        for kind in sorted(RECORD_TYPES):
             for name, count in self.files.sizes(kind):
                 if name.count("/") == 2 and name.endswith(".safetensors"):
                     yield kind, name.rpartition("/")[2].removesuffix(".safetensors"), count
 
 
 @contextmanager
-def alone(place: Place) -> Iterator[None]:
+def exclusive(location: Location) -> Iterator[None]:
     """Keep other builds out of a folder; the lock is the system's, so a killed process does not hold it.
 
     A store behind a URL has no such lock: entries are the same whoever writes them, and the manifest is the last writer's.
     Raises StoreError at once where another build is at work, or the folder cannot be written.
     """
-    if isinstance(place, str):
+    if isinstance(location, str):
         yield
         return
-    lock = FileLock(place / LOCK, timeout=0)
+    lock = FileLock(location / LOCK, timeout=0)
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        location.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except Timeout as error:
-        raise StoreError(f"{place}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
+        raise StoreError(f"{location}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
     except (OSError, NotImplementedError) as error:
-        raise StoreError(f"{place / LOCK}: {reason(error)}. Make room, or allow writing there; or build in another folder.") from error
+        raise StoreError(f"{location / LOCK}: {reason(error)}. Make room, or allow writing there; or build in another folder.") from error
     try:
         yield
     finally:

@@ -8,11 +8,41 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from gallery.errors import StoreError, reason
 from gallery.store.entries import MANIFEST, Store
-from gallery.store.records import SCHEMA, Model, canonical
+from gallery.store.keys import SCHEMA, canonical
+from gallery.store.records import Model
+
+
+class EntryName(NamedTuple):
+    """Name of an entry among those of its passage: its kind and, where the kind has them, its method and class.
+
+    Written `kind`, `kind/method` or `kind/method/class`, as in `attribution/integrated_gradients/3`.
+
+    >>> str(EntryName("attribution", "occlusion", 3))
+    'attribution/occlusion/3'
+    >>> EntryName.parse("chance")
+    EntryName(kind='chance', method='', target=None)
+    """
+
+    kind: str
+    method: str = ""
+    target: int | None = None
+
+    def __str__(self) -> str:
+        """Return the name as manifests write it."""
+        return "/".join(str(part) for part in self if part not in ("", None))
+
+    @classmethod
+    def parse(cls, text: str) -> "EntryName":
+        """Return the name that `str` has written.
+
+        Raises ValueError where it is no name of an entry.
+        """
+        kind, method, target = [*text.split("/"), "", ""][:3]
+        return cls(kind, method, int(target) if target else None)
 
 
 @dataclass(frozen=True)
@@ -40,7 +70,12 @@ class Row:
     true_class: int
     targets: tuple[int, ...]
     """The classes explained: true, predicted, runner-up, each once."""
-    entries: dict[str, str]
+    entries: dict[EntryName, str]
+    """Name -> key."""
+
+    def values(self) -> dict[str, Any]:
+        """Return the row as JSON holds it."""
+        return {**asdict(self), "entries": {str(name): key for name, key in self.entries.items()}}
 
 
 def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
@@ -55,7 +90,7 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
         yield _seal({"schema": SCHEMA, **asdict(header)})
         for row in rows:
             written += 1
-            yield _seal(asdict(row))
+            yield _seal(row.values())
         yield _seal({"rows": written})
 
     store.files.write(MANIFEST, (f"{line}\n".encode() for line in lines()))
@@ -94,11 +129,12 @@ def read_rows(store: Store) -> Iterator[Row]:
             if values.get("rows") == number - 1:
                 return
             if number:
-                yield Row(**{**values, "targets": tuple(values["targets"])})
+                entries = {EntryName.parse(name): key for name, key in values["entries"].items()}
+                yield Row(**{**values, "targets": tuple(values["targets"]), "entries": entries})
         raise ValueError("it is cut short")
     except OSError as error:
         raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path}: line {number + 1}: damaged: {reason(error)}. Run: python build.py explain") from error
 
 

@@ -1,33 +1,17 @@
-"""What is stored: frozen dataclasses, their schema version, and their form on disk.
+"""What is stored: a frozen dataclass for each kind of record.
 
-Every record is one safetensors file. Arrays are its tensors; everything else is canonical JSON in the
-file's metadata, under the single key `entry` (one key, because safetensors does not keep the order of
-several). The render half needs this module, numpy and nothing of torch.
+The render half needs this module and numpy, and no torch. `record_files` has their form on disk.
 """
 
-import hashlib
-import json
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
-SCHEMA = 1
+from gallery.softmax import softmax
 
 Array = NDArray[Any]
-
-
-def canonical(value: Any) -> str:
-    """Return the one JSON text of a value: keys sorted, no spaces, UTF-8 left as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def entry_key(**parts: Any) -> str:
-    """Return the sha256 (hex) of all that an entry depends on."""
-    return hashlib.sha256(canonical({"schema": SCHEMA, **parts}).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -52,6 +36,8 @@ class Model:
     """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
     """What training measured, from figures.json beside the weights, if it is there."""
+    fast: bool | None = None
+    """Whether the fast form of the encoder computed the numbers; None where it was not tried, or by an older version."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +75,7 @@ class Prediction:
     @property
     def probabilities(self) -> Array:
         """[C] float64, softmax of the logits."""
-        shifted = np.exp(self.logits.astype(np.float64) - float(self.logits.max()))
-        result: Array = shifted / shifted.sum()
-        return result
+        return softmax(self.logits.astype(np.float64))
 
     @property
     def ranking(self) -> list[int]:
@@ -306,72 +290,4 @@ class Precision:
 
 
 Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
-KINDS: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
-
-_ZEROS = "0" * 64
-_CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
-
-
-def _jsonable(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def encode(record: Record) -> bytes:
-    """Return a record as the bytes of a safetensors file that carries its own sha256.
-
-    The checksum is taken over the whole file with 64 zeros in its own place, so a flipped bit anywhere shows.
-    """
-    values: dict[str, Any] = {}
-    tensors: dict[str, Array] = {}
-    for f in fields(record):
-        value = getattr(record, f.name)
-        if isinstance(value, np.ndarray):
-            tensors[f.name] = np.ascontiguousarray(value)
-        elif isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
-            tensors |= {f"{f.name}.{k}": np.ascontiguousarray(v) for k, v in value.items()}
-        else:
-            values[f.name] = _jsonable(value)
-    entry = canonical({"schema": SCHEMA, "kind": record.kind, "sha256": _ZEROS, "values": values})
-    blob = save(tensors, metadata={"entry": entry})
-    digest = hashlib.sha256(blob).hexdigest()
-    return blob.replace(_CHECKSUM_AT + _ZEROS.encode(), _CHECKSUM_AT + digest.encode(), 1)
-
-
-def decode(blob: bytes, kind: str) -> Record:
-    """Return the record that `encode` made into bytes.
-
-    Raises ValueError, saying why, where a byte has changed, the kind or schema is another, or it never was a record.
-    """
-    try:
-        return _decode(blob, kind)
-    except (KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise ValueError(f"not a record: {type(error).__name__}: {error}") from error
-
-
-def _decode(blob: bytes, kind: str) -> Record:
-    at = blob.find(_CHECKSUM_AT)
-    if at < 0:
-        raise ValueError("no checksum found")
-    at += len(_CHECKSUM_AT)
-    plain = blob[:at] + _ZEROS.encode() + blob[at + 64 :]
-    if hashlib.sha256(plain).hexdigest().encode() != blob[at : at + 64]:
-        raise ValueError("checksum does not match")
-    header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
-    entry = json.loads(header["__metadata__"]["entry"])
-    if entry["schema"] != SCHEMA or entry["kind"] != kind:
-        raise ValueError(f"schema {entry['schema']} and kind {entry['kind']}, wanted {SCHEMA} and {kind}")
-    tensors = load(blob)
-    values: dict[str, Any] = entry["values"]
-    record_type = KINDS[kind]
-    for f in fields(record_type):
-        if f.name in tensors:
-            values[f.name] = tensors[f.name]
-        elif f.name not in values:
-            prefix = f.name + "."
-            group = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
-            if group or f.default_factory is MISSING:  # a field that is younger than the entry has its default
-                values[f.name] = group
-        elif isinstance(values[f.name], list):
-            values[f.name] = tuple(values[f.name])
-    record: Record = record_type(**values)
-    return record
+RECORD_TYPES: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}

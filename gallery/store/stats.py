@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gallery.disk_dict import Lookup
+from gallery.disk_dict import DiskDict
 from gallery.errors import StoreError
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
@@ -61,7 +61,7 @@ def measure_store(store: Store) -> Stats:
     Raises StoreError, naming it, where one of the attributions is damaged, and where there is nothing.
     """
     found = Stats()
-    used = Lookup()
+    used = DiskDict()
     try:
         header = read_header(store)
         found.model = header.model.resolved

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.svm import LinearSVC
 
+from gallery.softmax import log_softmax
 from gallery.training.crops import Crop, Sampler
 
 BUCKETS = 2**18
@@ -49,7 +50,7 @@ class Experts:
             rows = [row for row, other in enumerate(folds) if other == fold]
             values[rows] = decide(self.teachers[fold], [crops[row] for row in rows], self.tables.shape[1])
         slope, offset = self.sharpness
-        return np.exp(_log_softmax(values * math.exp(slope * math.log(length) + offset)))
+        return np.exp(log_softmax(values * math.exp(slope * math.log(length) + offset)))
 
 
 def count(crops: list[Ids], vocabulary: int, pairs: bool) -> sparse.csr_matrix:
@@ -139,11 +140,5 @@ def _scaled(counts: sparse.csr_matrix, scale: NDArray[np.float32], pairs: bool) 
     return sparse.diags_array((1 / size).astype(np.float32)) @ features
 
 
-def _log_softmax(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = values - values.max(1, keepdims=True)
-    result: NDArray[np.float32] = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return result
-
-
 def _cross_entropy(values: NDArray[np.float32], truth: Ids) -> float:
-    return float(-_log_softmax(values)[np.arange(len(truth)), truth].mean())
+    return float(-log_softmax(values)[np.arange(len(truth)), truth].mean())

@@ -6,7 +6,9 @@ from typing import Any
 import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
-from transformers import AttentionInterface, AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification
+
+from gallery.compat.transformers import register_attention
 
 
 def plain_attention(
@@ -30,7 +32,7 @@ def plain_attention(
     return mixed.view(batch, heads, length, size).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register("gallery_plain", plain_attention)
+register_attention("gallery_plain", plain_attention)
 
 
 def begin(base: Path, names: list[str], table: Tensor, ids: Tensor) -> tuple[Any, list[int]]:

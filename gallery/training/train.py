@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification
 
+from gallery.compat.transformers import use_attention
 from gallery.training.corpus import AUTHORS, Work, read_corpus
 from gallery.training.crops import Sampler
 from gallery.training.evaluation import LENGTHS, best_temperature, figures, fold_temperature, measure
@@ -71,7 +72,7 @@ def train(
     model, room = begin(base, names, tables[-1].cpu(), _batch(sampler, experts, 0, 4096, 126)[0])
     model.to(where)
     # Crops of a batch have one length, so there is no padding and no mask to honour.
-    model.config._attn_implementation = "gallery_plain" if where.type == "cpu" else "sdpa"
+    use_attention(model, "gallery_plain" if where.type == "cpu" else "sdpa")
 
     def pooled(ids: Tensor, folds_of: Tensor) -> Tensor:
         words = embed(model, room, tables, ids.to(where), folds_of.to(where))
@@ -204,7 +205,7 @@ def _finish(
     few = dict.fromkeys(LENGTHS, max(1, crops // 2))
     temperature = best_temperature(list(measure(model, sides["dev"], len(names), few, device).values()))
     fold_temperature(model.classifier, temperature)
-    model.config._attn_implementation = "sdpa"
+    use_attention(model, "sdpa")
     model.half().save_pretrained(out, max_shard_size="18MB")
     for path in out.glob("*.safetensors"):
         path.chmod(0o644)

@@ -7,36 +7,34 @@ import numpy as np
 import pytest
 import torch
 
-from gallery.attention import capture as attention
 from gallery.attention.capture import attend
 from gallery.attention.derived import FULL, SUMMARY
 from gallery.attention.encoding import Reader, attention_files
-from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import Classifier, load_classifier
-from gallery.sources.resolve import resolve_model, resolve_tokenizer
-from gallery.store.records import Array, decode, encode
+from gallery.attention.layer import QueryKeyLayer
+from gallery.compat.transformers import attention_of
+from gallery.config import AttentionSettings
+from gallery.model.classifier import Classifier
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Array
+from tests.support.classifiers import load
 from tests.support.models import ARCHITECTURES, SENTENCES
 
 Folder = Callable[[str], Path]
 EXACT = AttentionSettings(precision="exact")
 
 
-def load(folder: Path) -> Classifier:
-    return load_classifier(resolve_model(folder.name, folder.parent), resolve_tokenizer(folder.name, folder.parent), Settings(model=folder.name))
-
-
 def eager(classifier: Classifier, text: str) -> Array:
     """[layers, heads, T, T] as transformers computes them."""
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
-        layers = classifier.model(**classifier.batch([classifier.encode(text).ids]), output_attentions=True).attentions
+        layers = classifier.model(**classifier.batch([classifier.tokenize(text).ids]), output_attentions=True).attentions
     result: Array = torch.cat(layers).numpy()
     return result
 
 
 def read(classifier: Classifier, texts: list[str], settings: AttentionSettings) -> list[Reader]:
     """Take passages all the way to files and read those."""
-    batch = [classifier.encode(text) for text in texts]
+    batch = [classifier.tokenize(text) for text in texts]
     records = attend(classifier, batch, settings)
     kept = [decode(encode(record), "attention") for record in records]
     return [Reader(attention_files(p, a)) for p, a in zip(classifier.predict(batch), kept, strict=True)]
@@ -67,11 +65,11 @@ def test_local_layers_of_modernbert_keep_their_window(tiny: Folder) -> None:
 
 def test_the_model_attends_afterwards_as_before(tiny: Folder) -> None:
     classifier = load(tiny("bert"))
-    before = classifier.model.config._attn_implementation
-    logits = classifier.logits([classifier.encode(SENTENCES[0]).ids])
-    attend(classifier, [classifier.encode(SENTENCES[0])], EXACT)
-    assert classifier.model.config._attn_implementation == before
-    assert torch.equal(logits, classifier.logits([classifier.encode(SENTENCES[0]).ids]))
+    before = attention_of(classifier.model)
+    logits = classifier.logits([classifier.tokenize(SENTENCES[0]).ids])
+    attend(classifier, [classifier.tokenize(SENTENCES[0])], EXACT)
+    assert attention_of(classifier.model) == before
+    assert torch.equal(logits, classifier.logits([classifier.tokenize(SENTENCES[0]).ids]))
 
 
 def test_mean_and_rollout_are_those_of_all_heads(tiny: Folder) -> None:
@@ -87,10 +85,10 @@ def test_mean_and_rollout_are_those_of_all_heads(tiny: Folder) -> None:
 
 def test_a_summary_says_what_share_goes_where(tiny: Folder) -> None:
     classifier = load(tiny("bert"))
-    encoded = classifier.encode(SENTENCES[0])
-    (record,) = attend(classifier, [encoded], EXACT)
+    tokenized = classifier.tokenize(SENTENCES[0])
+    (record,) = attend(classifier, [tokenized], EXACT)
     weights = eager(classifier, SENTENCES[0])
-    words = np.array(encoded.token_words)
+    words = np.array(tokenized.token_words)
     inside = words >= 0
     near = {name: record.summary[..., SUMMARY.index(name)] for name in SUMMARY}
     for name, step in (("previous", -1), ("next", 1), ("self", 0)):
@@ -98,32 +96,32 @@ def test_a_summary_says_what_share_goes_where(tiny: Folder) -> None:
         assert np.allclose(near[name], (weights * goal).sum(-1)[..., inside].mean(-1), atol=1e-4)
     assert np.allclose(near["first"], weights[..., inside, 0].mean(-1), atol=1e-4)
     assert np.allclose(near["separator"], weights[..., inside, -1].mean(-1), atol=1e-4)
-    marks = np.array([w >= 0 and encoded.text[slice(*encoded.words[w])] in ",." for w in encoded.token_words])
+    marks = np.array([w >= 0 and tokenized.text[slice(*tokenized.words[w])] in ",." for w in tokenized.token_words])
     assert np.allclose(near["punctuation"], weights[..., inside, :][..., marks].sum(-1).mean(-1), atol=1e-4)
     assert (near["spread"] <= 1.0001).all()
 
 
 def test_the_same_passage_gives_the_same_bytes(tiny: Folder) -> None:
     classifier = load(tiny("bert"))
-    encoded = classifier.encode(SENTENCES[1])
-    assert encode(attend(classifier, [encoded], EXACT)[0]) == encode(attend(classifier, [encoded], EXACT)[0])
+    tokenized = classifier.tokenize(SENTENCES[1])
+    assert encode(attend(classifier, [tokenized], EXACT)[0]) == encode(attend(classifier, [tokenized], EXACT)[0])
 
 
 def test_a_long_passage_is_gone_through_a_few_rows_at_a_time(tiny: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = load(tiny("modernbert"))
-    encoded = classifier.encode(" ".join(SENTENCES))
-    (whole,) = attend(classifier, [encoded], EXACT)
-    monkeypatch.setattr("gallery.attention.capture._AT_ONCE", 700)
+    tokenized = classifier.tokenize(" ".join(SENTENCES))
+    (whole,) = attend(classifier, [tokenized], EXACT)
+    monkeypatch.setattr("gallery.attention.layer._AT_ONCE", 700)
     monkeypatch.setattr("gallery.attention.derived.FULL", 10)
-    (piecewise,) = attend(classifier, [encoded], EXACT)
+    (piecewise,) = attend(classifier, [tokenized], EXACT)
     assert np.allclose(whole.summary, piecewise.summary, atol=1e-5)
     assert piecewise.mean.size == piecewise.rollout.size == 0
-    assert len(encoded.ids) < FULL
+    assert len(tokenized.ids) < FULL
 
 
 def test_an_attention_that_does_not_multiply_back_fails_loudly(tiny: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     classifier = load(tiny("bert"))
-    rows = attention.Caught.rows
-    monkeypatch.setattr(attention.Caught, "rows", lambda self: ((start, part.roll(1, -1)) for start, part in rows(self)))
+    rows = QueryKeyLayer.rows
+    monkeypatch.setattr(QueryKeyLayer, "rows", lambda self: ((start, part.roll(1, -1)) for start, part in rows(self)))
     with pytest.raises(ArithmeticError, match="eager"):
-        attend(classifier, [classifier.encode(SENTENCES[0])], EXACT)
+        attend(classifier, [classifier.tokenize(SENTENCES[0])], EXACT)

@@ -15,7 +15,7 @@ import resource, sys
 from pathlib import Path
 import torch
 from gallery.attention.capture import attend
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.config import AttentionSettings, Settings
 from gallery.attention.encoding import Reader, attention_files
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
@@ -24,11 +24,11 @@ from tests.support.models import SENTENCES
 torch.set_num_threads(1)
 folder, tokens = Path(sys.argv[1]), int(sys.argv[2])
 classifier = load_classifier(resolve_model(folder.name, folder.parent), resolve_tokenizer(folder.name, folder.parent), Settings(model=folder.name))
-attend(classifier, [classifier.encode(SENTENCES[0])], AttentionSettings())
-encoded = classifier.encode(" ".join(SENTENCES) * (tokens // 100))
-assert len(encoded.ids) == tokens, len(encoded.ids)
+attend(classifier, [classifier.tokenize(SENTENCES[0])], AttentionSettings())
+tokenized = classifier.tokenize(" ".join(SENTENCES) * (tokens // 100))
+assert len(tokenized.ids) == tokens, len(tokenized.ids)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-(record,) = attend(classifier, [encoded], AttentionSettings())
+(record,) = attend(classifier, [tokenized], AttentionSettings())
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, sum(data.size for data in record.packed.values()))
 """
 

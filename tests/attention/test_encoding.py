@@ -9,12 +9,12 @@ import pytest
 from gallery.attention.encoding import (
     Reader,
     attention_files,
-    decode_products,
+    attention_weights,
+    decode_queries_keys,
     decode_weights,
-    encode_products,
+    encode_queries_keys,
     encode_weights,
     pack,
-    product_weights,
     unpack,
     word_weights,
 )
@@ -38,8 +38,8 @@ def relative_errors(exact: Array, ours: Array) -> Array:
 @pytest.mark.parametrize(("precision", "median", "worst"), [("int8", 0.01, 0.05), ("exact", 0.0005, 0.0025)])
 def test_products_come_back_as_nearly_as_their_precision_says(precision: str, median: float, worst: float) -> None:
     queries, keys = random_layer()
-    decoded = decode_products(encode_products(queries, keys, 0.25, precision), 4, 200, 16)
-    errors = relative_errors(product_weights(queries, keys, 0.25, None), product_weights(*decoded, 0.25, None))
+    decoded = decode_queries_keys(encode_queries_keys(queries, keys, 0.25, precision), 4, 200, 16)
+    errors = relative_errors(attention_weights(queries, keys, 0.25, None), attention_weights(*decoded, 0.25, None))
     assert np.median(errors) < median
     assert np.percentile(errors, 99) < worst
 
@@ -47,24 +47,24 @@ def test_products_come_back_as_nearly_as_their_precision_says(precision: str, me
 def test_centring_keys_changes_no_weight() -> None:
     queries, keys = random_layer()
     centred = keys - keys.mean(axis=1, keepdims=True)
-    assert np.allclose(product_weights(queries, keys, 0.25, None), product_weights(queries, centred, 0.25, None), atol=1e-5)
+    assert np.allclose(attention_weights(queries, keys, 0.25, None), attention_weights(queries, centred, 0.25, None), atol=1e-5)
 
 
 def test_a_token_that_stands_far_out_keeps_its_size() -> None:
     queries, keys = random_layer()
     keys[:, 0] *= 40
-    decoded = decode_products(encode_products(queries, keys, 0.25, "int8"), 4, 200, 16)
+    decoded = decode_queries_keys(encode_queries_keys(queries, keys, 0.25, "int8"), 4, 200, 16)
     assert np.abs(decoded[1] - (keys - keys.mean(axis=1, keepdims=True))).max() < 0.1
 
 
 def test_a_dead_head_is_uniform() -> None:
     nothing = np.zeros((2, 10, 4), np.float32)
-    decoded = decode_products(encode_products(nothing, nothing, 0.5, "int8"), 2, 10, 4)
-    assert np.allclose(product_weights(*decoded, 0.5, None), 0.1)
+    decoded = decode_queries_keys(encode_queries_keys(nothing, nothing, 0.5, "int8"), 2, 10, 4)
+    assert np.allclose(attention_weights(*decoded, 0.5, None), 0.1)
 
 
 def test_a_local_layer_sees_no_further_than_its_window() -> None:
-    weights = product_weights(*random_layer(), 0.25, 3)
+    weights = attention_weights(*random_layer(), 0.25, 3)
     place = np.arange(200)
     assert (weights[:, np.abs(place[:, None] - place) > 3] == 0).all()
     assert np.allclose(weights.sum(axis=-1), 1, atol=1e-5)
@@ -112,7 +112,7 @@ def test_the_index_counts_characters_as_browsers_do() -> None:
     attention = Attention(
         shape=(1, 2, 5, 4),
         encoding={"kind": "products", "precision": "exact", "scaling": [0.5], "windows": [None]},
-        packed={"00": np.frombuffer(encode_products(queries, keys, 0.5, "exact"), np.uint8)},
+        packed={"00": np.frombuffer(encode_queries_keys(queries, keys, 0.5, "exact"), np.uint8)},
         mean=np.zeros(0, np.uint8),
         rollout=np.zeros(0, np.uint8),
         picture=np.zeros(3, np.uint8),
@@ -125,4 +125,4 @@ def test_the_index_counts_characters_as_browsers_do() -> None:
     units = text.encode("utf-16-le")
     assert [units[2 * start : 2 * end].decode("utf-16-le") for start, end in index["words"]] == ["А", "🌍", "ё"]
     assert (index["mean"], index["rollout"]) == (None, None)
-    assert np.allclose(Reader(files).weights(0), product_weights(queries, keys, 0.5, None), atol=2e-3)
+    assert np.allclose(Reader(files).weights(0), attention_weights(queries, keys, 0.5, None), atol=2e-3)

@@ -7,17 +7,11 @@ import pytest
 import torch
 
 from gallery.attention.heads import head_effects
-from gallery.config import Settings
-from gallery.model.classifier import Classifier, load_classifier
-from gallery.sources.resolve import resolve_model
+from gallery.model.classifier import Classifier
+from tests.support.classifiers import load
 from tests.support.models import SENTENCES
 
 Tiny = Callable[[str], Path]
-
-
-def _classifier(folder: Path) -> Classifier:
-    source = resolve_model(str(folder), Path())
-    return load_classifier(source, source, Settings(model=str(folder)))
 
 
 def _faded(classifier: Classifier, layer: int, head: int, text: str, gate: float) -> torch.Tensor:
@@ -28,15 +22,15 @@ def _faded(classifier: Classifier, layer: int, head: int, text: str, gate: float
     whole = weight[:, part].clone()
     try:
         weight[:, part] *= gate
-        result: torch.Tensor = classifier.model(**classifier.batch([classifier.encode(text).ids])).logits[0].double()
+        result: torch.Tensor = classifier.model(**classifier.batch([classifier.tokenize(text).ids])).logits[0].double()
         return result
     finally:
         weight[:, part] = whole
 
 
 def test_effects_are_the_slope_of_the_score_as_a_head_fades(tiny: Tiny) -> None:
-    classifier = _classifier(tiny("bert"))
-    batch = [classifier.encode(SENTENCES[0]), classifier.encode(SENTENCES[2])]
+    classifier = load(tiny("bert"))
+    batch = [classifier.tokenize(SENTENCES[0]), classifier.tokenize(SENTENCES[2])]
     found = head_effects(classifier, batch, [[0, 2], [1]])
     assert found[0].effects.shape == (2, 3, 4)
     assert found[1].effects.shape == (1, 3, 4)
@@ -50,7 +44,7 @@ def test_effects_are_the_slope_of_the_score_as_a_head_fades(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize(("architecture", "told"), [("modernbert", True), ("albert", True), ("distilbert", True), ("deberta-v2", False)])
 def test_an_architecture_without_the_interface_has_no_effects(architecture: str, told: bool, tiny: Tiny) -> None:
-    classifier = _classifier(tiny(architecture))
-    (found,) = head_effects(classifier, [classifier.encode(SENTENCES[1])], [[0]])
+    classifier = load(tiny(architecture))
+    (found,) = head_effects(classifier, [classifier.tokenize(SENTENCES[1])], [[0]])
     assert bool(found.effects.size) == told
     assert not told or abs(found.effects).max() > 0

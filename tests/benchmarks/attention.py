@@ -35,7 +35,10 @@ import gallery
 from gallery.attention.capture import attend
 from gallery.attention.encoding import Reader, attention_files
 from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import Classifier, Encoded, load_classifier
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
+from gallery.model.tokenized import Tokenized
+from gallery.passages.front_matter import read_markdown
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
@@ -43,7 +46,7 @@ ROOT = Path(gallery.__file__).parents[1]
 TEXT = ROOT / "site_src" / "passages" / "saltykov-diary-sisters.md"
 LENGTHS = (24, 64, 128, 256, 510)
 PAGE = '<!doctype html><html lang="ru"><head><meta charset="utf-8"><link rel="icon" href="data:,">{}</head><body>{}</body></html>'
-OURS = '<link rel="stylesheet" href="/static/attention.css"><script type="module" src="/static/attention.js"></script>'
+OURS = '<link rel="stylesheet" href="/static/attention.css"><script type="module" src="/static/gallery.js"></script>'
 THEIRS = '<script src="/jquery.js"></script><script src="/d3.js"></script><script src="/static/require.js"></script>'
 CLOCK = """
 window.pictures = [];
@@ -70,7 +73,7 @@ Figures = dict[str, float]
 class Passage:
     """One excerpt: what we publish of it, and what its attention is by transformers' own eager attention."""
 
-    encoded: Encoded
+    tokenized: Tokenized
     files: dict[str, bytes]
     weights: list[torch.Tensor]
     """One [1, heads, T, T] a layer."""
@@ -88,29 +91,31 @@ def load(folder: str | Path) -> Classifier:
     return load_classifier(resolve_model(*source), resolve_tokenizer(*source), Settings(model=path.name))
 
 
-def demo_text(classifier: Classifier, tokens: int) -> Encoded:
+def demo_text(classifier: Classifier, tokens: int) -> Tokenized:
     """Return the beginning of the longest demo passage, so many tokens with the special ones."""
-    text = TEXT.read_text("utf-8").split("---\n", 2)[2].strip()
-    offsets = classifier.encode(text).offsets
-    encoded = classifier.encode(text[: offsets[tokens - 2][1]])
-    assert len(encoded.ids) == tokens, (len(encoded.ids), tokens)
-    return encoded
+    ((_, passage),) = read_markdown(TEXT, TEXT.name)
+    assert isinstance(passage, dict)
+    text = passage["text"].strip()
+    offsets = classifier.tokenize(text).offsets
+    tokenized = classifier.tokenize(text[: offsets[tokens - 2][1]])
+    assert len(tokenized.ids) == tokens, (len(tokenized.ids), tokens)
+    return tokenized
 
 
 def excerpt(classifier: Classifier, tokens: int) -> Passage:
     """Return an excerpt, explained and published."""
-    encoded = demo_text(classifier, tokens)
-    (record,) = attend(classifier, [encoded], AttentionSettings())
-    (prediction,) = classifier.predict([encoded])
+    tokenized = demo_text(classifier, tokens)
+    (record,) = attend(classifier, [tokenized], AttentionSettings())
+    (prediction,) = classifier.predict([tokenized])
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
-        weights = [layer.cpu() for layer in classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions]
+        weights = [layer.cpu() for layer in classifier.model(**classifier.batch([tokenized.ids]), output_attentions=True).attentions]
     classifier.model.set_attn_implementation("sdpa")
     folder = f"/{tokens}/"
     fragment = (
         environment("ru").get_template("attention.html").render(prediction=prediction, attention=record, data_url=folder, picture_url=f"{folder}heads.png")
     )
-    return Passage(encoded, attention_files(prediction, record), weights, PAGE.format(OURS, fragment))
+    return Passage(tokenized, attention_files(prediction, record), weights, PAGE.format(OURS, fragment))
 
 
 EXPLAIN = """
@@ -121,10 +126,10 @@ from gallery.attention.capture import attend
 from gallery.config import AttentionSettings
 
 classifier = load(sys.argv[1])
-encoded = demo_text(classifier, int(sys.argv[2]))
-classifier.predict([encoded])
+tokenized = demo_text(classifier, int(sys.argv[2]))
+classifier.predict([tokenized])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-attend(classifier, [encoded], AttentionSettings())
+attend(classifier, [tokenized], AttentionSettings())
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -149,7 +154,7 @@ def fidelity(passage: Passage) -> tuple[float, float]:
 
 def bertviz_html(passage: Passage, layers: Sequence[int] | None = None) -> str:
     """Return bertviz's model_view of all layers, or of some."""
-    return str(model_view(passage.weights, list(passage.encoded.tokens), include_layers=layers, html_action="return").data)
+    return str(model_view(passage.weights, list(passage.tokenized.tokens), include_layers=layers, html_action="return").data)
 
 
 def bertviz_bytes_by_layer(passage: Passage) -> int:

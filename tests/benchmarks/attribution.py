@@ -22,16 +22,20 @@ from rich.console import Console
 from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
-from gallery.attribution.integrated_gradients import integrated_gradients
-from gallery.config import Settings, method_parameters
-from gallery.model.classifier import Classifier, Encoded, load_classifier
+from gallery.attribution.methods.integrated_gradients import integrated_gradients
+from gallery.config import Settings
+from gallery.methods import method_of
+from gallery.model.classifier import Classifier
+from gallery.model.fast_encoder import fast_encoder_of
+from gallery.model.loading import load_classifier
+from gallery.model.tokenized import Tokenized
 from gallery.passages.read import Passage, read_passages
 from gallery.passages.true_class import class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Attribution, Model
 
 ROOT = Path(__file__).resolve().parents[2]
-ADAPTIVE = method_parameters(Settings(), "integrated_gradients")
+ADAPTIVE = method_of("integrated_gradients").parameters(Settings())
 NOTEBOOK = {**ADAPTIVE, "n_steps": 50}
 
 
@@ -64,20 +68,30 @@ def random_model() -> Classifier:
     model = BertForSequenceClassification(BertConfig(vocab_size=120138, num_labels=40)).eval().requires_grad_(False)
     card = Model("random", "random", "", "", "bert", tuple(map(str, range(40))), 12, 12, 768, 512)
     tokenizer = SimpleNamespace(pad_token_id=0, mask_token_id=103)
-    return Classifier(model, tokenizer, card, torch.device("cpu"), torch.float32, model.bert.embeddings, "bert.embeddings", Settings().batch_tokens)
+    return Classifier(
+        model,
+        tokenizer,
+        card,
+        torch.device("cpu"),
+        torch.float32,
+        model.bert.embeddings,
+        "bert.embeddings",
+        Settings().batch_tokens,
+        fast_encoder=fast_encoder_of(model)[0],
+    )
 
 
-def random_passage(length: int, seed: int) -> Encoded:
+def random_passage(length: int, seed: int) -> Tokenized:
     """A passage of random tokens, each a word."""
     ids = [101, *np.random.default_rng(seed).integers(1000, 120138, length - 2).tolist(), 102]
     words = tuple((i, i + 1) for i in range(length - 2))
     special = (True, *[False] * (length - 2), True)
-    return Encoded("x" * length, tuple(ids), ("x",) * length, ((0, 0), *words, (0, 0)), special, words, (-1, *range(length - 2), -1), length)
+    return Tokenized("x" * length, tuple(ids), ("x",) * length, ((0, 0), *words, (0, 0)), special, words, (-1, *range(length - 2), -1), length)
 
 
-def notebook(classifier: Classifier, encoded: Encoded, target: int, steps: int = 50) -> np.ndarray:
+def notebook(classifier: Classifier, tokenized: Tokenized, target: int, steps: int = 50) -> np.ndarray:
     """The notebook's own call."""
-    ids, start = torch.tensor([encoded.ids]), torch.tensor([classifier.baseline_ids(encoded, "pad")])
+    ids, start = torch.tensor([tokenized.ids]), torch.tensor([classifier.baseline_ids(tokenized, "pad")])
     explainer = LayerIntegratedGradients(lambda rows: classifier.model(rows).logits, classifier.layer)
     classifier.model.requires_grad_(True)
     try:
@@ -86,35 +100,35 @@ def notebook(classifier: Classifier, encoded: Encoded, target: int, steps: int =
         classifier.model.requires_grad_(False)
 
 
-def ours(classifier: Classifier, encoded: Encoded, targets: Sequence[int], parameters: dict[str, object]) -> list[Attribution]:
-    return integrated_gradients(classifier, [encoded], [targets], parameters)[0]
+def ours(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], parameters: dict[str, object]) -> list[Attribution]:
+    return integrated_gradients(classifier, [tokenized], [targets], parameters)[0]
 
 
-def cut(classifier: Classifier, text: str, length: int) -> Encoded:
+def cut(classifier: Classifier, text: str, length: int) -> Tokenized:
     """A passage of at most `length` tokens, its text repeated if it is shorter."""
-    while len(classifier.encode(text).ids) < length:
+    while len(classifier.tokenize(text).ids) < length:
         text += " " + text
-    offsets = classifier.encode(text).offsets
-    return classifier.encode(text[: offsets[length - 2][1]])
+    offsets = classifier.tokenize(text).offsets
+    return classifier.tokenize(text[: offsets[length - 2][1]])
 
 
-def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Encoded, int]]], rounds: int, table: Table) -> dict[str, float]:
+def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Tokenized, int]]], rounds: int, table: Table) -> dict[str, float]:
     """Time the notebook's call, the same nodes in ours, and ours to the tolerance; all passages of each length, alternating."""
     figures: dict[str, float] = {}
     for length, chosen in passages.items():
         theirs, same, adaptive, steps, rates, errors = [], [], [], [], [], []
         ours(classifier, chosen[0][0], [chosen[0][1]], {**ADAPTIVE, "n_steps": 2})
-        for encoded, target in (chosen * rounds)[: max(rounds, len(chosen))]:
+        for tokenized, target in (chosen * rounds)[: max(rounds, len(chosen))]:
             rates.append(multiply_rate())
             if len(theirs) < rounds:
                 found: list[np.ndarray] = []
-                theirs.append(timed(lambda e=encoded, t=target, f=found: f.append(notebook(classifier, e, t))))
+                theirs.append(timed(lambda e=tokenized, t=target, f=found: f.append(notebook(classifier, e, t))))
                 result: list[Attribution] = []
-                same.append(timed(lambda e=encoded, t=target, r=result: r.extend(ours(classifier, e, [t], NOTEBOOK))))
+                same.append(timed(lambda e=tokenized, t=target, r=result: r.extend(ours(classifier, e, [t], NOTEBOOK))))
                 errors.append(np.abs(result[0].tokens - found[0]).max() / np.abs(found[0]).max())
             rates.append(multiply_rate())
             outcome: list[Attribution] = []
-            adaptive.append(timed(lambda e=encoded, t=target, r=outcome: r.extend(ours(classifier, e, [t], ADAPTIVE))))
+            adaptive.append(timed(lambda e=tokenized, t=target, r=outcome: r.extend(ours(classifier, e, [t], ADAPTIVE))))
             steps.append(outcome[0].steps)
         ceiling = statistics.median(rates)
         base, mine, quick = (statistics.median(times) for times in (theirs, same, adaptive))
@@ -137,19 +151,19 @@ def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Enco
     return figures
 
 
-def accuracy(classifier: Classifier, passages: Sequence[tuple[Encoded, list[int]]], nodes: int, console: Console) -> tuple[float, float]:
+def accuracy(classifier: Classifier, passages: Sequence[tuple[Tokenized, list[int]]], nodes: int, console: Console) -> tuple[float, float]:
     """Return the worst error of an attribution against a reference, as a share of the largest, and the share of converged explanations."""
     worst, fine, steps = [], [], []
-    for encoded, targets in passages:
-        found = ours(classifier, encoded, targets, ADAPTIVE)
-        reference = ours(classifier, encoded, targets, {**ADAPTIVE, "n_steps": nodes})
+    for tokenized, targets in passages:
+        found = ours(classifier, tokenized, targets, ADAPTIVE)
+        reference = ours(classifier, tokenized, targets, {**ADAPTIVE, "n_steps": nodes})
         for one, true in zip(found, reference, strict=True):
             error = float(np.abs(one.tokens - true.tokens).max() / np.abs(true.tokens).max())
             worst.append(error)
             fine.append(bool(one.converged) and (one.delta_share or 0) <= 0.01)
             steps.append(one.steps)
             if error > 0.03 or not fine[-1]:
-                console.print(f"  {encoded.text[:40]!r}, class {one.target}: error {error:.3f}, delta {one.delta_share:.4f}, {one.steps} steps")
+                console.print(f"  {tokenized.text[:40]!r}, class {one.target}: error {error:.3f}, delta {one.delta_share:.4f}, {one.steps} steps")
     console.print(
         f"{len(worst)} attributions against {nodes} nodes: median error {statistics.median(worst):.4f}, worst {max(worst):.4f}, "
         f"steps {min(steps)} to {max(steps)}, median {statistics.median(steps):.0f}"
@@ -202,9 +216,9 @@ def main() -> None:
     if "accuracy" not in options.skip:
         whole = []
         for passage, target in zip(chosen, true, strict=True):
-            encoded = demo.encode(passage.text)
-            ranking = demo.logits([encoded.ids])[0].argsort(descending=True).tolist()
-            whole.append((encoded, list(dict.fromkeys([target, *ranking[:2]]))))
+            tokenized = demo.tokenize(passage.text)
+            ranking = demo.logits([tokenized.ids])[0].argsort(descending=True).tolist()
+            whole.append((tokenized, list(dict.fromkeys([target, *ranking[:2]]))))
         whole = sorted(whole, key=lambda one: len(one[0].ids))[:: len(whole) // options.whole] if options.whole else whole
         excerpts = [(cut(demo, passage.text, 24), [target]) for passage, target in zip(chosen, true, strict=True)]
         short, _ = accuracy(demo, excerpts, options.reference, console)

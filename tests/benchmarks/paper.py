@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gallery.store.entries import Store
-from gallery.store.manifest import Header, Row
+from gallery.store.manifest import EntryName, Header, Row
 from gallery.store.records import Attention, Prediction
 
 POINTS, CLASSES, METHODS, ORDERS = 30, 3, 4, 10
@@ -43,7 +43,7 @@ def bytes_a_number(store: Store, rows: Sequence[Row]) -> float:
     """Return how many bytes a number of queries and keys takes in a store, over all its passages."""
     taken = numbers = 0.0
     for row in rows:
-        attention, prediction = store.read("attention", row.entries["attention"]), store.read("prediction", row.entries["prediction"])
+        attention, prediction = store.read("attention", row.entries[EntryName("attention")]), store.read("prediction", row.entries[EntryName("prediction")])
         assert isinstance(attention, Attention)
         assert isinstance(prediction, Prediction)
         layers, heads, tokens, size = attention.shape

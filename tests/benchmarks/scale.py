@@ -54,7 +54,7 @@ def make_gallery(store: Path, folder: Path, count: int) -> Path:
     """Write a gallery of `count` passages, drawn from a store; return its mkdocs.yml."""
     given, made = Store(store), Store(folder / "store")
     header, rows = read_header(given), list(read_rows(given))
-    for kind, key in {(name.split("/")[0], key) for row in rows for name, key in row.entries.items()}:
+    for kind, key in {(name.kind, key) for row in rows for name, key in row.entries.items()}:
         if not made.has(kind, key):
             _link(given.path(kind, key), made.path(kind, key))
     if header.scripts:

@@ -25,13 +25,14 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from gallery.attribution import METHODS
-from gallery.config import Settings, method_parameters
+from gallery.attribution.attribute import attribute
+from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
-from gallery.explain.batches import batches
-from gallery.explain.plan import Job, targets_of
+from gallery.explain.plan import targets_of
 from gallery.explain.run import explain_all
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.methods import method_of
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.passages.read import Passage, read_passages
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
@@ -59,28 +60,27 @@ def mixed(texts: Sequence[str], count: int, longest: int, seed: int = 0) -> Iter
 
 
 def bare(classifier: Classifier, rows: Sequence[Passage], settings: Settings) -> float:
-    """Seconds for the attributions and their tests alone, in the batches of the pipeline."""
+    """Seconds for the attributions and their tests alone, one passage after the other as in the pipeline."""
     start = time.perf_counter()
-    for batch in batches(Job(passage, 0, ()) for passage in rows):
-        encoded = [classifier.encode(job.passage.text) for job in batch]
-        predictions = classifier.predict(encoded)
-        targets = [targets_of(prediction, 0) for prediction in predictions]
-        found = {method: METHODS[method](classifier, encoded, targets, method_parameters(settings, method)) for method in settings.methods}
-        for number, prediction in enumerate(predictions):
-            tried = [found[method][number][targets[number].index(prediction.ranking[0])] for method in settings.methods]
-            faithfulness(classifier, encoded[number], tried, method_parameters(settings, "faithfulness"))
-            chance(classifier, encoded[number], method_parameters(settings, "chance"))
+    for passage in rows:
+        tokenized = classifier.tokenize(passage.text)
+        (prediction,) = classifier.predict([tokenized])
+        targets = targets_of(prediction, 0)
+        methods = {name: method_of(name) for name in settings.methods}
+        attributions = {name: attribute(method, classifier, [tokenized], [targets], method.parameters(settings))[0] for name, method in methods.items()}
+        tried = [attributions[method][targets.index(prediction.ranking[0])] for method in settings.methods]
+        faithfulness(classifier, tokenized, tried, trial_parameters(settings, "faithfulness"))
+        chance(classifier, tokenized, trial_parameters(settings, "chance"))
     return time.perf_counter() - start
 
 
 def pipeline(settings: Settings, root: Path) -> tuple[float, float]:
-    """Seconds of a whole run, and passages a second between its first and last batch."""
+    """Seconds of a whole run, and passages a second between its first and last."""
     ended: list[float] = []
     start = time.perf_counter()
     problems = explain_all(settings, root, lambda event, **values: ended.append(time.perf_counter()) if event == "passage" else None)
     assert not problems, problems
-    first = sum(moment - ended[0] < 0.005 for moment in ended)  # those of one batch end together
-    return time.perf_counter() - start, (len(ended) - first) / max(ended[-1] - ended[0], 1e-9)
+    return time.perf_counter() - start, (len(ended) - 1) / max(ended[-1] - ended[0], 1e-9)
 
 
 def digest(store: Path) -> str:

@@ -1,13 +1,10 @@
 """What <gallery-attention> shows, against the tensors it is made from."""
 
 import csv
-import functools
 import io
-import threading
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +15,19 @@ import torch
 from gallery.attention.capture import attend
 from gallery.attention.encoding import word_weights
 from gallery.config import AttentionSettings, Settings
-from gallery.model.classifier import load_classifier
+from gallery.model.loading import load_classifier
 from gallery.site.pages.attention_carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Array, Attention, Prediction
-from tests.browser.conftest import location_of, wait_for_address
+from tests.support.browser import location_of, serving, wait_for_address, watch
 
 pytestmark = pytest.mark.browser
 GALLERY = Path(__file__).parents[2] / "gallery"
 TEXT = "Свой человек пришёл домой поздно: ёлка, 🎄 и Йорик. «Что же это?» — спросила она."
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; img-src 'self' data: blob:">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/attention.js"></script></head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="static/attention.css"><script type="module" src="static/gallery.js"></script></head>
 <body data-md-color-scheme="default">{}</body></html>"""
 
 
@@ -54,15 +51,8 @@ class Shown:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     folder = tmp_path_factory.mktemp("site")
     (folder / "static").symlink_to(GALLERY / "static")
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args: Any) -> None: ...
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving(folder) as address:
+        yield folder, address
 
 
 def publish(folder: Path, prediction: Prediction, record: Attention, name: str, carried: Carried) -> None:
@@ -82,14 +72,14 @@ ALL = Carried((0, 1, 2), 3)
 def prepare(model: Path, folder: Path, address: str, name: str, carried: Carried = ALL) -> Shown:
     """Explain the passage by a tiny model and publish it."""
     classifier = load_classifier(resolve_model(model.name, model.parent), resolve_tokenizer(model.name, model.parent), Settings(model=model.name))
-    encoded = classifier.encode(TEXT)
-    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
-    (prediction,) = classifier.predict([encoded])
+    tokenized = classifier.tokenize(TEXT)
+    (record,) = attend(classifier, [tokenized], AttentionSettings(precision="exact"))
+    (prediction,) = classifier.predict([tokenized])
     classifier.model.set_attn_implementation("eager")
     with torch.no_grad():
-        layers = classifier.model(**classifier.batch([encoded.ids]), output_attentions=True).attentions
+        layers = classifier.model(**classifier.batch([tokenized.ids]), output_attentions=True).attentions
     publish(folder, prediction, record, name, carried)
-    return Shown(f"{address}/{name}.html", folder, prediction, record, torch.cat(layers).numpy())
+    return Shown(f"{address}{name}.html", folder, prediction, record, torch.cat(layers).numpy())
 
 
 @pytest.fixture(scope="module", params=["bert", "roberta"])
@@ -100,10 +90,7 @@ def shown(request: pytest.FixtureRequest, tiny: Callable[[str], Path], served: t
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     opened = chromium.new_page(viewport={"width": 1200, "height": 900})
-    problems: list[str] = []
-    opened.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.problems = problems
+    opened.problems = watch(opened).faults
     yield opened
     opened.close()
 
@@ -187,7 +174,7 @@ def test_cells_of_the_map_have_the_colour_of_their_weight(page: Any, shown: Show
     wanted = np.sqrt(weights / weights.max())
     pixels = page.evaluate(
         """() => {
-          const map = document.querySelector("gallery-attention").map;
+          const map = document.querySelector("gallery-attention").explorer.map.heat;
           const { margin, cell } = map.layout();
           const ratio = map.canvas.width / map.canvas.clientWidth;
           const count = map.matrix.units.length;
@@ -205,7 +192,7 @@ def test_the_crosshair_names_both_words_and_the_weight(page: Any, shown: Shown) 
     visit(page, shown, "of-head_head-2.3_view-map")
     place = page.evaluate(
         """() => {
-          const map = document.querySelector("gallery-attention").map;
+          const map = document.querySelector("gallery-attention").explorer.map.heat;
           map.canvas.scrollIntoView();
           const { margin, cell } = map.layout();
           const box = map.canvas.getBoundingClientRect();
@@ -234,7 +221,7 @@ def test_the_strongest_pairs_are_the_strongest(page: Any, shown: Shown) -> None:
 def test_lines_join_the_words_of_two_columns(page: Any, shown: Shown) -> None:
     visit(page, shown, "of-head_head-2.3_view-lines_word-2")
     assert page.locator(".lines path").count() > 0
-    assert page.locator(".lines .source").count() == 1
+    assert page.locator(".lines .anchor").count() == 1
 
 
 def test_neurons_multiply_to_the_score(page: Any, shown: Shown) -> None:
@@ -365,7 +352,7 @@ def test_a_passage_too_long_for_one_matrix_is_read_by_row_and_column(
     assert np.abs(lit(page) - shades(weights[:, 5], inside)).max() < 0.015
     visit(page, shown, "of-layer_head-2.1_special-hidden_view-map")
     means = word_weights(shown.weights[1].mean(axis=0), shown.prediction.token_words)[1:-1, 1:-1]
-    values = page.evaluate("[...document.querySelector('gallery-attention').matrix.values]")
+    values = page.evaluate("[...document.querySelector('gallery-attention').explorer.selection.weights.matrix.values]")
     assert np.abs(np.array(values).reshape(means.shape) - means / means.sum(axis=1, keepdims=True)).max() < 1e-3
     assert page.get_by_role("button", name="Later").is_disabled()
     assert page.get_by_text("the mean of all").count() == 0
@@ -437,12 +424,8 @@ def test_a_finger_chooses_several_heads_and_holds_a_word(chromium: Any, shown: S
     page.locator(".passage .unit").nth(2).tap()
     wait_for_address(page, "word-2")
     wanted = (shown.weights[0, 1] + shown.weights[2, 3]) / 2
-    wanted_shades = shades(wanted[2], np.ones(len(wanted), bool))
-    for _ in range(200):  # a second layer may still be on its way
-        if np.abs(lit(page) - wanted_shades).max() < 0.015:
-            break
-        page.wait_for_timeout(50)
-    assert np.abs(lit(page) - wanted_shades).max() < 0.015
+    page.wait_for_selector("gallery-attention:not([aria-busy])")  # a second layer may still be on its way
+    assert np.abs(lit(page) - shades(wanted[2], np.ones(len(wanted), bool))).max() < 0.015
     page.locator('[data-head="0.1"]').tap()
     page.wait_for_selector('[data-head="0.1"]:not([aria-pressed])')
     wait_for_address(page, "head-3[.]4_word-2")

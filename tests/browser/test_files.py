@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import Watched, wait_for_address, wait_until
+from tests.support.browser import Watched, wait_for_address, wait_until, watch
 from tests.support.galleries import run
 
 pytestmark = pytest.mark.browser
@@ -114,9 +114,7 @@ def offline(chromium: Any) -> Any:
     """Give a page that has no network at all, and notes what it asks for and what goes wrong."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale="ru-RU", offline=True)
     page = context.new_page()
-    page.faults = []
-    page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.faults = watch(page).faults
     page.on("request", lambda request: None if request.url.startswith(("data:", "blob:")) else page.faults.append(request.url))
     yield page
     context.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched, wait_for_address, wait_until
+from tests.support.browser import Watched, wait_for_address, wait_until
 from tests.support.galleries import make_gallery, run
 
 pytestmark = pytest.mark.browser

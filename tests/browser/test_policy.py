@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched, wait_until
+from tests.support.browser import PUBLISHED, Watched, publish, wait_until
 from tests.support.galleries import TEXTS
 
 pytestmark = pytest.mark.browser
@@ -14,6 +14,8 @@ pytestmark = pytest.mark.browser
 INJECTED = """<script>window.ran = "script"</script><img src="none.png" onerror="window.ran = 'handler'"><a id="trap" href="javascript:window.ran='link'">x</a>
 <svg onload="window.ran = 'svg'"></svg><iframe srcdoc="<script>parent.ran = 'frame'</script>"></iframe><base href="https://example.org/">
 <img src="https://example.org/beacon.png"><script src="https://example.org/a.js"></script><object data="https://example.org/a"></object></body>"""
+
+FOLLOW = "url => { const a = document.createElement('a'); a.href = url; document.querySelector('article').append(a); a.click(); }"
 
 
 @pytest.mark.parametrize("address", ["", "passages/white-wall/", "data/white-wall/head_view.html", "404.html"])
@@ -26,9 +28,12 @@ def test_what_is_slipped_into_a_page_neither_runs_nor_loads(site: str, chromium:
         route.fulfill(body=route.fetch().text().replace("</body>", INJECTED), content_type="text/html")
 
     page.route(lambda url: url == site + address, slip_in)
+    page.add_init_script("window.broken = []; addEventListener('securitypolicyviolation', (e) => broken.push(e.effectiveDirective))")
     page.goto(site + address, wait_until="networkidle")
+    refused = page.evaluate("broken")
+    assert {"script-src-elem", "script-src-attr", "base-uri", "img-src", "object-src"} <= set(refused)
     page.eval_on_selector("#trap", "link => link.click()")
-    page.wait_for_timeout(100)
+    wait_until(page, f"window.ran || broken.length > {len(refused)}")
     assert page.evaluate("window.ran") is None
     assert page.evaluate("document.baseURI").startswith(site)
     assert asked == []
@@ -47,24 +52,17 @@ def test_a_page_opened_as_a_file_keeps_its_style_and_its_script(site: str, chrom
 
 
 def test_instant_navigation_between_pages_of_every_depth_breaks_no_policy(site_folder: Path, chromium: Any) -> None:
-    """Under the address that the site is published at, since the theme looks addresses up in the site map."""
-    home = "https://example.org/gallery/"
     context = chromium.new_context()
     context.add_init_script("window.broken = []; addEventListener('securitypolicyviolation', (e) => broken.push(`${e.violatedDirective}: ${e.blockedURI}`))")
-
-    def route(handler: Any) -> None:
-        path = site_folder / handler.request.url.partition(home)[2].partition("?")[0]
-        handler.fulfill(path=path / "index.html" if path.is_dir() else path)
-
-    context.route(home + "**", route)
+    publish(site_folder, context)
     page = context.new_page()
-    page.goto(home, wait_until="networkidle")
+    page.goto(PUBLISHED, wait_until="networkidle")
     page.evaluate("window.stayed = true")
     for address in ("passages/white-wall/", "authors/", "authors/chekhov/", "how-to-read/", ""):
-        page.evaluate("url => { const a = document.createElement('a'); a.href = url; document.querySelector('article').append(a); a.click(); }", home + address)
-        page.wait_for_url(home + address)
+        page.evaluate(FOLLOW, PUBLISHED + address)
+        page.wait_for_url(PUBLISHED + address)
         page.wait_for_load_state("networkidle")
-        wait_until(page, f"__md_scope.href === {home!r}")
+        wait_until(page, f"__md_scope.href === {PUBLISHED!r}")
         if address.startswith("passages"):
             page.hover(".g-text .w >> nth=1")
             wait_until(page, "document.querySelector('.g-focus strong')?.textContent === 'человек'")

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from gallery.site.vocabulary import lemma
-from tests.browser.conftest import Watched, location_of, wait_for_address, wait_until
+from tests.support.browser import PUBLISHED, Watched, location_of, publish, wait_for_address, wait_until, watch
 from tests.support.galleries import make_gallery, run
 from tests.support.models import save_tiny_classifier
 
@@ -36,22 +36,12 @@ def english(site_folder: Path, tiny: Callable[[str], Path], tmp_path_factory: py
 def test_from_the_index_to_a_comparison_and_back(
     language: str, another: str, heading: str, right: str, site_folder: Path, english: Path, chromium: Any
 ) -> None:
-    """Under the address that the site is published at, since the theme's instant navigation looks addresses up in the site map."""
-    folder = site_folder if language == "ru" else english
-    home = "https://example.org/gallery/"
     context = chromium.new_context()
-
-    def route(handler: Any) -> None:
-        path = folder / handler.request.url.partition(home)[2].partition("?")[0]
-        handler.fulfill(path=path / "index.html" if path.is_dir() else path)
-
-    context.route(home + "**", route)
+    publish(site_folder if language == "ru" else english, context)
     page = context.new_page()
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    faults = watch(page).faults
     with page.expect_response("**/sitemap.xml") as sitemap:
-        page.goto(home)
+        page.goto(PUBLISHED)
     sitemap.value.finished()
     page.evaluate("window.stayed = true")  # gone if a step loads the page anew
     page.select_option("select[name=author]", label="Чехов")

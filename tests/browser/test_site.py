@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import Watched, location_of, wait_for_address, wait_until
+from tests.support.browser import Watched, location_of, wait_for_address, wait_until
 from tests.support.galleries import TEXTS
 
 pytestmark = pytest.mark.browser

@@ -7,52 +7,54 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gallery.attribution import METHODS
-from gallery.config import Settings, method_parameters
+from gallery.attribution.attribute import attribute
+from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import SHARES, chance, faithfulness
 from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
+from gallery.methods import method_of
 from gallery.model.classifier import Classifier
-from gallery.store.records import Attribution, Chance, Faithfulness, decode, encode
-from tests.attribution.test_attribution import TEXT, load, parameters
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Attribution, Chance, Faithfulness
+from tests.support.classifiers import TEXT, load, parameters
 
-PARAMETERS = method_parameters(Settings(), "faithfulness")
-CONTROL = method_parameters(Settings(), "chance")
+PARAMETERS = trial_parameters(Settings(), "faithfulness")
+CONTROL = trial_parameters(Settings(), "chance")
 
 
 @pytest.fixture(scope="module")
 def bert(tiny: Callable[[str], Path]) -> Classifier:
     classifier = load(tiny("bert"))
-    vars(classifier)["rounded_encoder"] = None  # as on a machine where bfloat16 is no faster
+    vars(classifier)["bf16_encoder"] = None  # as on a machine where bfloat16 is no faster
     return classifier
 
 
 def explained(classifier: Classifier, text: str = TEXT) -> list[Attribution]:
-    encoded = classifier.encode(text)
-    found = [METHODS[m](classifier, [encoded], [[0, 1]], parameters(m))[0] for m in ("occlusion", "gradient_norm")]
+    tokenized = classifier.tokenize(text)
+    found = [attribute(method_of(m), classifier, [tokenized], [[0, 1]], parameters(m))[0] for m in ("occlusion", "gradient_norm")]
     return [attribution for one in found for attribution in one]
 
 
 def test_curves_begin_and_end_where_they_must(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
-    probability = np.exp(bert.logits([encoded.ids])[0].double().log_softmax(-1).numpy())
-    for one in faithfulness(bert, encoded, explained(bert), PARAMETERS):
+    tokenized = bert.tokenize(TEXT)
+    probability = np.exp(bert.logits([tokenized.ids])[0].double().log_softmax(-1).numpy())
+    for one in faithfulness(bert, tokenized, explained(bert), PARAMETERS):
         assert one.shares.tolist() == list(SHARES)
         assert one.deletion[0] == pytest.approx(probability[one.target], abs=1e-6)
         assert one.insertion[-1] == pytest.approx(probability[one.target], abs=1e-6)
         assert one.deletion[-1] == pytest.approx(one.insertion[0])
-    control = chance(bert, encoded, CONTROL)
+    control = chance(bert, tokenized, CONTROL)
     assert control.deletion.shape == control.insertion.shape == (10, len(SHARES), 3)
     np.testing.assert_allclose(control.deletion[:, 0], np.tile(probability, (10, 1)), atol=1e-6)
     np.testing.assert_allclose(control.insertion[:, -1], control.deletion[:, 0])
     np.testing.assert_allclose(control.insertion[:, 0], control.deletion[:, -1])
 
 
-def test_rounded_products_move_the_curves_little_and_say_how_much(tiny: Callable[[str], Path], bert: Classifier) -> None:
+def test_bfloat16_products_move_the_curves_little_and_say_how_much(tiny: Callable[[str], Path], bert: Classifier) -> None:
     rounding = load(tiny("bert"))
-    assert rounding.encoder is not None
-    vars(rounding)["rounded_encoder"] = rounding.encoder.rounded()  # as on a machine where bfloat16 is faster
-    encoded, attributions = bert.encode(TEXT), explained(bert)
-    for exact, rough in zip(faithfulness(bert, encoded, attributions, PARAMETERS), faithfulness(rounding, encoded, attributions, PARAMETERS), strict=True):
+    assert rounding.fast_encoder is not None
+    vars(rounding)["bf16_encoder"] = rounding.fast_encoder.in_bf16()  # as on a machine where bfloat16 is faster
+    tokenized, attributions = bert.tokenize(TEXT), explained(bert)
+    for exact, rough in zip(faithfulness(bert, tokenized, attributions, PARAMETERS), faithfulness(rounding, tokenized, attributions, PARAMETERS), strict=True):
         off = np.abs(np.concatenate([exact.deletion - rough.deletion, exact.insertion - rough.insertion]))
         assert 0 < off.max() < 0.02
         assert exact.measures["rounding"] == 0
@@ -61,27 +63,27 @@ def test_rounded_products_move_the_curves_little_and_say_how_much(tiny: Callable
 
 
 def test_comprehensiveness_is_what_erasing_the_first_words_costs(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
+    tokenized = bert.tokenize(TEXT)
     attribution = explained(bert)[0]
-    one = faithfulness(bert, encoded, [attribution], PARAMETERS)[0]
-    words = len(encoded.words)
+    one = faithfulness(bert, tokenized, [attribution], PARAMETERS)[0]
+    words = len(tokenized.words)
     for share, lost, missed in zip(SHARES[1:-1], one.measures["comprehensiveness"], one.measures["sufficiency"], strict=True):
         first = set(np.argsort(-attribution.words, kind="stable")[: max(1, round(share * words))].tolist())
         mask = bert.tokenizer.mask_token_id
-        without = [mask if owner in first else own for own, owner in zip(encoded.ids, encoded.token_words, strict=True)]
-        alone = [own if owner in first or owner < 0 else mask for own, owner in zip(encoded.ids, encoded.token_words, strict=True)]
-        whole, after, only = bert.logits([encoded.ids, without, alone]).softmax(-1)[:, attribution.target].tolist()
+        without = [mask if owner in first else own for own, owner in zip(tokenized.ids, tokenized.token_words, strict=True)]
+        alone = [own if owner in first or owner < 0 else mask for own, owner in zip(tokenized.ids, tokenized.token_words, strict=True)]
+        whole, after, only = bert.logits([tokenized.ids, without, alone]).softmax(-1)[:, attribution.target].tolist()
         assert lost == pytest.approx(whole - after, abs=1e-6)
         assert missed == pytest.approx(whole - only, abs=1e-6)
 
 
 def test_a_better_order_loses_more_and_normalised_aopc_lies_between_0_and_1(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
+    tokenized = bert.tokenize(TEXT)
     good = explained(bert)[0]
     bad = replace(good, words=-good.words)
-    ours, theirs = faithfulness(bert, encoded, [good, bad], PARAMETERS)
+    ours, theirs = faithfulness(bert, tokenized, [good, bad], PARAMETERS)
     assert ours.measures["aopc_comprehensiveness"] > theirs.measures["aopc_comprehensiveness"]
-    control = chance(bert, encoded, CONTROL)
+    control = chance(bert, tokenized, CONTROL)
     assert ours.measures["aopc_comprehensiveness"] > chance_measures(control, ours.target)["aopc_comprehensiveness"].max()
     (best, worst), random = normalised_aopc([ours, theirs], control)
     assert best is not None
@@ -93,27 +95,27 @@ def test_a_better_order_loses_more_and_normalised_aopc_lies_between_0_and_1(bert
 
 
 def test_random_orders_depend_on_the_passage_alone(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
-    once, again = chance(bert, encoded, CONTROL), chance(bert, encoded, CONTROL)
+    tokenized = bert.tokenize(TEXT)
+    once, again = chance(bert, tokenized, CONTROL), chance(bert, tokenized, CONTROL)
     assert encode(once) == encode(again)
-    assert not np.allclose(once.deletion, chance(bert, bert.encode(TEXT + " И ещё."), CONTROL).deletion)
+    assert not np.allclose(once.deletion, chance(bert, bert.tokenize(TEXT + " И ещё."), CONTROL).deletion)
 
 
 def test_an_attribution_fares_alike_in_any_company(bert: Classifier) -> None:
-    encoded = bert.encode(TEXT)
+    tokenized = bert.tokenize(TEXT)
     first, second = explained(bert)[:2]
-    alone = faithfulness(bert, encoded, [first], PARAMETERS)[0]
-    together = faithfulness(bert, encoded, [second, first], PARAMETERS)[1]
+    alone = faithfulness(bert, tokenized, [first], PARAMETERS)[0]
+    together = faithfulness(bert, tokenized, [second, first], PARAMETERS)[1]
     np.testing.assert_allclose(alone.deletion, together.deletion, atol=1e-7)
     np.testing.assert_allclose(alone.insertion, together.insertion, atol=1e-7)
 
 
 @pytest.mark.parametrize("text", ["дом", "дом рано", "…"])
 def test_short_passages_have_curves_too(bert: Classifier, text: str) -> None:
-    for one in faithfulness(bert, bert.encode(text), explained(bert, text), PARAMETERS):
+    for one in faithfulness(bert, bert.tokenize(text), explained(bert, text), PARAMETERS):
         assert np.isfinite(one.deletion).all()
         assert isinstance(decode(encode(one), "faithfulness"), Faithfulness)
-    control = decode(encode(chance(bert, bert.encode(text), CONTROL)), "chance")
+    control = decode(encode(chance(bert, bert.tokenize(text), CONTROL)), "chance")
     assert isinstance(control, Chance)
     assert np.isfinite(control.deletion).all()
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from gallery.attribution import METHODS
-from gallery.config import METHODS as NAMES
+from gallery.attribution.attribute import attribute
 from gallery.evaluation.metrics import rank_correlation
 from gallery.evaluation.sanity import sanity
+from gallery.methods import method_names, method_of
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
 from gallery.store.records import Sanity
-from tests.attribution.test_attribution import load, parameters
+from tests.support.classifiers import load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 
@@ -46,35 +46,45 @@ def cheat(tiny: Callable[[str], Path]) -> Classifier:
                 chosen.insert(generator.integers(len(chosen) + 1), SHORTCUT)
             texts.append(" ".join(chosen))
             labels.append(label)
-        logits = model(**classifier.batch([classifier.encode(text).ids for text in texts])).logits
+        logits = model(**classifier.batch([classifier.tokenize(text).ids for text in texts])).logits
         loss = torch.nn.functional.cross_entropy(logits, torch.tensor(labels))
         adam.zero_grad()
         loss.backward()
         adam.step()
     assert float(loss.detach()) < 0.05
-    classifier.model.requires_grad_(False)
-    return classifier
+    return classifier.with_model(model.requires_grad_(False))
 
 
 PASSAGES = (f"Свой человек {SHORTCUT} пришёл домой поздно", f"никто его не ждал в {SHORTCUT} старый", f"{SHORTCUT} она долго смотрел на дорогу")
 
 
-@pytest.mark.parametrize("method", NAMES)
-def test_every_method_puts_a_planted_shortcut_first(cheat: Classifier, method: str) -> None:
+def words_of(cheat: Classifier, method: str, text: str) -> tuple[list[str], np.ndarray]:
+    tokenized = cheat.tokenize(text)
+    (one,) = attribute(method_of(method), cheat, [tokenized], [[1]], parameters(method))[0]
+    return [text[slice(*word)] for word in tokenized.words], one.words
+
+
+@pytest.mark.parametrize("method", [name for name in method_names() if name not in MAY_MISS])
+def test_every_method_that_can_promise_it_puts_a_planted_shortcut_first(cheat: Classifier, method: str) -> None:
     for text in PASSAGES:
-        encoded = cheat.encode(text)
-        (one,) = METHODS[method](cheat, [encoded], [[1]], parameters(method))[0]
-        first = text[slice(*encoded.words[int(np.argmax(one.words))])]
-        if method in MAY_MISS and first != SHORTCUT:
-            pytest.xfail(f"{method} {MAY_MISS[method]}: it puts {first} before {SHORTCUT}")
-        assert first == SHORTCUT, f"{method} puts {first} before {SHORTCUT}"
+        words, values = words_of(cheat, method, text)
+        assert words[int(np.argmax(values))] == SHORTCUT, text
+
+
+@pytest.mark.parametrize("method", MAY_MISS)
+def test_methods_that_may_miss_a_shortcut_still_give_it_more_than_an_equal_share(cheat: Classifier, method: str) -> None:
+    shares = []
+    for text in PASSAGES:
+        words, values = words_of(cheat, method, text)
+        shares.append(np.abs(values[words.index(SHORTCUT)]) / np.abs(values).mean())
+    assert np.mean(shares) > 1, f"{method} {MAY_MISS[method]}"
 
 
 def test_integrated_gradients_notice_that_the_weights_are_lost(cheat: Classifier) -> None:
     before = {name: value.clone() for name, value in cheat.model.state_dict().items()}
     steps: list[str] = []
     methods = {"integrated_gradients": parameters(), "attention_rollout": parameters("attention_rollout")}
-    found = [sanity(cheat, cheat.encode(text), 1, methods, steps.append) for text in PASSAGES]
+    found = [sanity(cheat, cheat.tokenize(text), 1, methods, steps.append) for text in PASSAGES]
     assert steps[:6] == ["nothing", "classifier", "layer 3", "layer 2", "layer 1", "embeddings"]
     assert all(one.steps == tuple(steps[:6]) for pair in found for one in pair)
     assert all(one.correlations[0] == 1 for pair in found for one in pair)
@@ -85,7 +95,7 @@ def test_integrated_gradients_notice_that_the_weights_are_lost(cheat: Classifier
 
 def test_a_model_that_shares_one_layer_can_be_randomised_too(tiny: Callable[[str], Path]) -> None:
     albert = load(tiny("albert"))
-    (one,) = sanity(albert, albert.encode(PASSAGES[0]), 1, {"gradient_norm": parameters("gradient_norm")}, lambda step: None)
+    (one,) = sanity(albert, albert.tokenize(PASSAGES[0]), 1, {"gradient_norm": parameters("gradient_norm")}, lambda step: None)
     assert one.steps == ("nothing", "classifier", "layers", "embeddings")
 
 
@@ -99,9 +109,9 @@ def test_rank_correlation_is_scipys() -> None:
 
 
 def test_the_shortcut_is_the_rationale(cheat: Classifier) -> None:
-    encoded = cheat.encode(PASSAGES[0])
-    (one,) = METHODS["rationale"](cheat, [encoded], [[1]], parameters("rationale"))[0]
-    assert [PASSAGES[0][slice(*encoded.words[word])] for word in one.extra["words"]] == [SHORTCUT]
+    tokenized = cheat.tokenize(PASSAGES[0])
+    (one,) = attribute(method_of("rationale"), cheat, [tokenized], [[1]], parameters("rationale"))[0]
+    assert [PASSAGES[0][slice(*tokenized.words[word])] for word in one.extra["words"]] == [SHORTCUT]
 
 
 def test_the_command_keeps_its_result_and_the_page_of_methods_shows_it(tiny: Callable[[str], Path], tmp_path: Path) -> None:
@@ -118,7 +128,7 @@ def test_the_command_keeps_its_result_and_the_page_of_methods_shows_it(tiny: Cal
     assert result.exit_code == 0, result.output
     assert "integrated_gradients" in result.output
     store = Store(tmp_path / "store")
-    kept = {row.id: [name for name in row.entries if name.startswith("sanity/")] for row in read_rows(store)}
+    kept = {row.id: [name for name in row.entries if name.kind == "sanity"] for row in read_rows(store)}
     assert {ident for ident, names in kept.items() if names} == {"white-wall"}
     entries = set(store.entries())
     assert "randomising" not in run(config, "sanity", "--id", "white-wall").output

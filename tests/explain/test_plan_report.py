@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gallery.config import _RULE, Settings
+from gallery import methods
+from gallery.config import Settings
 from gallery.explain.plan import sanity_parameters
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
@@ -90,8 +92,10 @@ def test_a_changed_setting_is_the_reason_and_only_what_depends_on_it_is_done(own
 def test_another_rule_for_the_points_of_a_path_is_the_reason(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own.write_text(own.read_text("utf-8").replace("n_steps: 8", "methods: [integrated_gradients]"), "utf-8")
     assert run(own, "explain").exit_code == 0
-    monkeypatch.setattr("gallery.config._RULE", _RULE + 1)
-    assert f"rule: {_RULE} → {_RULE + 1}" in planned(own)
+    declared = methods.method_of("integrated_gradients")
+    newer = replace(declared, version=declared.version + 1)
+    monkeypatch.setitem(methods._own(), newer.name, newer)
+    assert f"rule: {declared.version} → {newer.version}" in planned(own)
     own.write_text(own.read_text("utf-8").replace("methods: [integrated_gradients]", "n_steps: 8"), "utf-8")
     assert "Nothing to explain" in planned(own)
     assert "rule" not in sanity_parameters(Settings(), "integrated_gradients")  # its points are counted beforehand

@@ -28,7 +28,7 @@ from tests.support.galleries import contents
 
 PHASES = {
     "explain": ["gallery.explain.passage:explain"],
-    "encode": ["gallery.attention.encoding:encode_products"],
+    "encode": ["gallery.attention.encoding:encode_queries_keys"],
     "store": ["gallery.files:write_chunks"],
     "render": ["gallery.site.pages.passage:passage_fragment"],
     "MkDocs": ["mkdocs.commands.build:build"],

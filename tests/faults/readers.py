@@ -15,18 +15,21 @@ from typing import Any
 
 import numpy as np
 
-from gallery.attention.encoding import decode_products, decode_sums, decode_weights, encode_products, encode_weights
+from gallery.attention.encoding import decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights
 from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, PassageError, StoreError
 from gallery.model.words import group_tokens
 from gallery.passages import read as passages
 from gallery.passages import tables
+from gallery.passages.front_matter import read_markdown
 from gallery.passages.read import Passage
 from gallery.passages.references import Texts
 from gallery.store import archive as packing
 from gallery.store.entries import MANIFEST, Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import _CHECKSUM_AT, _ZEROS, KINDS, Attribution, Model, Prediction, Scripts, canonical, decode, encode
+from gallery.store.record_files import _CHECKSUM_AT, _ZEROS, decode, encode
+from gallery.store.records import RECORD_TYPES, Attribution, Model, Prediction, Scripts
 from gallery.store.timings import read_timings
 
 _FRONT = """---
@@ -94,7 +97,7 @@ class _File:
 
 
 def _front_matter(content: bytes) -> None:
-    _passages([("a.md", passages._front_matter(_File(content), "a.md"))])  # type: ignore[arg-type]
+    _passages(read_markdown(_File(content), "a.md"))  # type: ignore[arg-type]
 
 
 def _table(suffix: str) -> Callable[[bytes], None]:
@@ -132,7 +135,7 @@ def _words(content: bytes) -> None:
 
 
 def _record(content: bytes) -> None:
-    kind = next((kind for kind in KINDS if f'"kind\\":\\"{kind}'.encode() in content), "scripts")
+    kind = next((kind for kind in RECORD_TYPES if f'"kind\\":\\"{kind}'.encode() in content), "scripts")
     try:
         decode(content, kind)
     except ValueError:
@@ -214,7 +217,7 @@ def _packed(content: bytes) -> None:
 def _attention(content: bytes) -> None:
     for packed in (content, zlib.compress(content, 0, 31)):
         for read in (
-            lambda blob: decode_products(blob, 2, 3, 4),
+            lambda blob: decode_queries_keys(blob, 2, 3, 4),
             lambda blob: decode_sums(blob, 2, 3),
             lambda blob: decode_weights(blob, 3),
             lambda blob: decode_weights(blob, 3, shares=True),
@@ -318,6 +321,6 @@ SOUND: dict[str, Callable[[], Sequence[bytes]]] = {
     "manifest": _manifests,
     "forged-manifest": _manifests,
     "packed": _tars,
-    "attention": lambda: [encode_products(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))), encode_weights(np.full((2, 3, 3), 1 / 3), shares=True)],
+    "attention": lambda: [encode_queries_keys(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))), encode_weights(np.full((2, 3, 3), 1 / 3), shares=True)],
 }
 """Name -> what a reader reads well."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gallery.errors import StoreError
-from gallery.store.entries import alone
+from gallery.store.entries import exclusive
 from tests.support.galleries import contents, make_gallery, run
 
 ROOT = Path(__file__).parents[2]
@@ -120,8 +120,8 @@ def test_a_second_build_in_the_same_folder_is_turned_away_and_a_killed_one_holds
     hold = """
 import sys, time
 from pathlib import Path
-from gallery.store.entries import alone
-with alone(Path(sys.argv[1])):
+from gallery.store.entries import exclusive
+with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -139,7 +139,7 @@ with alone(Path(sys.argv[1])):
     assert contents(own.parent / "site") == site
     (store / ".lock").unlink()
     (store / ".lock").mkdir()
-    with pytest.raises(StoreError, match=r"\.lock: "), alone(store):
+    with pytest.raises(StoreError, match=r"\.lock: "), exclusive(store):
         pass
 
 

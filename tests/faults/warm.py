@@ -23,7 +23,7 @@ LONG_TEXTS = 420
 
 
 def make(folder: Path, passages: int) -> Path:
-    """Write a gallery of a tiny real classifier and so many passages of two batches and more; return its mkdocs.yml."""
+    """Write a gallery of a tiny real classifier and so many passages; return its mkdocs.yml."""
     from tests.support.galleries import TEXTS, make_gallery
 
     def write() -> None:

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError
-from gallery.passages.read import Passage, read_passages
+from gallery.passages.read import CLASSICS, Passage, passage_ids, passage_paths, read_passages
 
 GOOD = "---\nid: one\ntrue_class: Толстой\ntitle: Заглавие\n---\nТекст с ёлкой.\n\nВторой абзац.\n"
 
@@ -99,3 +100,40 @@ def test_a_bad_row_names_its_line(tmp_path: Path, name: str, content: str, place
 def test_a_missing_place_says_which(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         read(tmp_path, "nowhere.csv")
+
+
+def test_a_gallery_reads_its_own_passages_and_then_the_classics_if_they_are_asked_for() -> None:
+    assert passage_paths(Settings(passages=("a", "b.csv"), classics=False)) == ("a", "b.csv")
+    assert passage_paths(Settings(passages=("a", "b.csv"), classics=True)) == ("a", "b.csv", CLASSICS)
+
+
+def test_a_passage_has_a_text_or_an_address_and_not_both(tmp_path: Path) -> None:
+    write(tmp_path, "one.md", GOOD.replace("title: Заглавие", f"url: http://127.0.0.1/a\nsha256: {'0' * 64}\nstart: 0\nlength: 1"))
+    (error,) = read(tmp_path)
+    assert isinstance(error, PassageError)
+    assert error.message == "passages/one.md: both a text and a url. Keep one of the two."
+
+
+def test_a_folder_that_is_named_like_a_passage_is_an_error_and_spares_the_others(tmp_path: Path) -> None:
+    write(tmp_path, "b.md", GOOD)
+    (tmp_path / "passages" / "a.md").mkdir()
+    error, good = read(tmp_path)
+    assert isinstance(error, PassageError)
+    assert error.message == "passages/a.md: Is a directory."
+    assert isinstance(good, Passage)
+
+
+def test_ids_are_listed_with_where_they_stand_and_without_fetching_texts(tmp_path: Path) -> None:
+    write(tmp_path, "b.md", GOOD.replace("id: one\n", ""))
+    write(tmp_path, "c.md", "no front matter")
+    write(tmp_path, "README.md", "# Not a passage")
+    (tmp_path / "t.csv").write_text("id,true_class,url,sha256,start,length\nfar,0,http://127.0.0.1:9/none,0,0,1\n,0,,,,\n", "utf-8")
+    assert list(passage_ids(("passages", "t.csv"), tmp_path)) == [("b", "passages/b.md"), ("far", "t.csv: line 2")]
+
+
+def test_an_id_may_have_a_hundred_characters_and_hyphens_between_them(tmp_path: Path) -> None:
+    for name in ("a" * 100, "a-b_c", "0"):
+        write(tmp_path, "one.md", GOOD.replace("id: one", f"id: '{name}'"))
+        (passage,) = read(tmp_path)
+        assert isinstance(passage, Passage)
+        assert passage.id == name

@@ -17,7 +17,7 @@ import pytest
 
 from gallery.errors import ConfigError, PassageError
 from gallery.passages.read import CLASSICS, Passage, read_passages
-from gallery.passages.references import hard_wrap, set_white_space
+from gallery.passages.references import Texts, hard_wrap, set_white_space
 from gallery.sources import downloads, peers
 from tests.support.loopback import Loopback, Request
 
@@ -90,12 +90,18 @@ def test_a_passage_is_fetched_once_and_then_found_without_a_network(server: Text
     assert _text(_read(table)[0]) == MEANT
 
 
-def test_offsets_count_characters_of_the_decoded_file(server: TextServer, tmp_path: Path) -> None:
-    (tmp_path / "raw.txt").write_bytes(RAW.encode())
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte-order mark"])
+def test_offsets_count_characters_of_the_decoded_file(server: TextServer, tmp_path: Path, mark: str) -> None:
+    """As the documented line of Python counts them: neither bytes nor UTF-16 units, line ends of two characters as two, no byte-order mark."""
+    content = f"{mark}Дом 🌍.\r\nИ\u0306од, ёж.\r\nКонец.".encode()
+    (tmp_path / "raw.txt").write_bytes(content)
     with (tmp_path / "raw.txt").open(encoding="utf-8-sig", newline="") as stream:
-        cut = stream.read()[START : START + LENGTH]
-    assert cut.startswith("   Он")
-    assert cut.endswith("спросили его.")
+        cut = stream.read()[8:17]
+    assert cut == "И\u0306од, ёж."
+    server.texts["/raw.txt"] = content
+    for encoding in ("", "utf-8", "UTF8"):
+        table = _table(tmp_path, f"{server.address}/raw.txt", digest=_digest(content), start=8, length=9, encoding=encoding)
+        assert _text(_read(table)[0]) == cut
 
 
 def test_another_encoding_is_named(server: TextServer, tmp_path: Path) -> None:
@@ -325,3 +331,51 @@ def test_a_dataset_folder_is_a_table(tmp_path: Path) -> None:
     ]
     (folder / "data-00000-of-00001.arrow").write_bytes(b"no")
     assert "not a dataset" in _error(next(read_passages(["set"], tmp_path)))
+
+
+def test_a_text_that_several_passages_refer_to_is_read_once(tmp_path: Path) -> None:
+    """Thirty passages of one novel do not read and decode it thirty times."""
+    path = tmp_path / "library" / "example.org" / "novel.txt"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(RAW.encode())
+    library = Texts(tmp_path / "library")
+    row = {"url": "http://example.org/novel.txt", "sha256": _digest(RAW.encode()).upper(), "start": START, "length": LENGTH}
+    assert library.passage(row, "one") == MEANT
+    path.unlink()
+    assert library.passage(row, "two") == MEANT
+
+
+@pytest.mark.parametrize("path", ["/..%2Fsecret.txt", "/%2e%2e/secret.txt", "/a/../../secret.txt", "/..%5Csecret.txt", "/.%2Fsecret.txt"])
+def test_an_address_leads_to_no_file_outside_the_folder_of_texts(server: TextServer, tmp_path: Path, path: str) -> None:
+    (tmp_path / "library" / "127.0.0.1").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "library", tmp_path / "library" / "127.0.0.1"):
+        (folder / "secret.txt").write_bytes(RAW.encode())
+    (tmp_path / "library" / "127.0.0.1" / "..\\secret.txt").write_bytes(RAW.encode())
+    assert "extra.gallery.texts" in _error(_read(_table(tmp_path, f"{server.address}{path}"), tmp_path / "library")[0])
+
+
+def test_a_length_that_ends_with_the_text_is_within_it(server: TextServer, tmp_path: Path) -> None:
+    whole = len(RAW) - 1  # the byte-order mark is not counted
+    assert _text(_read(_table(tmp_path, f"{server.address}/novel.txt", start=0, length=whole))[0]).endswith("Конец.")
+    error = _error(_read(_table(tmp_path, f"{server.address}/novel.txt", start=1, length=whole))[0])
+    assert f"length: 1 + {whole} is not within the {whole} characters of {server.address}/novel.txt" in error
+
+
+@pytest.mark.parametrize(
+    ("digest", "says"), [("", "sha256: missing or not 64"), ("0" * 63, "sha256: missing or not 64"), ("g" * 64, "sha256: missing or not 64")]
+)
+def test_a_reference_names_the_file_by_its_whole_sha256(tmp_path: Path, digest: str, says: str) -> None:
+    assert says in _error(_read(_table(tmp_path, "http://127.0.0.1/a", digest=digest))[0])
+
+
+def test_an_address_of_more_than_a_thousand_characters_is_none(tmp_path: Path) -> None:
+    address = "ftp://example.org/".ljust(1000, "a")
+    assert "Only http and https" in _error(_read(_table(tmp_path, address))[0])
+    assert "url: 1,001 characters, which is no address" in _error(_read(_table(tmp_path, address + "a"))[0])
+
+
+def test_a_cache_that_cannot_be_written_is_an_error_of_the_passage(server: TextServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GALLERY_CACHE", str(tmp_path / "file" / "cache"))
+    assert "table.csv: line 2: " in (error := _error(_read(_table(tmp_path, f"{server.address}/novel.txt"))[0]))
+    assert "Not a directory" in error

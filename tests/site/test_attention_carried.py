@@ -20,7 +20,8 @@ from gallery.site.build.fitting import fit
 from gallery.site.build.site import jobs_of, site_input_of
 from gallery.site.pages.attention_carried import Carried, carried_files
 from gallery.store.entries import Store
-from tests.attention.test_attention import load
+from gallery.store.manifest import EntryName
+from tests.support.classifiers import load
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES
 
@@ -32,9 +33,9 @@ Tiny = Callable[[str], Path]
 def test_an_excerpt_has_the_weights_of_the_whole_passage(architecture: str, full: int, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gallery.attention.derived.FULL", full)
     classifier = load(tiny(architecture))
-    encoded = classifier.encode(" ".join(SENTENCES))
-    (record,) = attend(classifier, [encoded], AttentionSettings(precision="exact"))
-    (prediction,) = classifier.predict([encoded])
+    tokenized = classifier.tokenize(" ".join(SENTENCES))
+    (record,) = attend(classifier, [tokenized], AttentionSettings(precision="exact"))
+    (prediction,) = classifier.predict([tokenized])
     whole = Reader(attention_files(prediction, record))
     short = Reader(carried_files(prediction, record, Carried((0, 2), 3, tokens=20)))
     count = short.tokens
@@ -54,17 +55,17 @@ def test_an_excerpt_has_the_weights_of_the_whole_passage(architecture: str, full
 
 def test_a_passage_that_is_short_enough_is_carried_whole(tiny: Tiny) -> None:
     classifier = load(tiny("bert"))
-    encoded = classifier.encode(SENTENCES[3])
-    (record,) = attend(classifier, [encoded], AttentionSettings())
-    (prediction,) = classifier.predict([encoded])
+    tokenized = classifier.tokenize(SENTENCES[3])
+    (record,) = attend(classifier, [tokenized], AttentionSettings())
+    (prediction,) = classifier.predict([tokenized])
     count = len(prediction.tokens)
     assert carried_files(prediction, record, Carried((0, 1, 2), 3, tokens=count)) == attention_files(prediction, record)
 
 
 def test_without_layers_and_means_a_small_picture_is_left(tiny: Tiny) -> None:
     classifier = load(tiny("bert"))
-    (record,) = attend(classifier, [classifier.encode(SENTENCES[0])], AttentionSettings())
-    (prediction,) = classifier.predict([classifier.encode(SENTENCES[0])])
+    (record,) = attend(classifier, [classifier.tokenize(SENTENCES[0])], AttentionSettings())
+    (prediction,) = classifier.predict([classifier.tokenize(SENTENCES[0])])
     files = carried_files(prediction, record, Carried((), 3, means=False))
     assert list(files) == ["heads.png"]
     assert len(files["heads.png"]) < record.picture.size
@@ -166,11 +167,12 @@ def test_what_was_chosen_is_remembered_until_something_it_depends_on_changes(bui
     assert fit(1.0, site_input, jobs, tmp_path) == first
     assert tried == []
     other = replace(jobs[0], row=replace(jobs[0].row, title="Другое заглавие"))
+    english = replace(site_input, publication=replace(site_input.publication, language="en"))
     for again in (
         (1.1, site_input, jobs),
         (1.0, site_input, jobs[:2]),
         (1.0, site_input, [other, *jobs[1:]]),
-        (1.0, replace(site_input, publication=replace(site_input.publication, language="en")), jobs),
+        (1.0, english, jobs),
     ):
         tried.clear()
         fit(*again, tmp_path)
@@ -187,5 +189,5 @@ def test_some_passages_of_every_length_stand_for_all(built: Path, monkeypatch: p
     store = Store(built.parent / "store")
     found = jobs_of(site_input_of(load_settings(built), built))
     (middle,) = fitting._spread(store, found)
-    sizes = sorted(store.size("attention", job.row.entries["attention"]) for job in found)
-    assert store.size("attention", middle.row.entries["attention"]) == sizes[1]
+    sizes = sorted(store.size("attention", job.row.entries[EntryName("attention")]) for job in found)
+    assert store.size("attention", middle.row.entries[EntryName("attention")]) == sizes[1]

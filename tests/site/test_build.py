@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gallery.store.entries import Store
-from gallery.store.manifest import read_rows
+from gallery.store.manifest import EntryName, read_rows
 from gallery.store.records import Attribution, Prediction
 from tests.support.galleries import TEXTS, contents, make_gallery, run
 from tests.support.models import ARCHITECTURES
@@ -42,21 +42,23 @@ def test_every_architecture_goes_from_passages_to_pages(architecture: str, tiny:
     result = run(config)
     assert result.exit_code == 0, result.output
     store = Store(tmp_path / "store")
-    for row in read_rows(store):
-        prediction = store.read("prediction", row.entries["prediction"])
+    rows = list(read_rows(store))
+    assert {row.id for row in rows} == set(TEXTS)
+    for row in rows:
+        prediction = store.read("prediction", row.entries[EntryName("prediction")])
         assert isinstance(prediction, Prediction)
         assert prediction.probabilities.sum() == pytest.approx(1)
         assert "".join(prediction.word_texts()) == "".join(prediction.text[: prediction.cut].split())
-        for name, key in row.entries.items():
-            if name.startswith("attribution/integrated_gradients"):
-                attribution = store.read("attribution", key)
-                assert isinstance(attribution, Attribution)
-                assert attribution.baseline_value is not None
-                assert attribution.delta is not None
-                change = attribution.output_value - attribution.baseline_value
-                assert attribution.tokens.sum() - attribution.delta == pytest.approx(change, abs=1e-4)
-                specials = attribution.tokens[prediction.special].sum()
-                assert attribution.words.sum() + specials == pytest.approx(attribution.tokens.sum(), abs=1e-9)
+        records = [store.read(name.kind, key) for name, key in row.entries.items()]
+        found = [record for record in records if isinstance(record, Attribution) and record.method == "integrated_gradients"]
+        assert sorted(attribution.target for attribution in found) == sorted(row.targets)
+        for attribution in found:
+            assert attribution.baseline_value is not None
+            assert attribution.delta is not None
+            change = attribution.output_value - attribution.baseline_value
+            assert attribution.tokens.sum() - attribution.delta == pytest.approx(change, abs=1e-4)
+            specials = attribution.tokens[prediction.special].sum()
+            assert attribution.words.sum() + specials == pytest.approx(attribution.tokens.sum(), abs=1e-9)
         page = (tmp_path / "site" / "passages" / row.id / "index.html").read_text("utf-8")
         assert row.title in page
         assert len(re.findall(r'<span class="w[ "]', page)) == len(prediction.words)

@@ -13,7 +13,7 @@ from gallery.site.pages.numbers import packed
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
 from gallery.store.records import Attribution
-from tests.support.galleries import make_gallery, run
+from tests.support.galleries import TEXTS, make_gallery, run
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +25,16 @@ def built(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory)
 
 def test_the_files_hold_what_was_stored_in_the_order_of_the_switches(built: Path) -> None:
     store = Store(built / "store")
-    for row in read_rows(store):
+    rows = list(read_rows(store))
+    assert {row.id for row in rows} == set(TEXTS)
+    for row in rows:
         records = read_records(store, row)
         data = built / "site" / "data" / row.id
         explanation = json.loads((data / "explanation.json").read_text("utf-8"))
-        assert explanation["text"].startswith(explanation["words"][0])
+        assert explanation["text"] == TEXTS[row.id][2]
+        assert "".join(explanation["words"]) == "".join(TEXTS[row.id][2].split())
         assert len(explanation["forms"]) == len(explanation["words"])
-        assert len(explanation["attributions"]) == sum(isinstance(record, Attribution) for record in records.values())
+        assert len(explanation["attributions"]) == sum(isinstance(record, Attribution) for record in records.values()) > 0
         assert [one["target"] for one in explanation["attributions"]][: len(row.targets)] == list(row.targets)
         table = list(csv.reader((data / "words.csv").read_text("utf-8").splitlines()))
         for column, one in enumerate(explanation["attributions"], 3):

@@ -12,7 +12,7 @@ import pytest
 from gallery.errors import SiteError, StoreError
 from gallery.site.build.publish import Target, pages_address, publish
 from gallery.site.check.report import check_site
-from gallery.store.entries import alone
+from gallery.store.entries import exclusive
 
 
 def _git(folder: Path, *words: str) -> str:
@@ -172,7 +172,7 @@ def test_a_lock_that_goes_by_itself_is_waited_for(project: Path) -> None:
 
 
 def test_two_publications_at_once_do_not_mix(project: Path) -> None:
-    with alone(project / ".git" / "gallery"), pytest.raises(StoreError, match="another build is at work there"):
+    with exclusive(project / ".git" / "gallery"), pytest.raises(StoreError, match="another build is at work there"):
         _publish(project)
 
 

@@ -8,7 +8,6 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -40,14 +39,7 @@ def own(built: Path, tmp_path: Path) -> Path:
 
 def _title(config: Path, ident: str, title: str) -> None:
     path = config.parent / "site_src" / "passages" / f"{ident}.md"
-    _replace(config, path, re.sub(r"title: .*", f"title: {title}", path.read_text("utf-8")))
-
-
-def _replace(config: Path, path: Path, text: str) -> None:
-    """Write a file in one step, so that nobody reads half of it."""
-    whole = config.parent / "whole"
-    whole.write_text(text, "utf-8")
-    whole.replace(path)
+    path.write_text(re.sub(r"title: .*", f"title: {title}", path.read_text("utf-8")), "utf-8")
 
 
 def _from_scratch(config: Path) -> dict[str, bytes]:
@@ -160,51 +152,44 @@ def test_the_search_takes_texts_whole_until_they_are_too_many() -> None:
     assert set(" ".join(cut).split()) == {"короткий", "слово"}, "no word is cut in two"
 
 
-class _Watched(_Server):
-    """The server, which tells when it answers; MkDocs' watcher has looked at the files before that."""
-
-    def __init__(self, *arguments: Any) -> None:
-        self.answering = threading.Event()
-        super().__init__(*arguments)
-
-    def service_actions(self) -> None:
-        self.answering.set()
-
-
 def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
-    settings = load_settings(own)
+    """Reads pages as a browser does: again whenever the server says, at the address that MkDocs' script asks, that there is a newer site."""
+    listening = threading.Event()
+
+    class Announced(_Server):
+        poll_response_timeout = 300  # seconds until the server answers that nothing has changed
+
+        def server_activate(self) -> None:
+            super().server_activate()
+            listening.set()
 
     def explain() -> list[str]:
         return [] if run(own, "explain").exit_code == 0 else ["failed"]
 
-    server = _Watched(settings, own, 0, explain)
+    server = Announced(load_settings(own), own, 0, explain)
     server.watch(str(own.parent / "site_src"))
     loop = threading.Thread(target=server.serve, daemon=True)
     loop.start()
-    assert server.answering.wait(timeout=60)
+    assert listening.wait(60)
 
     def get(address: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}", timeout=120) as answer:
-            return str(answer.read().decode())
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}") as answer:
+            return str(answer.read(), "utf-8")
 
-    def version_after(version: int) -> int:
-        """Wait as a browser does: MkDocs answers when the site is newer than this version, or in vain after a minute."""
-        newer = int(get(f"/livereload/{version}/0"))
-        assert newer > version, "the server has seen no change"
-        return newer
+    def shows(address: str, text: str) -> None:
+        while text not in (page := get(address)):
+            script = re.search(r"livereload\((\d+), \d+\);", page)
+            assert script, "a page that does not reload itself"
+            assert int(get(f"/livereload/{script[1]}/1")) > int(script[1]), f"{address} never shows {text}"
 
     try:
-        first = version_after(0)
-        assert "Белая стена" in get("/passages/white-wall/")
+        shows("/passages/white-wall/", "Белая стена")  # requests are answered once the files are watched
         _title(own, "white-wall", "Серая стена")
-        passages = version_after(first)
-        assert "Серая стена" in get("/passages/white-wall/")
-        lists = version_after(passages)
-        assert "Серая стена" in get("/")
-        _replace(own, own.parent / "site_src" / "how-to-read.md", "# Иначе\n\n## Внимание {#attention}\n")
-        version_after(version_after(lists))
-        assert "Иначе" in get("/how-to-read/")
+        shows("/passages/white-wall/", "Серая стена")
+        shows("/", "Серая стена")
+        (own.parent / "site_src" / "how-to-read.md").write_text("# Иначе\n\n## Внимание {#attention}\n", "utf-8")
+        shows("/how-to-read/", "Иначе")
     finally:
         server.shutdown(wait=True)
-    loop.join(timeout=60)
+        loop.join(60)
     assert not loop.is_alive()

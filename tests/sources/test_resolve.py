@@ -11,8 +11,8 @@ import torch
 
 from gallery.config import Settings
 from gallery.errors import SourceError
-from gallery.model.classifier import load_classifier
 from gallery.model.convert import convert
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 Tiny = Callable[[str], Path]
@@ -33,7 +33,7 @@ def _pickle(folder: Path) -> None:
 
 def _logits(folder: Path) -> torch.Tensor:
     classifier = load_classifier(resolve_model(str(folder), Path()), resolve_tokenizer(str(folder), Path()), Settings(device="cpu"))
-    return classifier.logits([classifier.encode("Свой человек пришёл домой.").ids])
+    return classifier.logits([classifier.tokenize("Свой человек пришёл домой.").ids])
 
 
 def test_a_pickle_gives_the_same_logits_and_says_what_it_is(own: Path, tiny: Tiny) -> None:

@@ -116,6 +116,7 @@ def _page(passage: PassageInput, layers: tuple[int, ...]) -> bytes:
 
 
 _ENTRY, _ATTENTION = "gallery.js", "attention.js"
+_NO_ATTENTION = "export class GalleryAttention extends HTMLElement {}"
 _IMPORT = re.compile(r'(\bfrom |\bimport )"\./([\w-]+\.js)"')
 # Pictures become blobs, since the grid of heads names its picture once a head; the page is dark where the reader's system is.
 _START = """if (matchMedia("(prefers-color-scheme: dark)").matches) document.body.dataset.mdColorScheme = "slate";
@@ -126,15 +127,15 @@ await import("gallery/gallery.js");"""
 def _modules(attention: bool) -> dict[str, str]:
     """Return an import map: every module of the pages by a bare name, as a data address with its text.
 
-    A module in a data address cannot import by relative names, so these become bare names too. Without attention the element
-    for it is an empty module.
+    A module in a data address cannot import by relative names, so these become bare names too. The element for attention
+    does nothing where there are no data for it.
     """
     addresses: dict[str, str] = {}
     waiting = [_ENTRY]
     while waiting:
         name = waiting.pop()
         if f"gallery/{name}" not in addresses:
-            text = (_STATIC / name).read_text("utf-8") if attention or name != _ATTENTION else ""
+            text = (_STATIC / name).read_text("utf-8") if attention or name != _ATTENTION else _NO_ATTENTION
             waiting += [other for _, other in _IMPORT.findall(text)]
             text = _IMPORT.sub(r'\1"gallery/\2"', text)
             addresses[f"gallery/{name}"] = "data:text/javascript;charset=utf-8," + quote(text, safe=" !$&'()*+,-./:;=?@[]^_`{|}~")

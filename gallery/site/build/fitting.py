@@ -9,7 +9,7 @@ import shutil
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from gallery.site.build.rendering import PassageJob, SiteInput, render
@@ -21,7 +21,7 @@ from gallery.site.pages.declared import declarations
 from gallery.site.pages.gathered import GalleryInput, Gathered
 from gallery.site.templates import rendered
 from gallery.store.entries import Store
-from gallery.store.records import canonical
+from gallery.store.keys import canonical
 
 _TRIED = 48
 """Passages that are rendered as a sample of all."""
@@ -38,7 +38,7 @@ def fit(budget_mb: float, site_input: SiteInput, jobs: Sequence[PassageJob], fol
     choices = [replace(choice, fitted_mb=budget_mb) for choice in _choices(site_input.carried)]
     if not sample:
         return choices[0]
-    key = hashlib.sha256(canonical([site_input.digest(), budget_mb, len(jobs), [asdict(job) for job in sample]]).encode()).hexdigest()
+    key = hashlib.sha256(canonical([site_input.digest(), budget_mb, len(jobs), [job.values() for job in sample]]).encode()).hexdigest()
     with closing(open_base(folder / "fitted.sqlite", "fitted", ("key", "choice"))) as base, base:
         known = base.execute("select choice from fitted where key = ?", (key,)).fetchone()
         chosen = int(known[0]) if known else _first_that_fits(choices, site_input, sample, len(jobs), folder / "fitting")

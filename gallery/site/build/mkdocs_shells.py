@@ -8,9 +8,9 @@ from typing import Any
 
 from mkdocs.commands.build import build as mkdocs_build
 from mkdocs.config import load_config
-from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.exceptions import MkDocsException
 
+from gallery.compat.mkdocs import add_module_script, add_theme_folder
 from gallery.errors import SiteError
 from gallery.mkdocs_config import read_mkdocs_config
 from gallery.site.build.minify_html import minify
@@ -69,11 +69,9 @@ def _mkdocs_config(config_file: Path, code: str) -> Any:
         )
     except MkDocsException as error:
         raise SiteError(f"{config_file}: {error}") from error
-    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(_PACKAGE / "theme"))
+    add_theme_folder(config, _PACKAGE / "theme")
     config["extra_css"] += [f"assets/gallery/{name}.css" for name in _STYLES]
-    script = ExtraScriptValue("assets/gallery/gallery.js")
-    script.type = "module"
-    config["extra_javascript"].append(script)
+    add_module_script(config, "assets/gallery/gallery.js")
     return config
 
 

@@ -11,7 +11,7 @@ import ghp_import
 
 from gallery.errors import SiteError
 from gallery.site.check.report import Report
-from gallery.store.entries import alone
+from gallery.store.entries import exclusive
 from gallery.units import megabytes
 
 _PATIENCE = 2.0
@@ -75,7 +75,7 @@ def _exclusive(root: Path, target: Target) -> Iterator[None]:
     """
     folder = Path(root, _git(root, "rev-parse", "--git-common-dir"))
     mark = folder / "gallery" / "publishing"
-    with alone(mark.parent):
+    with exclusive(mark.parent):
         since = mark.stat().st_mtime_ns if mark.exists() else None
         for lock in (folder / name for name in _locks(target)):
             _clear(lock, since)

@@ -14,10 +14,11 @@ from html import escape
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from jinja2 import meta
 
-from gallery.files import Place
+from gallery.files import Location
 from gallery.site.build.unchanged_pages import FileStates, UnchangedPages
 from gallery.site.build_cache import file_state
 from gallery.site.entries import read_records
@@ -31,8 +32,8 @@ from gallery.site.publication import Publication
 from gallery.site.templates import environment
 from gallery.site.vocabulary import dictionary_version
 from gallery.store.entries import Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import Header, Row
-from gallery.store.records import canonical
 
 _SLOT = re.compile(rf"<!-- gallery:([a-z ]+) -->|{TITLE}|{DESCRIPTION}")
 _PACKAGE = Path(__file__).parents[2]
@@ -48,13 +49,17 @@ class PassageJob:
     row: Row
     neighbours: Neighbours
 
+    def values(self) -> dict[str, Any]:
+        """Return the job as JSON holds it."""
+        return {"row": self.row.values(), "neighbours": [other and asdict(other) for other in self.neighbours]}
+
 
 @dataclass(frozen=True)
 class SiteInput:
     """The input that all passages of a build share."""
 
     publication: Publication
-    store: Place
+    store: Location
     header: Header
     shells: Path
     """Folder in which MkDocs has rendered the shells."""
@@ -107,7 +112,7 @@ def render(site_input: SiteInput, job: PassageJob) -> tuple[Summary, FileStates]
 def render_all(site_input: SiteInput, jobs: Sequence[PassageJob], unchanged: UnchangedPages, site: Path) -> Iterator[tuple[Row, Summary, bool]]:
     """Yield every passage's row in order with its summary, and whether it was rendered; unchanged ones are linked from the last site."""
     common = site_input.digest()
-    keys = {job.row.id: hashlib.sha256(canonical([common, asdict(job)]).encode()).hexdigest() for job in jobs}
+    keys = {job.row.id: hashlib.sha256(canonical([common, job.values()]).encode()).hexdigest() for job in jobs}
     stale = [job for job in jobs if not unchanged.sound(job.row.id, keys[job.row.id], site)]
     stale_ids = {job.row.id for job in stale}
     rendered = _render_stale(site_input, stale)

@@ -2,22 +2,21 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
-from mkdocs.livereload import LiveReloadServer
 
+from gallery.compat.mkdocs import LiveServer
 from gallery.config import Settings
 from gallery.errors import GalleryError
-from gallery.passages.read import places_of
+from gallery.passages.read import passage_paths
 from gallery.site.build.rendering import PassageJob, SiteInput, filled, input_of
 from gallery.site.build.site import OvertakenError, build_site, jobs_of, site_input_of
 from gallery.site.pages.passage import passage_page
 from gallery.site.policy import without_policy
-from gallery.store.entries import alone
+from gallery.store.entries import exclusive
 
 _PACKAGE = Path(__file__).parents[2]
 _SHELL = Path("passages", "shell", "index.html")
@@ -31,7 +30,7 @@ def serve_site(settings: Settings, config_file: Path, port: int, explain: Callab
     """
     server = _Server(settings, config_file, port, explain)
     root = config_file.parent
-    sources = [root / name for name in places_of(settings)]
+    sources = [root / name for name in passage_paths(settings)]
     for path in dict.fromkeys([root / "site_src", *sources, config_file, _PACKAGE / "static", _PACKAGE / "templates"]):
         if path.exists():
             server.watch(str(path))
@@ -50,7 +49,7 @@ class _Outdated:
     jobs: dict[str, PassageJob]
 
 
-class _Server(LiveReloadServer):
+class _Server(LiveServer):
     """MkDocs' live server; while the whole site is built, it renders a requested passage's page at once.
 
     A build is given up when the next change overtakes it.
@@ -58,9 +57,9 @@ class _Server(LiveReloadServer):
 
     def __init__(self, settings: Settings, config_file: Path, port: int, explain: Callable[[], Sequence[str]]) -> None:
         root = config_file.parent
-        super().__init__(self.rebuild, host="127.0.0.1", port=port, root=str(root / "site"), mount_path="/")
+        super().__init__(self.rebuild, root / "site", port)
         self._settings, self._config_file, self._explain = settings, config_file, explain
-        self._sources = [root / name for name in places_of(settings)]
+        self._sources = [root / name for name in passage_paths(settings)]
         self._seen = self._passages()
         self._outdated: _Outdated | None = None
         """Input for requested passages while the site is rebuilt; None while the site is up to date."""
@@ -76,18 +75,18 @@ class _Server(LiveReloadServer):
                     click.echo(f"Error: {problem}", err=True)
             fresh = replace(site_input_of(self._settings, self._config_file), shells=self._shells, carried=self._built.carried)
             self._outdated = _Outdated(fresh, {job.row.id: job for job in jobs_of(fresh)})
-            self._show()
+            self.show()
             self._build()
             self._outdated = None
-            self._wanted_epoch += 1
+            self.show_again()
         except OvertakenError:
             pass
         except GalleryError as error:
             error.show()
 
     def _build(self) -> None:
-        with alone(self._config_file.parent / "build"):
-            self._built = build_site(self._settings, self._config_file, lambda: self._want_rebuild)
+        with exclusive(self._config_file.parent / "build"):
+            self._built = build_site(self._settings, self._config_file, self.overtaken)
         # MkDocs empties its folder at every build, so the shell of passages is copied elsewhere.
         self._shells = self._built.shells.with_name("shown")
         (self._shells / _SHELL).parent.mkdir(parents=True, exist_ok=True)
@@ -98,22 +97,15 @@ class _Server(LiveReloadServer):
         files = [file for source in self._sources for file in (source.rglob("*") if source.is_dir() else [source]) if file.is_file()]
         return {file: file.stat().st_mtime_ns for file in files}
 
-    def _show(self) -> None:
-        with self._epoch_cond:
-            self._visible_epoch = self._wanted_epoch
-            self._epoch_cond.notify_all()
-
-    def _serve_request(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes] | None:
-        outdated, requested = self._outdated, _PASSAGE.fullmatch(environ["PATH_INFO"])
+    def page(self, path: str) -> bytes | None:
+        """Return a passage's page, rendered anew, while the whole site is built; else None."""
+        outdated, requested = self._outdated, _PASSAGE.fullmatch(path)
         job = outdated.jobs.get(requested[1]) if outdated and requested else None
         if outdated is None or job is None:
-            answer: Iterable[bytes] | None = super()._serve_request(environ, start_response)
-            return answer
+            return None
         page = passage_page(input_of(outdated.site_input, job), outdated.site_input.carried, job.neighbours)
-        content = self._inject_js_into_html(filled(page, outdated.site_input.shells).encode(), self._visible_epoch)
-        start_response("200 OK", [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(content)))])
-        return [content]
+        return filled(page, outdated.site_input.shells).encode()
 
-    def _inject_js_into_html(self, content: bytes, epoch: int) -> bytes:
-        """Add the script that reloads the page; the page's policy, which does not know the script, is removed."""
-        return bytes(super()._inject_js_into_html(without_policy(content), epoch))
+    def cleaned(self, content: bytes) -> bytes:
+        """Return a page without its policy, which does not know the script that reloads it."""
+        return without_policy(content)

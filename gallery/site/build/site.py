@@ -13,7 +13,7 @@ import click
 
 from gallery.config import Settings
 from gallery.errors import SiteError, reason
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.site.build.fitting import fit
 from gallery.site.build.mkdocs_shells import build_shells, copy_shells
 from gallery.site.build.put_in_place import put_in_place
@@ -82,11 +82,11 @@ def site_input_of(settings: Settings, config_file: Path) -> SiteInput:
 
     Raises StoreError where nothing has been explained yet, ConfigError for a layer that the model does not have.
     """
-    build, store = config_file.parent / "build", Store(place_of(settings.store, config_file.parent))
+    build, store = config_file.parent / "build", Store(store_location(settings.store, config_file.parent))
     header = read_header(store)
     return SiteInput(
         publication=read_publication(config_file),
-        store=store.place,
+        store=store.location,
         header=header,
         shells=(build / "shells").absolute(),
         out=build / "site",

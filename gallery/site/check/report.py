@@ -8,9 +8,9 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from gallery.config import Settings
 from gallery.errors import SiteError
-from gallery.files import place_of
+from gallery.files import store_location
 from gallery.mkdocs_config import read_mkdocs_config
-from gallery.passages.read import passage_ids, places_of
+from gallery.passages.read import passage_ids, passage_paths
 from gallery.site.check.links import LinkCache, PageLinks, other_host
 from gallery.site.check.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure
 from gallery.site.pages.declared import required_addresses
@@ -66,7 +66,7 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 
     Raises ConfigError where mkdocs.yml cannot be read, SiteError where there is no site, StoreError where there is no store.
     """
-    store = Store(place_of(settings.store, config_file.parent))
+    store = Store(store_location(settings.store, config_file.parent))
     read_header(store)
     root, url = config_file.parent, read_mkdocs_config(config_file).site_url
     expected = [*required_addresses(), *(f"passages/{ident}/" for ident in sorted(row.id for row in read_rows(store)))]
@@ -76,8 +76,8 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 def check_gallery(settings: Settings, config_file: Path) -> Report:
     """Return the report of `check_built`, with an error for each configured passage that is not in the store."""
     report = check_built(settings, config_file)
-    explained = {row.id for row in read_rows(Store(place_of(settings.store, config_file.parent)))}
-    configured = passage_ids(places_of(settings), config_file.parent)
+    explained = {row.id for row in read_rows(Store(store_location(settings.store, config_file.parent)))}
+    configured = passage_ids(passage_paths(settings), config_file.parent)
     missing = [f"{origin}: {ident}: not in the store. Run: python build.py explain" for ident, origin in configured if ident not in explained]
     return replace(report, errors=[*report.errors, *missing])
 

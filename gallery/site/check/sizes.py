@@ -18,7 +18,7 @@ _PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".ico", ".avif"}
 _PLAIN = re.compile(r"data/[^/]+/(?:explanation\.json|words\.csv|shaded\.svg)")
 _LAYER = re.compile(r"data/[^/]+/attention/layer-(\d+)\.bin")
 
-KINDS: dict[str, Callable[[PurePosixPath], bool]] = {
+FILE_KINDS: dict[str, Callable[[PurePosixPath], bool]] = {
     "attention": lambda path: path.match("data/*/attention/*") and path.suffix not in _PICTURES,
     "bertviz": lambda path: path.match("data/*/*_view.html"),
     "pictures": lambda path: path.suffix in _PICTURES,
@@ -63,13 +63,13 @@ class Sizes:
 
 def measure(site: Path, files: Iterable[str]) -> Sizes:
     """Return the sizes of a site's files, given by their paths within it."""
-    kinds = dict.fromkeys(KINDS, Size())
+    kinds = dict.fromkeys(FILE_KINDS, Size())
     layers: dict[int, int] = {}
     plain = 0
     for name in files:
         count = (site / name).stat().st_size
         path = PurePosixPath(name)
-        kind = next(kind for kind, matches in KINDS.items() if matches(path))
+        kind = next(kind for kind, matches in FILE_KINDS.items() if matches(path))
         old = kinds[kind]
         kinds[kind] = Size(old.files + 1, old.bytes + count, max(old.largest, count))
         if layer := _LAYER.fullmatch(name):

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gallery.attention.encoding import attention_files, decode_products, decode_sums, decode_weights, encode_products, encode_weights
+from gallery.attention.encoding import attention_files, decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights
 from gallery.attention.picture import reduced
 from gallery.config import AttentionSettings, Settings
 from gallery.errors import ConfigError
+from gallery.softmax import log_sum_exp
 from gallery.store.records import Array, Attention, Prediction
 
 
@@ -125,7 +126,7 @@ def _cut_weights(data: Array, tokens: int, count: int) -> Array:
 def _cut_products(data: Array, name: str, attention: Attention, count: int) -> Array:
     _, heads, tokens, size = attention.shape
     encoding, blob, number = attention.encoding, data.tobytes(), int(name)
-    queries, keys = decode_products(blob, heads, tokens, size)
+    queries, keys = decode_queries_keys(blob, heads, tokens, size)
     scaling, window = encoding["scaling"][number], encoding["windows"][number]
     first = queries[:, :count]
     if encoding["sums"]:
@@ -134,8 +135,7 @@ def _cut_products(data: Array, name: str, attention: Attention, count: int) -> A
         scores = first @ keys.transpose(0, 2, 1) * np.float32(scaling)
         if window is not None:
             scores[:, np.abs(np.arange(count)[:, None] - np.arange(tokens)) > window] = -np.inf
-        top = scores.max(axis=-1, keepdims=True)
-        sums = (top + np.log(np.exp(scores - top).sum(axis=-1, keepdims=True)))[..., 0]
-    # encode_products centres the keys over the excerpt, which moves all scores of a row, and so their sum, by this much.
+        sums = log_sum_exp(scores)
+    # encode_queries_keys centres the keys over the excerpt, which moves all scores of a row, and so their sum, by this much.
     moved = (first @ keys[:, :count].mean(axis=1)[:, :, None])[..., 0] * scaling
-    return np.frombuffer(encode_products(first, keys[:, :count], scaling, encoding["precision"], sums - moved), np.uint8)
+    return np.frombuffer(encode_queries_keys(first, keys[:, :count], scaling, encoding["precision"], sums - moved), np.uint8)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gallery.site.vocabulary import KINDS, lemma, word_kinds
+from gallery.site.vocabulary import WORD_KINDS, lemma, word_kinds
 from gallery.store.records import Attention, Attribution, Heads, Prediction
 
 WORDS = 12
@@ -52,7 +52,7 @@ def spoken(prediction: Prediction, attribution: Attribution, language: str) -> S
             if form not in strongest or sizes[number] > sizes[strongest[form]]:
                 strongest[form] = number
     kinds = np.array(word_kinds(prediction.text, [(start, end) for start, end in prediction.words.tolist()], language))
-    shares = {kind: (_short(sizes[kinds == kind].sum() / total), _short((kinds == kind).sum() / max(1, len(kinds)))) for kind in KINDS}
+    shares = {kind: (_short(sizes[kinds == kind].sum() / total), _short((kinds == kind).sum() / max(1, len(kinds)))) for kind in WORD_KINDS}
     return Spoken({form: (_short(share), strongest[form]) for form, share in sums.items()}, shares)
 
 
@@ -148,7 +148,7 @@ class AuthorSums:
     words: dict[str, WordSum] = field(default_factory=lambda: defaultdict(WordSum))
     own: int = 0
     """The author's passages."""
-    kinds: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(KINDS, (0.0, 0.0)))
+    kinds: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(WORD_KINDS, (0.0, 0.0)))
     seen: int = 0
     """The author's passages that have effects of heads."""
     effects: dict[tuple[int, int], float] = field(default_factory=lambda: defaultdict(float))
@@ -163,7 +163,7 @@ class AuthorSums:
     def add_own(self, said: Spoken, seen: HeadsSeen | None) -> None:
         """Add one of the author's passages to the sums over these alone."""
         self.own += 1
-        self.kinds = {kind: (self.kinds[kind][0] + said.kinds[kind][0], self.kinds[kind][1] + said.kinds[kind][1]) for kind in KINDS}
+        self.kinds = {kind: (self.kinds[kind][0] + said.kinds[kind][0], self.kinds[kind][1] + said.kinds[kind][1]) for kind in WORD_KINDS}
         if seen is None:
             return
         self.seen += 1

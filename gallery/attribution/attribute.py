@@ -1,0 +1,33 @@
+"""Runs a method: on the passages as they are, or on the windows of a passage longer than the model."""
+
+from collections.abc import Sequence
+
+from gallery.attribution.method import Parameters
+from gallery.attribution.windows import combined
+from gallery.methods import Method
+from gallery.model.classifier import Classifier
+from gallery.model.tokenized import Tokenized
+from gallery.store.records import Attribution
+
+
+def attribute(
+    method: Method, classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters
+) -> list[list[Attribution]]:
+    """Return, for each passage of the batch, one attribution for each class in its `targets`.
+
+    A passage in windows costs as much as all its windows; neighbouring windows share a quarter of their tokens.
+    """
+    if method.windows == "own" or not any(tokenized.windows for tokenized in batch):
+        return method.compute(classifier, batch, targets, parameters)
+    parts = [part for tokenized in batch for part in tokenized.parts]
+    classes = [wanted for tokenized, wanted in zip(batch, targets, strict=True) for _ in tokenized.parts]
+    attributions = iter(method.compute(classifier, parts, classes, parameters))
+    results = []
+    for tokenized, wanted in zip(batch, targets, strict=True):
+        windows = [next(attributions) for _ in tokenized.parts]
+        if tokenized.windows:
+            covering = method.windows == "mean of covering"
+            results.append([combined(tokenized, [window[k] for window in windows], covering) for k in range(len(wanted))])
+        else:
+            results.append(windows[0])
+    return results

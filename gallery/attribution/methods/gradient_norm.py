@@ -1,0 +1,48 @@
+"""The length of the gradient (Simonyan et al. 2013, arXiv:1312.6034; L2 as in Li et al. 2016)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gallery.methods import Method
+
+if TYPE_CHECKING:
+    from gallery.attribution.method import Parameters
+    from gallery.model.classifier import Classifier
+    from gallery.model.tokenized import Tokenized
+    from gallery.store.records import Attribution
+
+
+def gradient_norm(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]], parameters: Parameters) -> list[list[Attribution]]:
+    """Take the Euclidean length of each token's gradient.
+
+    The numbers tell how sensitive the output is to a token, not in which direction. parameters: output.
+    """
+    from gallery.attribution.gradients import gradients_at
+    from gallery.attribution.outputs import plain_attribution
+
+    results = []
+    for tokenized, classes in zip(batch, targets, strict=True):
+        gradients, _, outputs = gradients_at(classifier, tokenized, classes, parameters["output"])
+        tokens = [gradient.norm(dim=-1).cpu().numpy() for gradient in gradients]
+        results.append(
+            [
+                plain_attribution(classifier, tokenized, GRADIENT_NORM.name, target, parameters, values, float(outputs[target]), passes=1)
+                for target, values in zip(classes, tokens, strict=True)
+            ]
+        )
+    return results
+
+
+GRADIENT_NORM = Method(
+    name="gradient_norm",
+    title="gradient norm",
+    question="which word the answer is most sensitive to",
+    compute=gradient_norm,
+    order=3,
+    settings=("output",),
+    signed=False,
+    forward="1",
+    backward="T",
+)

@@ -1,0 +1,161 @@
+"""Verified folders become a classifier, after checks that model, tokenizer, labels and device fit each other."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from gallery.compat.glibc import keep_freed_memory
+from gallery.compat.torch import allow_tf32
+from gallery.compat.transformers import be_quiet
+from gallery.config import Settings
+from gallery.errors import SourceError, reason
+from gallery.model.classifier import Classifier
+from gallery.model.fast_encoder import fast_encoder_of
+from gallery.model.labels import label_names
+from gallery.sources.resolve import Source
+from gallery.store.records import Model
+
+# Position embeddings of these architectures count from behind the padding index, which leaves fewer positions than configured.
+_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "mpnet", "xmod", "data2vec-text"}
+
+
+def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Classifier:
+    """Load a classifier from verified folders.
+
+    Raises SourceError, naming the folder, where files are missing or damaged, where there is no fast tokenizer (no other
+    knows character offsets), or where the labels do not fit.
+    """
+    be_quiet()
+    keep_freed_memory()
+    device = _device(settings.device)
+    dtype = getattr(torch, settings.dtype)
+    network = load_network(model, dtype)
+    loaded_tokenizer = load_tokenizer(tokenizer, "extra.gallery.tokenizer")
+    if not loaded_tokenizer.is_fast:
+        raise SourceError(f"{tokenizer.name}: this tokenizer does not know a token's characters in the text. Use a tokenizer with a tokenizer.json.")
+    network = network.to(device).eval().requires_grad_(False)
+    allow_tf32(settings.tf32)
+    embedded = network.get_input_embeddings().num_embeddings
+    if len(loaded_tokenizer) > embedded:
+        raise SourceError(
+            f"{tokenizer.name}: {len(loaded_tokenizer)} tokens, but the model {model.name} knows {embedded}. "
+            "Name the tokenizer it was trained with as extra.gallery.tokenizer."
+        )
+    layer, layer_name = _explained_layer(network, settings.layer)
+    card = _card(network, loaded_tokenizer, model, tokenizer, settings)
+    classifier = Classifier(network, loaded_tokenizer, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long)
+    if dtype != torch.float32:
+        exact = settings.model_copy(update={"dtype": "float32"})
+        classifier = replace(classifier, reload=partial(load_classifier, model, tokenizer, exact))
+    return _with_fast_encoder(classifier, model.name)
+
+
+def _with_fast_encoder(classifier: Classifier, name: str) -> Classifier:
+    """Return the classifier with its fast encoder, or with a note that says why it has none.
+
+    Attributions at the word embeddings alone need the model's own forward pass; no fast encoder is tried then.
+    """
+    if classifier.layer is not getattr(classifier.model.base_model, "embeddings", None):
+        return classifier
+    fast_encoder, why_not = fast_encoder_of(classifier.model)
+    note = f"{name}: the model's own forward pass computes everything, which gives the same numbers but takes longer: {why_not}."
+    return replace(
+        classifier,
+        card=replace(classifier.card, fast=fast_encoder is not None),
+        fast_encoder=fast_encoder,
+        notes=(note,) if fast_encoder is None else (),
+    )
+
+
+def load_network(model: Source, dtype: torch.dtype | str) -> Any:
+    """Load a classifier's weights, without running code from a pickle or from beside the model.
+
+    Raises SourceError where weights are damaged, or where some are missing and transformers would draw them at random.
+    """
+    try:
+        network, info = AutoModelForSequenceClassification.from_pretrained(
+            model.folder,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=not model.pickled,
+            weights_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
+        raise SourceError(
+            f"{model.name}: the model cannot be loaded: {reason(error, line=0)}. Check that the folder is complete, or fetch it again."
+        ) from error
+    if info["missing_keys"]:
+        raise SourceError(f"{model.name}: no {min(info['missing_keys'])} among its weights, so it is not a trained classifier. Give the fine-tuned model.")
+    return network
+
+
+def load_tokenizer(tokenizer: Source, option: str) -> Any:
+    """Load a tokenizer, a fast one where there is one.
+
+    Raises SourceError where it cannot be loaded, naming the option that names another.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True, trust_remote_code=False)
+    except Exception as error:
+        raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {reason(error, line=0)}. Give its folder as {option}.") from error
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise SourceError(f"extra.gallery.device: {name!r} cannot be used here: {reason(error, line=0)}. Use auto, cpu, cuda or mps.") from error
+    return device
+
+
+def _explained_layer(network: Any, setting: str) -> tuple[nn.Module, str]:
+    """Return the module whose output is explained, and its path: the whole embedding module, or the word embeddings alone."""
+    module = getattr(network.base_model, "embeddings", None) if setting == "embeddings" else None
+    if module is None:
+        module = network.get_input_embeddings()
+    return module, next(name for name, other in network.named_modules() if other is module)
+
+
+def _card(network: Any, tokenizer: Any, model: Source, tokenizer_source: Source, settings: Settings) -> Model:
+    config = network.config
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    if config.model_type in _POSITIONS_AFTER_PADDING:
+        positions -= config.pad_token_id + 1
+    return Model(
+        source=settings.model,
+        resolved=model.resolved,
+        weights_digest=model.digest,
+        tokenizer_digest=tokenizer_source.digest,
+        tokenizer="" if tokenizer_source.resolved == model.resolved else tokenizer_source.resolved,
+        architecture=config.model_type,
+        labels=label_names([config.id2label[n] for n in range(config.num_labels)], settings.labels, model.name),
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        hidden=config.hidden_size,
+        max_tokens=int(min(positions, tokenizer.model_max_length)),
+        figures=_figures(model.folder),
+    )
+
+
+def _figures(folder: Path) -> dict[str, Any] | None:
+    """Return what training measured, from figures.json; None where the folder has no such file.
+
+    Raises SourceError where it is not JSON.
+    """
+    path = folder / "figures.json"
+    try:
+        figures: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else None  # type: ignore[assignment]
+    except ValueError as error:
+        raise SourceError(f"{path}: not valid JSON: {error}. Correct or remove it.") from error
+    return figures
