@@ -109,7 +109,7 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 
     With --store: read every file of the store and hold it against its checksum; nothing is changed.
     """
-    from gallery.site.check.check import check_gallery
+    from gallery.site.check.report import check_gallery
     from gallery.site.check.sizes import table
     from gallery.store.audit import audit
 
@@ -173,11 +173,12 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 @configured
 def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:
     """Push the site to the branch that GitHub Pages serves, if the check passes."""
+    from gallery.site.build.publish import Target
     from gallery.site.build.publish import publish as push
-    from gallery.site.check.check import check_gallery
+    from gallery.site.check.report import check_gallery
 
     report = check_gallery(settings, config_file)
-    push(config_file.parent / "site", report, config_file.parent, click.echo, remote, branch, history, dry_run)
+    push(config_file.parent / "site", report, config_file.parent, click.echo, Target(remote, branch, history), dry_run)
 
 
 @main.command()
@@ -272,8 +273,8 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
 
 def _render(settings: Settings, config_file: Path) -> list[str]:
     """Write the site; return what the check finds wrong with it."""
-    from gallery.site.build.build import build_site
-    from gallery.site.check.check import check_built
+    from gallery.site.build.site import build_site
+    from gallery.site.check.report import check_built
 
     with exclusive(config_file.parent / "build"):
         build_site(settings, config_file)

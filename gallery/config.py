@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from mkdocs.exceptions import ConfigurationError
-from mkdocs.utils.yaml import yaml_load
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gallery.errors import ConfigError, reason, short
+from gallery.errors import ConfigError, short
 from gallery.methods import method_names
+from gallery.mkdocs_config import read_mkdocs_config
 
-NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading YAML ends with where it is none: dates that are no dates, numbers too long, nesting without end."""
 _LONGEST_REASON = 500
 _MOST_PROBLEMS = 5
 
@@ -145,22 +141,7 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
 
     Raises ConfigError, naming the file and the key, for anything unknown or out of range.
     """
-    try:
-        with config_file.open("rb") as stream:
-            document = yaml_load(stream)
-    except OSError as error:
-        raise ConfigError(f"{config_file}: {reason(error)}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
-    except ConfigurationError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {short(str(error).partition(':')[2], _LONGEST_REASON)}") from error
-    except NOT_YAML as error:
-        raise ConfigError(
-            f"{config_file}: not valid YAML: {reason(error, _LONGEST_REASON)}. Put dates and numbers that are none into quotation marks."
-        ) from error
-    values: Any = document
-    for name, key in (("the file", None), ("extra", "extra"), ("extra.gallery", "gallery")):
-        values = (values.get(key) if key else values) or {}
-        if not isinstance(values, dict):
-            raise ConfigError(f"{config_file}: {name} must be a list of keys and values, not {short(repr(values))}.")
+    values = read_mkdocs_config(config_file).gallery
     return _validate(config_file, _merged(values, overrides or {}))
 
 

@@ -9,7 +9,7 @@ import pytest
 from gallery.evaluation.faithfulness import SHARES
 from gallery.evaluation.metrics import aopc, area
 from gallery.site.pages import measures as m  # pytest would take its `tested` for a test
-from gallery.site.pages.methods_page import measures_fragment, sanity_fragment
+from gallery.site.pages.methods import measures_fragment, sanity_fragment
 from gallery.store.records import Attribution, Chance, Faithfulness, Record, Sanity
 
 METHODS = ("integrated_gradients", "gradient_norm")

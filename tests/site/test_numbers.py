@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gallery.site.entries import read_records
 from gallery.site.pages.numbers import packed
-from gallery.site.pages.pages import read_records
 from gallery.store.entries import Store
 from gallery.store.manifest import read_rows
 from gallery.store.records import Attribution
