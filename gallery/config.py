@@ -61,7 +61,13 @@ class AttentionSettings(Section):
 
 
 class Settings(Section):
-    """Everything a build can be told; each key is an option of build.py too."""
+    """Everything a build can be told; each key is an option of build.py too.
+
+    >>> Settings().methods[0]
+    'integrated_gradients'
+    >>> Settings(device="cpu", n_steps=50).n_steps
+    50
+    """
 
     model: str = "gallery/demo/classifier"
     """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
@@ -144,6 +150,11 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
     """Return the settings of a mkdocs.yml, with options put over them.
 
     Raises ConfigError, naming the file and the key, for anything unknown or out of range.
+
+    >>> load_settings(config_file).n_steps
+    8
+    >>> load_settings(config_file, {"n_steps": 50, "attention.precision": "exact"}).attention.precision
+    'exact'
     """
     try:
         with config_file.open("rb") as stream:
