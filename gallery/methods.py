@@ -85,6 +85,11 @@ def method_names() -> tuple[str, ...]:
     return (*_own(), *(name for name in sorted(_foreign()) if name not in _own()))
 
 
+def own_methods() -> tuple[Method, ...]:
+    """Return the declarations of our own package, in the order of lists."""
+    return tuple(_own().values())
+
+
 def method_of(name: str) -> Method:
     """Return a method's declaration.
 
