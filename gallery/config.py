@@ -57,7 +57,13 @@ class AttentionSettings(Section):
 
 
 class Settings(Section):
-    """All settings of a build; each key is also an option of build.py."""
+    """All settings of a build; each key is also an option of build.py.
+
+    >>> Settings().methods[0]
+    'integrated_gradients'
+    >>> Settings(device="cpu", n_steps=50).n_steps
+    50
+    """
 
     model: str = "gallery/demo/classifier"
     """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
@@ -140,6 +146,11 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
     """Return the settings of a mkdocs.yml, with options put over them.
 
     Raises ConfigError, naming the file and the key, for anything unknown or out of range.
+
+    >>> load_settings(config_file).n_steps
+    8
+    >>> load_settings(config_file, {"n_steps": 50, "attention.precision": "exact"}).attention.precision
+    'exact'
     """
     values = read_mkdocs_config(config_file).gallery
     return _validate(config_file, _merged(values, overrides or {}))

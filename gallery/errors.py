@@ -10,7 +10,14 @@ _UNPRINTABLE = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class GalleryError(click.ClickException):
-    """An error that the user can mend; the message names the file or key, and says what is wrong and what to do."""
+    """An error that the user can mend; the message names the file or key, and says what is wrong and what to do.
+
+    >>> try:
+    ...     load_settings(Path("nowhere.yml"))
+    ... except GalleryError as error:
+    ...     print(error.message)
+    nowhere.yml: No such file or directory. Run build.py in the folder of mkdocs.yml, or name it with --config-file.
+    """
 
     exit_code = 1
 

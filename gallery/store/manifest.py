@@ -47,7 +47,11 @@ class EntryName(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for the whole gallery."""
+    """What holds for the whole gallery.
+
+    >>> read_header(store).methods
+    ('integrated_gradients', 'gradient_x_input', 'gradient_norm', 'attention_rollout')
+    """
 
     model: Model
     methods: tuple[str, ...]
@@ -60,7 +64,13 @@ class Header:
 
 @dataclass(frozen=True)
 class Row:
-    """A passage and the keys of its entries."""
+    """A passage and the keys of its entries.
+
+    >>> row.id, row.title
+    ('dusty-road', 'Пыльная дорога')
+    >>> sorted({name.kind for name in row.entries})
+    ['attention', 'attribution', 'bertviz', 'chance', 'faithfulness', 'heads', 'prediction']
+    """
 
     id: str
     title: str
@@ -100,6 +110,10 @@ def read_header(store: Store) -> Header:
     """Return the manifest's header.
 
     Raises StoreError where there is no manifest, or it is of another schema.
+
+    >>> header = read_header(store)
+    >>> header.model.architecture
+    'bert'
     """
     path = store.files.where(MANIFEST)
     try:
@@ -122,6 +136,9 @@ def read_rows(store: Store) -> Iterator[Row]:
     """Yield the manifest's rows, in order.
 
     Raises StoreError, naming the line, where a line is damaged or lines are missing at the end.
+
+    >>> [row.title for row in read_rows(store)]
+    ['Пыльная дорога', 'Старый Йорик', 'Белая стена']
     """
     path = store.files.where(MANIFEST)
     number = 0

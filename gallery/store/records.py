@@ -16,7 +16,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Model:
-    """What the gallery knows of its classifier; written into the manifest."""
+    """What the gallery knows of its classifier; written into the manifest.
+
+    >>> read_header(store).model.labels
+    ('Толстой', 'Чехов', 'Гоголь')
+    """
 
     source: str
     """As configured: a directory, a hub id or a W&B artifact."""
@@ -46,6 +50,12 @@ class Prediction:
 
     T tokens, W words, C classes. A word is a stretch of the original text; every token that is not
     special belongs to exactly one.
+
+    >>> prediction = store.read("prediction", row.entries[EntryName("prediction")])
+    >>> prediction.word_texts()[:3]
+    ['«', 'Что', 'же']
+    >>> prediction.probabilities.shape
+    (3,)
     """
 
     kind: ClassVar[str] = "prediction"
@@ -102,6 +112,14 @@ class Attribution:
 
     Raw values in units of `output`; only the display is normalised. For methods with completeness
     `tokens.sum() == output_value - baseline_value + delta`.
+
+    >>> name = EntryName("attribution", "integrated_gradients", row.true_class)
+    >>> attribution = store.read("attribution", row.entries[name])
+    >>> attribution.words.shape
+    (19,)
+    >>> change = attribution.output_value - attribution.baseline_value
+    >>> abs(float(attribution.tokens.sum()) - change - attribution.delta) < 1e-4
+    True
     """
 
     kind: ClassVar[str] = "attribution"
@@ -148,7 +166,14 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Attention:
-    """The attention of one passage: every layer's queries and keys, encoded, and what is derived from them."""
+    """The attention of one passage: every layer's queries and keys, encoded, and what is derived from them.
+
+    >>> attention = store.read("attention", row.entries[EntryName("attention")])
+    >>> attention.shape[:2]
+    (3, 4)
+    >>> attention.summary.shape == (3, 4, len(attention.summary_names))
+    True
+    """
 
     kind: ClassVar[str] = "attention"
 
@@ -173,7 +198,12 @@ class Attention:
 
 @dataclass(frozen=True)
 class Heads:
-    """What each attention head adds to the score of a class in one passage, to the first order."""
+    """What each attention head adds to the score of a class in one passage, to the first order.
+
+    >>> heads = store.read("heads", row.entries[EntryName("heads")])
+    >>> heads.effects.shape == (len(heads.targets), 3, 4)
+    True
+    """
 
     kind: ClassVar[str] = "heads"
 
@@ -187,7 +217,12 @@ class Heads:
 
 @dataclass(frozen=True)
 class Bertviz:
-    """bertviz's own two views of an excerpt, as HTML documents without a foreign host."""
+    """bertviz's own two views of an excerpt, as HTML documents without a foreign host.
+
+    >>> bertviz = store.read("bertviz", row.entries[EntryName("bertviz")])
+    >>> bertviz.tokens
+    31
+    """
 
     kind: ClassVar[str] = "bertviz"
 
@@ -214,6 +249,11 @@ class Faithfulness:
     """How one attribution fares when words are taken away in its order; `Chance` is what it is held against.
 
     Shares S of the words. Probabilities of the explained class.
+
+    >>> [name] = [name for name in row.entries if name.kind == "faithfulness" and name.method == "integrated_gradients"]
+    >>> faithfulness = store.read("faithfulness", row.entries[name])
+    >>> faithfulness.deletion.shape == faithfulness.shares.shape
+    True
     """
 
     kind: ClassVar[str] = "faithfulness"
@@ -238,6 +278,10 @@ class Chance:
     """What the model says when a passage's words are taken in random orders: the control of every method and class.
 
     Shares S of the words; R random orders; C classes. Probabilities.
+
+    >>> chance = store.read("chance", row.entries[EntryName("chance")])
+    >>> chance.deletion.shape == (10, len(chance.shares), 3)
+    True
     """
 
     kind: ClassVar[str] = "chance"
@@ -254,7 +298,13 @@ class Chance:
 
 @dataclass(frozen=True)
 class Sanity:
-    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down."""
+    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down.
+
+    Made by `python build.py sanity` for the passages that it tries; other passages have none.
+
+    >>> [name for name in row.entries if name.kind == "sanity"]
+    []
+    """
 
     kind: ClassVar[str] = "sanity"
 
@@ -271,7 +321,13 @@ class Sanity:
 
 @dataclass(frozen=True)
 class Precision:
-    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32."""
+    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32.
+
+    Made where `dtype` is not float32.
+
+    >>> [name for name in row.entries if name.kind == "precision"]
+    []
+    """
 
     kind: ClassVar[str] = "precision"
 
