@@ -93,9 +93,8 @@ def commands(group: click.Group = main, path: str = "") -> Iterator[tuple[str, c
 
 def commands_page() -> str:
     """Return docs/commands.md."""
-    parts = [
-        f"{NOTE}# Commands\n\n`python build.py` in a clone and `gallery` where the package is installed are the same program.\n\n{_prose(main.help or '')}\n"
-    ]
+    same = "`python build.py` in a clone and `gallery` where the package is installed are the same program."
+    parts = [f"{NOTE}# Commands\n\n{same}\n\n{_prose(main.help or '')}\n"]
     settings = {key.replace(".", "__") for key, _ in fields()}
     for name, command in commands():
         arguments = " ".join(parameter.make_metavar(click.Context(command)) for parameter in command.params if isinstance(parameter, click.Argument))

@@ -42,8 +42,8 @@ def render_site(settings: Settings, config_file: Path) -> list[str]:
     >>> (config_file.parent / "site" / "passages" / "white-wall" / "index.html").exists()
     True
     """
-    from gallery.site.build.build import build_site
-    from gallery.site.check.check import check_built
+    from gallery.site.build.site import build_site
+    from gallery.site.check.report import check_built
 
     with exclusive(config_file.parent / "build"):
         build_site(settings, config_file)

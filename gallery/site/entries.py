@@ -11,12 +11,12 @@ Explained = TypeVar("Explained", Attribution, Faithfulness, Sanity)
 Kind = TypeVar("Kind", bound=Record)
 
 
-def read_records(store: Store, row: Row, without: frozenset[str] = frozenset()) -> dict[str, Record]:
+def read_records(store: Store, row: Row, without: frozenset[str] = frozenset()) -> dict[EntryName, Record]:
     """Return a passage's records by entry name, but for those of the kinds `without`.
 
     Raises StoreError where an entry is missing or damaged.
     """
-    return {str(name): store.read(name.kind, key) for name, key in row.entries.items() if name.kind not in without}
+    return {name: store.read(name.kind, key) for name, key in row.entries.items() if name.kind not in without}
 
 
 def attention_key(row: Row) -> str:

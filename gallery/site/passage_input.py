@@ -8,7 +8,7 @@ from gallery.site.publication import Publication
 from gallery.site.slugs import author_slugs
 from gallery.site.views import Piece, View, paragraphs, views
 from gallery.site.vocabulary import text_language
-from gallery.store.manifest import Header, Row
+from gallery.store.manifest import EntryName, Header, Row
 from gallery.store.records import Attribution, Prediction, Record
 
 
@@ -19,7 +19,7 @@ class PassageInput:
     publication: Publication
     header: Header
     row: Row
-    records: Mapping[str, Record]
+    records: Mapping[EntryName, Record]
     """By entry name."""
     prediction: Prediction
     ranking: tuple[int, ...]
@@ -78,7 +78,7 @@ class PassageInput:
         return first_of(self.records.values(), kind)
 
 
-def passage_input(publication: Publication, header: Header, row: Row, records: Mapping[str, Record]) -> PassageInput:
+def passage_input(publication: Publication, header: Header, row: Row, records: Mapping[EntryName, Record]) -> PassageInput:
     """Return the input of a passage's pages, from its records by entry name."""
     prediction = first_of(records.values(), Prediction)
     assert prediction is not None

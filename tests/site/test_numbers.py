@@ -9,7 +9,7 @@ import numpy as np
 from gallery.site.entries import read_records
 from gallery.site.pages.numbers import packed
 from gallery.store.entries import Store
-from gallery.store.manifest import read_rows
+from gallery.store.manifest import EntryName, read_rows
 from gallery.store.records import Attribution
 from tests.support.galleries import TEXTS
 
@@ -29,7 +29,7 @@ def test_the_files_hold_what_was_stored_in_the_order_of_the_switches(built: Path
         assert [one["target"] for one in explanation["attributions"]][: len(row.targets)] == list(row.targets)
         table = list(csv.reader((data / "words.csv").read_text("utf-8").splitlines()))
         for column, one in enumerate(explanation["attributions"], 3):
-            stored = records[f"attribution/{one['method']}/{one['target']}"]
+            stored = records[EntryName("attribution", one["method"], one["target"])]
             assert isinstance(stored, Attribution)
             np.testing.assert_allclose(one["words"], stored.words, rtol=1e-6)
             np.testing.assert_allclose(one["tokens"], stored.tokens, rtol=1e-6)

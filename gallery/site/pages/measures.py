@@ -7,6 +7,7 @@ import numpy as np
 
 from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
 from gallery.site.entries import by_method, first_of
+from gallery.store.manifest import EntryName
 from gallery.store.records import Array, Attribution, Chance, Faithfulness, Record, Sanity
 
 MEASURES = ("delta", "aopc_comprehensiveness", "aopc_sufficiency", "deletion_area", "insertion_area", "normalised_aopc")
@@ -36,7 +37,7 @@ class Tested:
     """Method -> [steps] rank correlation with the trained model's words."""
 
 
-def tested(methods: Sequence[str], predicted: int, records: Mapping[str, Record]) -> Tested:
+def tested(methods: Sequence[str], predicted: int, records: Mapping[EntryName, Record]) -> Tested:
     """Return one passage's figures from its records by entry name; any of the records may be missing."""
     figures = np.full((len(methods) + 1, len(MEASURES)), np.nan)
     attributions, trials = by_method(records.values(), Attribution), by_method(records.values(), Faithfulness)
