@@ -1,21 +1,19 @@
 """The commands of build.py, which the installed `gallery` shares."""
 
-import functools
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import click
-from pydantic import BaseModel
 
 from gallery import __version__
-from gallery.config import MethodName, Settings, load_settings
+from gallery.config import Settings
 from gallery.errors import GalleryError, install_command
 from gallery.files import store_location
-from gallery.methods import method_names
+from gallery.options import configured
 from gallery.store.entries import Store, exclusive
 
 _BUILD = "build"
@@ -50,86 +48,8 @@ def main() -> None:
     """
 
 
-def _type(annotation: Any) -> Any:
-    """Return the click type of a settings field."""
-    if annotation is MethodName:
-        return click.Choice(method_names())
-    if get_origin(annotation) is Literal:
-        return click.Choice([str(choice) for choice in get_args(annotation)])
-    inner = [argument for argument in get_args(annotation) if argument is not type(None) and argument is not Ellipsis]
-    if len(inner) > 1:
-        return str
-    if inner:
-        return _type(inner[0])
-    return annotation if annotation in (int, float, bool) else str
-
-
-def _options(model: type[BaseModel], prefix: str = "", own: frozenset[str] = frozenset()) -> list[Callable[[Any], Any]]:
-    """Return a click option for every key of the settings, but those flags that a command uses itself; `a.b` becomes `--a-b`."""
-    options = []
-    for name, field in model.model_fields.items():
-        annotation = field.annotation
-        dotted = prefix + name
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            options += _options(annotation, f"{dotted}.", own)
-            continue
-        flag = "--" + dotted.replace(".", "-").replace("_", "-")
-        if flag in own:
-            continue
-        many = get_origin(annotation) in (tuple, dict)
-        if annotation is bool:
-            options.append(click.option(f"{flag}/--no-{flag[2:]}", dotted.replace(".", "__"), default=None, help=field.description))
-            continue
-        shown = (field.description or "") + (" May be given several times." if many else "")
-        metavar = "NUMBER=NAME" if get_origin(annotation) is dict else None
-        kind = str if get_origin(annotation) is dict else _type(annotation)
-        options.append(click.option(flag, dotted.replace(".", "__"), type=kind, multiple=many, metavar=metavar, default=() if many else None, help=shown))
-    return options
-
-
-def _pairs(values: tuple[str, ...]) -> dict[int, str]:
-    pairs = {}
-    for value in values:
-        number, equals, name = value.partition("=")
-        if not equals or not number.isdigit():
-            raise click.BadParameter(f"{value!r} is not NUMBER=NAME", param_hint="--labels")
-        pairs[int(number)] = name
-    return pairs
-
-
-def _configured(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command all the settings as options, and pass it the settings and the folder of mkdocs.yml."""
-
-    @functools.wraps(command)
-    def wrapped(config_file: Path, **options: Any) -> Any:
-        names = {option.name for option in click.get_current_context().command.params}
-        keys = _keys(Settings)
-        overrides = {key: options.pop(key.replace(".", "__")) for key in keys if key.replace(".", "__") in names}
-        if overrides.get("labels"):
-            overrides["labels"] = _pairs(overrides["labels"])
-        given = {key: value for key, value in overrides.items() if value not in (None, (), {})}
-        settings = load_settings(config_file, given)
-        return command(settings=settings, config_file=config_file, **options)
-
-    own = frozenset(flag for option in getattr(command, "__click_params__", []) for flag in option.opts)
-    for option in reversed(_options(Settings, own=own)):
-        wrapped = option(wrapped)
-    place = click.Path(dir_okay=False, path_type=Path)
-    return click.option("--config-file", "-f", type=place, default="mkdocs.yml", show_default=True, help="The one configuration file.")(wrapped)
-
-
-def _keys(model: type[BaseModel], prefix: str = "") -> list[str]:
-    keys = []
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys += _keys(field.annotation, f"{prefix}{name}.")
-        else:
-            keys.append(prefix + name)
-    return keys
-
-
 def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of all that explains."""
+    """Give a command the options that all commands that explain share."""
     log = click.option("--log-json", metavar="FILE", help="Also write what happens as JSON, one object a line, to FILE; - for stderr.")
     plan = click.option("--plan", is_flag=True, help="Say what would be explained, why, and how long it would take; do nothing.")
     return plan(log(command))
@@ -137,7 +57,7 @@ def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command(_BUILD)
 @_explaining
-@_configured
+@configured
 def build(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
     """Explain what is new, then render the site."""
     problems = _explain(settings, config_file, plan, log_json)
@@ -146,7 +66,7 @@ def build(settings: Settings, config_file: Path, plan: bool, log_json: str | Non
 
 @main.command()
 @_explaining
-@_configured
+@configured
 def explain(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
     """Compute what the store lacks; needs the extra `explain`."""
     _end(_explain(settings, config_file, plan, log_json))
@@ -154,17 +74,17 @@ def explain(settings: Settings, config_file: Path, plan: bool, log_json: str | N
 
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
-@_configured
+@configured
 def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
     """Say what the store holds: entries and bytes by kind, time by part, and what has converged."""
     from gallery.store.stats import measure_store, table
 
-    found = measure_store(Store(store_location(settings.store, config_file.parent)))
-    click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1) if as_json else table(found))
+    stats = measure_store(Store(store_location(settings.store, config_file.parent)))
+    click.echo(json.dumps(asdict(stats), ensure_ascii=False, indent=1) if as_json else table(stats))
 
 
 @main.command()
-@_configured
+@configured
 def render(settings: Settings, config_file: Path) -> None:
     """Write the site from the store alone; needs no torch."""
     _end(_render(settings, config_file))
@@ -172,7 +92,7 @@ def render(settings: Settings, config_file: Path) -> None:
 
 @main.command()
 @click.option("--port", default=8000, show_default=True, help="Port on this machine.")
-@_configured
+@configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
     from gallery.site.build.serving import serve_site
@@ -182,24 +102,24 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 
 
 @main.command()
-@_configured
-@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Look through the store instead, or through the one in a folder given here.")
+@configured
+@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Check the store instead of the site; give a folder to check another store.")
 def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
     """Look through the finished site: broken links, other hosts, sizes, missing passages.
 
     With --store: read every file of the store and hold it against its checksum; nothing is changed.
     """
-    from gallery.site.check.check import check_gallery
+    from gallery.site.check.report import check_gallery
     from gallery.site.check.sizes import table
     from gallery.store.audit import audit
 
     if store_folder is not None:
         folder = store_location(store_folder or settings.store, config_file.parent)
-        found = audit(Store(folder))
-        click.echo(f"{found.sound:,} of {found.files:,} files of {folder} are sound.")
-        for note in found.notes:
+        result = audit(Store(folder))
+        click.echo(f"{result.sound:,} of {result.files:,} files of {folder} are sound.")
+        for note in result.notes:
             click.echo(f"Warning: {note}", err=True)
-        _end(found.damage)
+        _end(result.damage)
         return
 
     report = check_gallery(settings, config_file)
@@ -213,7 +133,7 @@ def check(settings: Settings, config_file: Path, store_folder: str | None) -> No
 @click.argument("passage", metavar="ID")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--layers", help="Layers whose attention can be opened: all, none, or numbers such as 1,4. Without it: all, if the file stays under 5 MB.")
-@_configured
+@configured
 def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
     """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
     from gallery.site.build.export import export_page
@@ -229,7 +149,7 @@ def export(settings: Settings, config_file: Path, passage: str, file: Path, laye
 @main.command()
 @click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
 @click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
-@_configured
+@configured
 def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count: int) -> None:
     """Randomise the model layer by layer, and see whether the explanations notice.
 
@@ -248,16 +168,17 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 @main.command()
 @click.option("--remote", default="origin", show_default=True, help="Remote to push to.")
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch that Pages serves.")
-@click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by one commit.")
+@click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by a single commit.")
 @click.option("--dry-run", is_flag=True, help="Check, and say what would be pushed.")
-@_configured
+@configured
 def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:
     """Push the site to the branch that GitHub Pages serves, if the check passes."""
+    from gallery.site.build.publish import Target
     from gallery.site.build.publish import publish as push
-    from gallery.site.check.check import check_gallery
+    from gallery.site.check.report import check_gallery
 
     report = check_gallery(settings, config_file)
-    push(config_file.parent / "site", report, config_file.parent, click.echo, remote, branch, history, dry_run)
+    push(config_file.parent / "site", report, config_file.parent, click.echo, Target(remote, branch, history), dry_run)
 
 
 @main.command()
@@ -311,7 +232,7 @@ def store() -> None:
 @store.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--everything", is_flag=True, help="Also what earlier settings left in the store; without it, what the pages need.")
-@_configured
+@configured
 def pack(settings: Settings, config_file: Path, file: Path, everything: bool) -> None:
     """Write the store to FILE (.tar or .tar.gz); the same store gives the same bytes."""
     from gallery.store.archive import pack as write
@@ -322,7 +243,7 @@ def pack(settings: Settings, config_file: Path, file: Path, everything: bool) ->
 
 @store.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@_configured
+@configured
 def unpack(settings: Settings, config_file: Path, file: Path) -> None:
     """Write the store that FILE holds to the configured folder, verified to the last byte."""
     from gallery.store.archive import unpack as read
@@ -352,8 +273,8 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
 
 def _render(settings: Settings, config_file: Path) -> list[str]:
     """Write the site; return what the check finds wrong with it."""
-    from gallery.site.build.build import build_site
-    from gallery.site.check.check import check_built
+    from gallery.site.build.site import build_site
+    from gallery.site.check.report import check_built
 
     with exclusive(config_file.parent / "build"):
         build_site(settings, config_file)

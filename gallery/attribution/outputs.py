@@ -26,7 +26,7 @@ def class_outputs(logits: Tensor, output: str) -> Tensor:
 
 
 def output_values(logits: Array, output: str) -> Array:
-    """Return what `class_outputs` returns, for logits in numpy, in float64."""
+    """Return each class's output [..., C], float64, from logits [..., C] in numpy; see `class_outputs`."""
     result: Array = class_outputs(torch.from_numpy(np.asarray(logits, np.float64)), output).numpy()
     return result
 

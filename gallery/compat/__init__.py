@@ -1,5 +1,5 @@
-"""Private parts and process-wide switches of our dependencies, one module per dependency, behind names that say what they do.
+"""Private parts and process-wide switches of our dependencies, a module for each dependency.
 
-In: what the caller wants of a dependency. Out: the dependency's answer; tests/compat fails, and says what to do, when a new version
-no longer gives it. Torch: `torch` and `transformers` need it; `glibc`, `mkdocs` and `ray` do without.
+In: calls by names of our own. Out: the dependency's answers. When a new version of a dependency answers otherwise, its test in
+tests/compat fails and says what to do. Torch: `torch` and `transformers` need it; `glibc`, `mkdocs` and `ray` do without.
 """

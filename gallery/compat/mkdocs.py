@@ -1,4 +1,4 @@
-"""What MkDocs does not promise: its live server's versions of the site, scripts of a type, folders of a theme."""
+"""Undocumented parts of MkDocs: its live server's versions of the site, scripts with a type, the folders of a theme."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,10 +11,10 @@ StartResponse = Callable[..., Any]
 
 
 class LiveServer(LiveReloadServer):
-    """MkDocs' live server, with what a subclass may ask and do in public methods.
+    """MkDocs' live server, with public methods for subclasses.
 
-    The server numbers versions of the site: the one being built, and the one that browsers are shown. Browsers wait for a
-    newer version and reload.
+    The server numbers the versions of the site, and knows which version is being built and which version browsers are shown.
+    Browsers wait for a newer version and reload.
     """
 
     def __init__(self, rebuild: Callable[[], None], folder: Path, port: int) -> None:
@@ -25,7 +25,7 @@ class LiveServer(LiveReloadServer):
         return bool(self._want_rebuild)
 
     def show(self) -> None:
-        """Let browsers reload now; what they ask for from now on is the version being built."""
+        """Let browsers reload now; from now on they are shown the version being built."""
         with self._epoch_cond:
             self._visible_epoch = self._wanted_epoch
             self._epoch_cond.notify_all()

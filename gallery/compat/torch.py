@@ -1,4 +1,4 @@
-"""What torch offers without promising it: oneDNN's matrix product, two backward kernels, the processor's abilities, the precision switch."""
+"""Undocumented parts of torch: oneDNN's matrix product, kernels of backward passes, the processor's abilities; and the switch for TF32."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -36,7 +36,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Return x Wᵀ + b in float32 by oneDNN, whatever torch would choose."""
+    """Return x Wᵀ + b in float32 by oneDNN, also where torch would choose another library."""
     result: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return result
 
@@ -44,7 +44,7 @@ def onednn_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 def softmax_backward(gradient: Tensor, weights: Tensor) -> Tensor:
     """Return the gradient of the scores, from that of the weights, of a softmax over the last axis that gave `weights`.
 
-    Both bfloat16, of one shape; the result overwrites `gradient`.
+    Both bfloat16, of the same shape; the result overwrites `gradient`.
     """
     torch.ops.aten._softmax_backward_data.out(gradient, weights, -1, torch.bfloat16, grad_input=gradient)
     return gradient

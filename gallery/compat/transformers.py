@@ -1,4 +1,4 @@
-"""transformers' registry of attention functions, which is one for the process, and the choice that a model makes from it."""
+"""transformers' registry of attention functions, which the whole process shares, and the function that a model takes from it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +13,10 @@ __all__ = ["attention_by", "attention_of", "be_quiet", "register_attention", "sd
 
 
 def register_attention(name: str, attention: Callable[..., Any], mask: Callable[..., Any] | None = None) -> None:
-    """Register an attention function, and what makes its mask, under a name that models can be told to use.
+    """Register an attention function, and the function that makes its mask, under a name for `use_attention`.
 
     attention(module, query, key, value, attention_mask, **rest) -> ([B, T, H, d], weights or None), for queries [B, H, T, d].
-    mask(q_length, kv_length, mask_function, ...) -> what `attention` gets as its attention_mask. Without a mask function
+    mask(q_length, kv_length, mask_function, ...) -> the attention_mask that `attention` gets. Without a mask function
     transformers passes no mask, so a model with padding or local layers needs it.
     """
     AttentionInterface.register(name, attention)

@@ -1,12 +1,12 @@
-"""A need: one entry of a passage with everything that the entry depends on. Keys, reasons and timing groups are derived from it."""
+"""A need: an entry of a passage, with everything that the entry depends on. Keys, reasons and timing groups are derived from it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from gallery.store.keys import entry_key
 from gallery.store.manifest import EntryName
-from gallery.store.records import entry_key
 from gallery.store.timings import settings_digest
 
 

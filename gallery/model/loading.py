@@ -14,7 +14,7 @@ from gallery.compat.glibc import keep_freed_memory
 from gallery.compat.torch import allow_tf32
 from gallery.compat.transformers import be_quiet
 from gallery.config import Settings
-from gallery.errors import SourceError
+from gallery.errors import SourceError, reason
 from gallery.model.classifier import Classifier
 from gallery.model.fast_encoder import fast_encoder_of
 from gallery.model.labels import label_names
@@ -63,8 +63,8 @@ def _with_fast_encoder(classifier: Classifier, name: str) -> Classifier:
     """
     if classifier.layer is not getattr(classifier.model.base_model, "embeddings", None):
         return classifier
-    fast_encoder, reason = fast_encoder_of(classifier.model)
-    note = f"{name}: the model's own forward pass computes everything, which gives the same numbers but takes longer: {reason}."
+    fast_encoder, why_not = fast_encoder_of(classifier.model)
+    note = f"{name}: the model's own forward pass computes everything, which gives the same numbers but takes longer: {why_not}."
     return replace(
         classifier,
         card=replace(classifier.card, fast=fast_encoder is not None),
@@ -89,7 +89,9 @@ def load_network(model: Source, dtype: torch.dtype | str) -> Any:
             output_loading_info=True,
         )
     except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
-        raise SourceError(f"{model.name}: the model cannot be loaded: {_first_line(error)}. Check that the folder is complete, or fetch it again.") from error
+        raise SourceError(
+            f"{model.name}: the model cannot be loaded: {reason(error, line=0)}. Check that the folder is complete, or fetch it again."
+        ) from error
     if info["missing_keys"]:
         raise SourceError(f"{model.name}: no {min(info['missing_keys'])} among its weights, so it is not a trained classifier. Give the fine-tuned model.")
     return network
@@ -103,7 +105,7 @@ def load_tokenizer(tokenizer: Source, option: str) -> Any:
     try:
         return AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True, trust_remote_code=False)
     except Exception as error:
-        raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {_first_line(error)}. Give its folder as {option}.") from error
+        raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {reason(error, line=0)}. Give its folder as {option}.") from error
 
 
 def _device(name: str) -> torch.device:
@@ -113,7 +115,7 @@ def _device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise SourceError(f"extra.gallery.device: {name!r} cannot be used here: {_first_line(error)}. Use auto, cpu, cuda or mps.") from error
+        raise SourceError(f"extra.gallery.device: {name!r} cannot be used here: {reason(error, line=0)}. Use auto, cpu, cuda or mps.") from error
     return device
 
 
@@ -157,8 +159,3 @@ def _figures(folder: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise SourceError(f"{path}: not valid JSON: {error}. Correct or remove it.") from error
     return figures
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__

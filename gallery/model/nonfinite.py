@@ -16,7 +16,7 @@ def nonfinite_in(tensor: Tensor) -> str | None:
 
 @torch.no_grad()
 def first_nonfinite_layer(model: Any, batches: Iterable[Mapping[str, Tensor]], dtype: torch.dtype) -> str:
-    """Return, in words, the first layer whose output is not finite, and what to do about it.
+    """Return, in words, the first layer whose output is not finite, and advice.
 
     batches: the model's inputs, one passage or window after another.
     """

@@ -18,7 +18,8 @@ from gallery.errors import StoreError, reason
 from gallery.files import Location
 from gallery.store.entries import LOCK, MANIFEST, Store
 from gallery.store.manifest import read_header, read_rows
-from gallery.store.records import RECORD_TYPES, decode
+from gallery.store.record_files import decode
+from gallery.store.records import RECORD_TYPES
 
 LIST = "contents.json"
 """First member: name -> [bytes, sha256] of every other, so that nothing is unpacked that was not packed."""

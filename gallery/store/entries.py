@@ -8,7 +8,8 @@ from filelock import FileLock, Timeout
 
 from gallery.errors import StoreError, reason
 from gallery.files import WRITING, Location, files_at
-from gallery.store.records import RECORD_TYPES, Record, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import RECORD_TYPES, Record
 
 MANIFEST = "manifest.jsonl"
 TIMINGS = "timings.json"
@@ -16,7 +17,14 @@ LOCK = ".lock"
 
 
 class Store:
-    """A folder of entries, `<kind>/<first two digits>/<key>.safetensors`; keeps nothing in memory."""
+    """A folder of entries, `<kind>/<first two digits>/<key>.safetensors`; keeps nothing in memory.
+
+    >>> key = row.entries[EntryName("prediction")]
+    >>> store.has("prediction", key)
+    True
+    >>> store.read("prediction", key).text
+    '«Что же это такое?» — спросила она. Никто не ответил: дорога была пуста.'
+    """
 
     def __init__(self, location: Location) -> None:
         self.location = location

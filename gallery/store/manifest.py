@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from gallery.errors import StoreError, reason
 from gallery.store.entries import MANIFEST, Store
-from gallery.store.records import SCHEMA, Model, canonical
+from gallery.store.keys import SCHEMA, canonical
+from gallery.store.records import Model
 
 
 class EntryName(NamedTuple):
@@ -46,7 +47,11 @@ class EntryName(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for the whole gallery."""
+    """What holds for the whole gallery.
+
+    >>> read_header(store).methods
+    ('integrated_gradients', 'gradient_x_input', 'gradient_norm', 'attention_rollout')
+    """
 
     model: Model
     methods: tuple[str, ...]
@@ -59,7 +64,13 @@ class Header:
 
 @dataclass(frozen=True)
 class Row:
-    """A passage and the keys of its entries."""
+    """A passage and the keys of its entries.
+
+    >>> row.id, row.title
+    ('dusty-road', 'Пыльная дорога')
+    >>> sorted({name.kind for name in row.entries})
+    ['attention', 'attribution', 'bertviz', 'chance', 'faithfulness', 'heads', 'prediction']
+    """
 
     id: str
     title: str
@@ -99,6 +110,10 @@ def read_header(store: Store) -> Header:
     """Return the manifest's header.
 
     Raises StoreError where there is no manifest, or it is of another schema.
+
+    >>> header = read_header(store)
+    >>> header.model.architecture
+    'bert'
     """
     path = store.files.where(MANIFEST)
     try:
@@ -110,15 +125,20 @@ def read_header(store: Store) -> Header:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
+        damage = reason(error)
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {reason(error)}. Run: python build.py explain") from error
+        damage = f"cannot be read: {reason(error)}"
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
 
 
 def read_rows(store: Store) -> Iterator[Row]:
-    """Yield the manifest's rows, one by one.
+    """Yield the manifest's rows, in order.
 
-    Raises StoreError, naming the line, where one is damaged or lines are missing at the end.
+    Raises StoreError, naming the line, where a line is damaged or lines are missing at the end.
+
+    >>> [row.title for row in read_rows(store)]
+    ['Пыльная дорога', 'Старый Йорик', 'Белая стена']
     """
     path = store.files.where(MANIFEST)
     number = 0
@@ -132,9 +152,11 @@ def read_rows(store: Store) -> Iterator[Row]:
                 yield Row(**{**values, "targets": tuple(values["targets"]), "entries": entries})
         raise ValueError("it is cut short")
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
+        damage = reason(error)
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path}: line {number + 1}: damaged: {reason(error)}. Run: python build.py explain") from error
+        damage = f"line {number + 1}: damaged: {reason(error)}"
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
 
 
 def _seal(values: dict[str, Any]) -> str:

@@ -1,40 +1,26 @@
-"""What is stored: frozen dataclasses, their schema version, and their form on disk.
+"""What is stored: a frozen dataclass for each kind of record.
 
-Every record is one safetensors file. Arrays are its tensors; everything else is canonical JSON in the
-file's metadata, under the single key `entry` (one key, because safetensors does not keep the order of
-several). The render half needs this module, numpy and nothing of torch.
+The render half needs this module and numpy, and no torch. `record_files` has their form on disk.
 """
 
-import hashlib
-import json
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from gallery.softmax import softmax
-
-SCHEMA = 1
 
 Array = NDArray[Any]
 
 
-def canonical(value: Any) -> str:
-    """Return the one JSON text of a value: keys sorted, no spaces, UTF-8 left as it is."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def entry_key(**parts: Any) -> str:
-    """Return the sha256 (hex) of all that an entry depends on."""
-    return hashlib.sha256(canonical({"schema": SCHEMA, **parts}).encode()).hexdigest()
-
-
 @dataclass(frozen=True)
 class Model:
-    """What the gallery knows of its classifier; written into the manifest."""
+    """What the gallery knows of its classifier; written into the manifest.
+
+    >>> read_header(store).model.labels
+    ('Толстой', 'Чехов', 'Гоголь')
+    """
 
     source: str
     """As configured: a directory, a hub id or a W&B artifact."""
@@ -64,6 +50,12 @@ class Prediction:
 
     T tokens, W words, C classes. A word is a stretch of the original text; every token that is not
     special belongs to exactly one.
+
+    >>> prediction = store.read("prediction", row.entries[EntryName("prediction")])
+    >>> prediction.word_texts()[:3]
+    ['«', 'Что', 'же']
+    >>> prediction.probabilities.shape
+    (3,)
     """
 
     kind: ClassVar[str] = "prediction"
@@ -120,6 +112,14 @@ class Attribution:
 
     Raw values in units of `output`; only the display is normalised. For methods with completeness
     `tokens.sum() == output_value - baseline_value + delta`.
+
+    >>> name = EntryName("attribution", "integrated_gradients", row.true_class)
+    >>> attribution = store.read("attribution", row.entries[name])
+    >>> attribution.words.shape
+    (19,)
+    >>> change = attribution.output_value - attribution.baseline_value
+    >>> abs(float(attribution.tokens.sum()) - change - attribution.delta) < 1e-4
+    True
     """
 
     kind: ClassVar[str] = "attribution"
@@ -166,7 +166,14 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Attention:
-    """The attention of one passage: every layer's queries and keys, encoded, and what is derived from them."""
+    """The attention of one passage: every layer's queries and keys, encoded, and what is derived from them.
+
+    >>> attention = store.read("attention", row.entries[EntryName("attention")])
+    >>> attention.shape[:2]
+    (3, 4)
+    >>> attention.summary.shape == (3, 4, len(attention.summary_names))
+    True
+    """
 
     kind: ClassVar[str] = "attention"
 
@@ -191,7 +198,12 @@ class Attention:
 
 @dataclass(frozen=True)
 class Heads:
-    """What each attention head adds to the score of a class in one passage, to the first order."""
+    """What each attention head adds to the score of a class in one passage, to the first order.
+
+    >>> heads = store.read("heads", row.entries[EntryName("heads")])
+    >>> heads.effects.shape == (len(heads.targets), 3, 4)
+    True
+    """
 
     kind: ClassVar[str] = "heads"
 
@@ -205,7 +217,12 @@ class Heads:
 
 @dataclass(frozen=True)
 class Bertviz:
-    """bertviz's own two views of an excerpt, as HTML documents without a foreign host."""
+    """bertviz's own two views of an excerpt, as HTML documents without a foreign host.
+
+    >>> bertviz = store.read("bertviz", row.entries[EntryName("bertviz")])
+    >>> bertviz.tokens
+    31
+    """
 
     kind: ClassVar[str] = "bertviz"
 
@@ -232,6 +249,11 @@ class Faithfulness:
     """How one attribution fares when words are taken away in its order; `Chance` is what it is held against.
 
     Shares S of the words. Probabilities of the explained class.
+
+    >>> [name] = [name for name in row.entries if name.kind == "faithfulness" and name.method == "integrated_gradients"]
+    >>> faithfulness = store.read("faithfulness", row.entries[name])
+    >>> faithfulness.deletion.shape == faithfulness.shares.shape
+    True
     """
 
     kind: ClassVar[str] = "faithfulness"
@@ -256,6 +278,10 @@ class Chance:
     """What the model says when a passage's words are taken in random orders: the control of every method and class.
 
     Shares S of the words; R random orders; C classes. Probabilities.
+
+    >>> chance = store.read("chance", row.entries[EntryName("chance")])
+    >>> chance.deletion.shape == (10, len(chance.shares), 3)
+    True
     """
 
     kind: ClassVar[str] = "chance"
@@ -272,7 +298,13 @@ class Chance:
 
 @dataclass(frozen=True)
 class Sanity:
-    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down."""
+    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down.
+
+    Made by `python build.py sanity` for the passages that it tries; other passages have none.
+
+    >>> [name for name in row.entries if name.kind == "sanity"]
+    []
+    """
 
     kind: ClassVar[str] = "sanity"
 
@@ -289,7 +321,13 @@ class Sanity:
 
 @dataclass(frozen=True)
 class Precision:
-    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32."""
+    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32.
+
+    Made where `dtype` is not float32.
+
+    >>> [name for name in row.entries if name.kind == "precision"]
+    []
+    """
 
     kind: ClassVar[str] = "precision"
 
@@ -309,71 +347,3 @@ class Precision:
 
 Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
 RECORD_TYPES: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
-
-_ZEROS = "0" * 64
-_CHECKSUM_AT = rb"\"sha256\":\""  # the entry is JSON inside the header's JSON, so its quotes are escaped
-
-
-def _jsonable(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def encode(record: Record) -> bytes:
-    """Return a record as the bytes of a safetensors file that carries its own sha256.
-
-    The checksum is taken over the whole file with 64 zeros in its own place, so a flipped bit anywhere shows.
-    """
-    values: dict[str, Any] = {}
-    tensors: dict[str, Array] = {}
-    for f in fields(record):
-        value = getattr(record, f.name)
-        if isinstance(value, np.ndarray):
-            tensors[f.name] = np.ascontiguousarray(value)
-        elif isinstance(value, dict) and value and all(isinstance(v, np.ndarray) for v in value.values()):
-            tensors |= {f"{f.name}.{k}": np.ascontiguousarray(v) for k, v in value.items()}
-        else:
-            values[f.name] = _jsonable(value)
-    entry = canonical({"schema": SCHEMA, "kind": record.kind, "sha256": _ZEROS, "values": values})
-    blob = save(tensors, metadata={"entry": entry})
-    digest = hashlib.sha256(blob).hexdigest()
-    return blob.replace(_CHECKSUM_AT + _ZEROS.encode(), _CHECKSUM_AT + digest.encode(), 1)
-
-
-def decode(blob: bytes, kind: str) -> Record:
-    """Return the record that `encode` made into bytes.
-
-    Raises ValueError, saying why, where a byte has changed, the kind or schema is another, or it never was a record.
-    """
-    try:
-        return _decode(blob, kind)
-    except (KeyError, TypeError, AttributeError, RecursionError, SafetensorError) as error:
-        raise ValueError(f"not a record: {type(error).__name__}: {error}") from error
-
-
-def _decode(blob: bytes, kind: str) -> Record:
-    at = blob.find(_CHECKSUM_AT)
-    if at < 0:
-        raise ValueError("no checksum found")
-    at += len(_CHECKSUM_AT)
-    plain = blob[:at] + _ZEROS.encode() + blob[at + 64 :]
-    if hashlib.sha256(plain).hexdigest().encode() != blob[at : at + 64]:
-        raise ValueError("checksum does not match")
-    header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
-    entry = json.loads(header["__metadata__"]["entry"])
-    if entry["schema"] != SCHEMA or entry["kind"] != kind:
-        raise ValueError(f"schema {entry['schema']} and kind {entry['kind']}, wanted {SCHEMA} and {kind}")
-    tensors = load(blob)
-    values: dict[str, Any] = entry["values"]
-    record_type = RECORD_TYPES[kind]
-    for f in fields(record_type):
-        if f.name in tensors:
-            values[f.name] = tensors[f.name]
-        elif f.name not in values:
-            prefix = f.name + "."
-            group = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
-            if group or f.default_factory is MISSING:  # a field that is younger than the entry has its default
-                values[f.name] = group
-        elif isinstance(values[f.name], list):
-            values[f.name] = tuple(values[f.name])
-    record: Record = record_type(**values)
-    return record

@@ -12,7 +12,7 @@ from typing import Any
 
 from gallery.errors import StoreError
 from gallery.store.entries import TIMINGS, Store
-from gallery.store.records import canonical
+from gallery.store.keys import canonical
 
 
 @dataclass(frozen=True)

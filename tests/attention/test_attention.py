@@ -14,7 +14,8 @@ from gallery.attention.layer import QueryKeyLayer
 from gallery.compat.transformers import attention_of
 from gallery.config import AttentionSettings
 from gallery.model.classifier import Classifier
-from gallery.store.records import Array, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Array
 from tests.support.classifiers import load
 from tests.support.models import ARCHITECTURES, SENTENCES
 

@@ -20,7 +20,7 @@ from gallery.model.tokenized import Tokenized
 from tests.support.classifiers import TEXT, load, parameters
 from tests.support.models import ARCHITECTURES, SENTENCES
 
-module = import_module("gallery.attribution.methods.rationale")  # the package has a function of that name
+module = import_module("gallery.attribution.erasure")  # the package has a function of that name
 
 
 @pytest.fixture(scope="module")

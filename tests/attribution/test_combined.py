@@ -46,7 +46,7 @@ def test_windows_overlap_by_the_third_word() -> None:
 
 
 def test_what_adds_up_in_each_window_adds_up_in_their_mean() -> None:
-    one = combined(IN_TWO, [FIRST, SECOND])
+    one = combined(IN_TWO, [FIRST, SECOND], covering=False)
     assert one.tokens.tolist() == [1.0, 0.5, 1.0, 4.0, -0.5, 3.5, 0.5]
     assert one.words.tolist() == [0.5, 1.0, 4.0, -0.5, 3.5]
     assert (one.output_value, one.baseline_value, one.steps) == (4.0, 1.5, 50)
@@ -59,31 +59,31 @@ def test_what_adds_up_in_each_window_adds_up_in_their_mean() -> None:
 
 def test_the_empty_texts_probabilities_are_those_of_the_mean_logits() -> None:
     """Odds of 1 : 1 and 1 : 4 have a geometric mean of 1 : 2."""
-    assert combined(IN_TWO, [FIRST, SECOND]).baseline_probabilities == pytest.approx([1 / 3, 2 / 3])
+    assert combined(IN_TWO, [FIRST, SECOND], covering=False).baseline_probabilities == pytest.approx([1 / 3, 2 / 3])
     sure = replace(FIRST, baseline_probabilities=np.array([1.0, 0.0]))
-    assert combined(IN_TWO, [sure, SECOND]).baseline_probabilities == pytest.approx([1, 0])
+    assert combined(IN_TWO, [sure, SECOND], covering=False).baseline_probabilities == pytest.approx([1, 0])
     none = replace(FIRST, baseline_probabilities=np.zeros(0))
-    assert combined(IN_TWO, [none, SECOND]).baseline_probabilities.size == 0
+    assert combined(IN_TWO, [none, SECOND], covering=False).baseline_probabilities.size == 0
 
 
 def test_it_converges_where_every_window_does_and_their_mean_is_within_the_tolerance() -> None:
-    assert combined(IN_TWO, [FIRST, SECOND]).converged is True
-    assert combined(IN_TWO, [FIRST, replace(SECOND, converged=False)]).converged is False
+    assert combined(IN_TWO, [FIRST, SECOND], covering=False).converged is True
+    assert combined(IN_TWO, [FIRST, replace(SECOND, converged=False)], covering=False).converged is False
     off = [replace(one, delta=0.3) for one in (FIRST, SECOND)]
-    assert combined(IN_TWO, off).converged is False, "0.3 of a change of 2.5"
-    assert combined(IN_TWO, [replace(one, delta=0.2) for one in (FIRST, SECOND)]).converged is True
+    assert combined(IN_TWO, off, covering=False).converged is False, "0.3 of a change of 2.5"
+    assert combined(IN_TWO, [replace(one, delta=0.2) for one in (FIRST, SECOND)], covering=False).converged is True
 
 
 def test_a_method_that_promises_no_completeness_has_no_delta_in_the_mean_either() -> None:
     windows = [replace(one, delta=None, baseline_value=None, converged=None) for one in (FIRST, SECOND)]
-    one = combined(IN_TWO, windows)
+    one = combined(IN_TWO, windows, covering=False)
     assert (one.delta, one.baseline_value, one.converged) == (None, None, None)
     assert one.output_value == 4.0
 
 
 def test_layers_are_a_mean_over_the_windows() -> None:
     windows = [replace(FIRST, layers=np.array([[1.0, 2, 3], [4, 5, 6]])), replace(SECOND, layers=np.array([[5.0, 6, 7], [8, 9, 10]]))]
-    assert combined(IN_TWO, windows).layers.tolist() == [[0.5, 1, 4, 3, 3.5], [2, 2.5, 7, 4.5, 5]]
+    assert combined(IN_TWO, windows, covering=False).layers.tolist() == [[0.5, 1, 4, 3, 3.5], [2, 2.5, 7, 4.5, 5]]
 
 
 def test_amounts_are_a_mean_over_the_windows_that_hold_the_word() -> None:
@@ -92,6 +92,6 @@ def test_amounts_are_a_mean_over_the_windows_that_hold_the_word() -> None:
         replace(FIRST, method="unified_information", layers=np.array([[1.0, 2, 3]]), delta=None, baseline_value=None, converged=None),
         replace(SECOND, method="unified_information", layers=np.array([[5.0, 6, 7]]), delta=None, baseline_value=None, converged=None),
     ]
-    one = combined(IN_TWO, windows)
+    one = combined(IN_TWO, windows, covering=True)
     assert one.tokens.tolist() == [1.0, 1.0, 2.0, 4.0, -1.0, 7.0, 0.5]
     assert one.layers.tolist() == [[1, 2, 4, 6, 7]]

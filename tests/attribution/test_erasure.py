@@ -8,7 +8,8 @@ import pytest
 
 from gallery.attribution.erasure import erased_logits, generator_of, spread_words
 from gallery.config import Settings
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 TEXT = "Сине-зелёный человек пришёл, и никто не ждал ежа."

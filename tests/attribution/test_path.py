@@ -14,7 +14,8 @@ from gallery.attribution import path as paths
 from gallery.attribution.integration import integrate
 from gallery.attribution.path import Point, end_logits, make_path, walk
 from gallery.config import Settings
-from gallery.model.classifier import Classifier, load_classifier
+from gallery.model.classifier import Classifier
+from gallery.model.loading import load_classifier
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 
 TEXTS = ("человек пришёл домой", "никто его не ждал поздно вечером", "дом")

@@ -18,7 +18,8 @@ from gallery.methods import method_names, method_of
 from gallery.model.classifier import Classifier
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName, read_rows
-from gallery.store.records import Prediction, encode
+from gallery.store.record_files import encode
+from gallery.store.records import Prediction
 from tests.support.classifiers import TEXT, load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import SENTENCES

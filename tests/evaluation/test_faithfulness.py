@@ -13,7 +13,8 @@ from gallery.evaluation.faithfulness import SHARES, chance, faithfulness
 from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
 from gallery.methods import method_of
 from gallery.model.classifier import Classifier
-from gallery.store.records import Attribution, Chance, Faithfulness, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Attribution, Chance, Faithfulness
 from tests.support.classifiers import TEXT, load, parameters
 
 PARAMETERS = trial_parameters(Settings(), "faithfulness")

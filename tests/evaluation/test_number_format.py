@@ -9,7 +9,8 @@ import pytest
 from gallery.attribution.attribute import attribute
 from gallery.evaluation.number_format import compare_with_float32
 from gallery.methods import method_of
-from gallery.store.records import Precision, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Precision
 from tests.support.classifiers import TEXT, load, parameters
 from tests.support.galleries import make_gallery, run
 

@@ -15,6 +15,8 @@ from gallery.files import WRITING
 from gallery.store.entries import Store
 from tests.support.galleries import contents, make_gallery, run
 
+pytestmark = pytest.mark.ray
+
 Tiny = Callable[[str], Path]
 SETTINGS = "    passages: [site_src/passages, many.jsonl]\n    bertviz_tokens: 0\n    methods: [integrated_gradients, occlusion]\n"
 

@@ -26,8 +26,10 @@ from gallery.passages.read import Passage
 from gallery.passages.references import Texts
 from gallery.store import archive as packing
 from gallery.store.entries import MANIFEST, Store
+from gallery.store.keys import canonical
 from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
-from gallery.store.records import _CHECKSUM_AT, _ZEROS, RECORD_TYPES, Attribution, Model, Prediction, Scripts, canonical, decode, encode
+from gallery.store.record_files import _CHECKSUM_AT, _ZEROS, decode, encode
+from gallery.store.records import RECORD_TYPES, Attribution, Model, Prediction, Scripts
 from gallery.store.timings import read_timings
 
 _FRONT = """---

@@ -20,7 +20,8 @@ from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, GalleryError
 from gallery.model.words import group_tokens, split_words
 from gallery.passages.read import Passage, read_passages
-from gallery.store.records import Prediction, Scripts, decode, encode
+from gallery.store.record_files import decode, encode
+from gallery.store.records import Prediction, Scripts
 from tests.faults import fuzz
 
 settings.register_profile("here", derandomize=True, deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -37,3 +37,12 @@ def test_numbers_are_written_as_the_language_writes_them(code: str, signed: str,
     assert language(code).signed(-0.0001) == language(code).number(0)
     assert language(code).number(1_000_000, 0) == {"ru": "1\u00a0000\u00a0000"}.get(code, "1,000,000")
     assert language(code).number(1234.5, 1) == {"ru": "1234,5"}.get(code, "1234.5")
+
+
+@pytest.mark.parametrize("code", ["ru", "en"])
+def test_numbers_round_as_floats_do_and_group_from_ten_thousand_on(code: str) -> None:
+    speech, point = language(code), {"ru": ","}.get(code, ".")
+    assert speech.number(2.675, 2) == f"2{point}67", "the float is below the half"
+    assert speech.number(0.125, 2) == f"0{point}12"
+    assert speech.number(9999.4, 0) == "9999"
+    assert speech.number(-12345.678, 1) == {"ru": "\u221212\u00a0345,7"}.get(code, "\u221212,345.7")

@@ -3,8 +3,10 @@
 import gzip
 import io
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from gallery.errors import StoreError
 from gallery.store.archive import pack, unpack
 from gallery.store.entries import Store
-from gallery.store.manifest import Header, Row, write_manifest
+from gallery.store.manifest import Header, Row, read_header, read_rows, write_manifest
 from gallery.store.records import Model, Prediction, Scripts
 
 KEYS = ["ab" + "0" * 62, "cd" + "1" * 62]
@@ -177,3 +179,86 @@ def test_what_no_store_would_hold_is_refused_and_leaves_nothing(tmp_path: Path, 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"none\.tar: no such file"):
         unpack(tmp_path / "none.tar", tmp_path / "store")
+
+
+def test_a_packed_store_begins_with_its_list_and_can_be_read_by_any_tar(store: Path, tmp_path: Path) -> None:
+    for name in ("store.tar", "store.tar.gz", "store.tgz"):
+        pack(store, tmp_path / "made" / name)
+        assert (tmp_path / "made" / name).stat().st_mode & 0o777 == 0o644
+        with tarfile.open(tmp_path / "made" / name) as archive:
+            members = archive.getmembers()
+            contents = {member.name: archive.extractfile(member).read() for member in members}  # type: ignore[union-attr]
+        assert [member.name for member in members[:2]] == ["contents.json", "manifest.jsonl"]
+        assert {(member.mode, member.mtime, member.uid) for member in members} == {(0o644, 0, 0)}
+        listed = json.loads(contents.pop("contents.json"))
+        assert listed == {name: [len(content), sha256(content).hexdigest()] for name, content in contents.items()}
+    sizes = [(tmp_path / "made" / name).stat().st_size for name in ("store.tar", "store.tar.gz", "store.tgz")]
+    assert sizes[1] == sizes[2] < sizes[0] / 2
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["store.tar", "store.tar.gz", "store.tgz"]
+
+
+def test_a_gallery_without_bertviz_packs_no_scripts(store: Path, tmp_path: Path) -> None:
+    other = Store(store)
+    write_manifest(other, replace(read_header(other), scripts=None), list(read_rows(other)))
+    assert pack(store, tmp_path / "store.tar")[0] == 3
+
+
+def test_a_store_is_unpacked_into_an_empty_folder_that_anybody_may_read(store: Path, tmp_path: Path) -> None:
+    pack(store, tmp_path / "store.tar")
+    (tmp_path / "other").mkdir(mode=0o700)
+    unpack(tmp_path / "store.tar", tmp_path / "other")
+    assert (tmp_path / "other").stat().st_mode & 0o777 == 0o755
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="not an empty folder"):
+        unpack(tmp_path / "store.tar", tmp_path / "file")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "other", "store", "store.tar"]
+
+
+def test_more_than_the_disk_has_room_for_is_refused_before_anything_is_unpacked(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack(store, tmp_path / "store.tar")
+    total = sum(len(content) for name, content in _files(store).items() if STALE not in name)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=total - 1))
+    with pytest.raises(StoreError, match=rf"{total:,} bytes, but there is room for {total - 1:,}\. Make room"):
+        unpack(tmp_path / "store.tar", tmp_path / "other")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=total))
+    assert unpack(tmp_path / "store.tar", tmp_path / "other") == 4
+
+
+@pytest.mark.parametrize("size", [-1, (512 << 20) + 1, "9", None, 1.0])
+def test_a_list_says_how_large_each_file_is_and_none_is_larger_than_half_a_gigabyte(tmp_path: Path, size: object) -> None:
+    _tar(tmp_path / "store.tar", [], {"manifest.jsonl": [size, "0" * 64]})
+    with pytest.raises(StoreError, match=f"manifest.jsonl is listed with {size} bytes"):
+        unpack(tmp_path / "store.tar", tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [
+        ("a symbolic link", "'manifest.jsonl' is no plain file"),
+        ("a name that leads outside", "'../evil' is not the name of an entry"),
+        ("the same name twice", "'manifest.jsonl' is not listed, or is there twice"),
+        ("a file that is not there", "manifest.jsonl is missing"),
+        ("a file larger than listed", "2 bytes where 1 were listed"),
+        ("a file of another content", "manifest.jsonl: the checksum does not match"),
+        ("an entry that is no record", "no checksum found"),
+    ],
+)
+def test_a_refusal_says_why(tmp_path: Path, what: str, says: str) -> None:
+    HOSTILE[what](tmp_path / "store.tar")
+    with pytest.raises(StoreError) as error:
+        unpack(tmp_path / "store.tar", tmp_path / "store")
+    assert error.value.message == f"{tmp_path / 'store.tar'}: not a packed store, or damaged: {says}. Fetch it again."
+
+
+def test_a_folder_that_cannot_be_written_is_named(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file: File exists\. Allow writing there"):
+        pack(store, tmp_path / "file" / "store.tar")
+    pack(store, tmp_path / "store.tar")
+    with pytest.raises(StoreError, match=r"file: File exists\. Allow writing there"):
+        unpack(tmp_path / "store.tar", tmp_path / "file" / "store")
+    (tmp_path / "folder.tar").mkdir()
+    with pytest.raises(StoreError, match=r"folder\.tar: Is a directory\. Make room"):
+        pack(store, tmp_path / "folder.tar")
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
