@@ -5,7 +5,7 @@ Run: python docs/generate.py
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -50,8 +50,13 @@ def settings_page() -> str:
 
 def _values(field: FieldInfo) -> str:
     """Return the values that a setting takes."""
-    limits = " ".join(f"{sign} {getattr(rule, name):,}" for rule in field.metadata for kind, name, sign in _LIMITS if isinstance(rule, kind))
-    return f"{_kind(field.annotation)} {limits}".strip()
+    return f"{_kind(field.annotation)} {_limits(field.metadata)}".strip()
+
+
+def _limits(metadata: Iterable[Any]) -> str:
+    """Return the limits of a number, such as "≥ 2, ≤ 2,000"."""
+    rules = [rule for outer in metadata for rule in (outer.metadata if isinstance(outer, FieldInfo) else [outer])]
+    return ", ".join(f"{sign} {getattr(rule, name):,}" for rule in rules for kind, name, sign in _LIMITS if isinstance(rule, kind))
 
 
 _LIMITS = ((Ge, "ge", "≥"), (Gt, "gt", ">"), (Le, "le", "≤"), (Lt, "lt", "<"))
@@ -69,8 +74,7 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         return "class number: name"
     if hasattr(annotation, "__metadata__"):
-        limits = " ".join(f"{sign} {getattr(rule, name):,}" for rule in annotation.__metadata__ for kind, name, sign in _LIMITS if isinstance(rule, kind))
-        return f"{_kind(inner[0])} {limits}".strip()
+        return f"{_kind(inner[0])} {_limits(annotation.__metadata__)}".strip()
     return _KINDS[annotation] if annotation in _KINDS else " or ".join(_kind(part) for part in inner)
 
 
@@ -93,13 +97,13 @@ def commands(group: click.Group = main, path: str = "") -> Iterator[tuple[str, c
 
 def commands_page() -> str:
     """Return docs/commands.md."""
-    same = "`python build.py` in a clone and `gallery` where the package is installed are the same program."
-    parts = [f"{NOTE}# Commands\n\n{same}\n\n{_prose(main.help or '')}\n"]
+    parts = [f"{NOTE}# Commands\n\n`python build.py` in a clone and `gallery` after an installation are the same program.\n\n{_prose(main.help or '')}\n"]
     settings = {key.replace(".", "__") for key, _ in fields()}
     for name, command in commands():
         arguments = " ".join(parameter.make_metavar(click.Context(command)) for parameter in command.params if isinstance(parameter, click.Argument))
-        own = [option for option in command.params if isinstance(option, click.Option) and option.name not in settings]
-        takes_settings = len(own) < len([option for option in command.params if isinstance(option, click.Option)])
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        takes_settings = "passages" in {option.name for option in options}
+        own = [option for option in options if not takes_settings or option.name not in settings]
         usage = f"python build.py {name} {arguments} [OPTIONS]".replace("  ", " ")
         lines = [f"## {name}\n\n```text\n{usage}\n```\n\n{_prose(command.help or '')}\n"]
         if own:
@@ -117,8 +121,10 @@ def _flags(option: click.Option) -> str:
 
 
 def _option_default(option: click.Option) -> str:
-    shown = option.required or option.default in (None, False, ()) or "UNSET" in repr(option.default).upper()
-    return ("required" if option.required else "") if shown else f"`{option.default}`"
+    value = option.to_info_dict()["default"]
+    if option.required:
+        return "required"
+    return "" if value is None or value is False or value == () else f"`{value}`"
 
 
 def _prose(text: str) -> str:
@@ -146,7 +152,7 @@ def methods_page() -> str:
 def _attribute_doc(name: str) -> str:
     """Return the docstring under a field of `Method`."""
     source = (ROOT / "gallery" / "methods.py").read_text(encoding="utf-8")
-    match = re.search(rf'^    {name}: .*\n    """(.*?)"""', source, re.MULTILINE | re.DOTALL)
+    match = re.search(rf'^    {name}: [^\n]*\n    """(.*?)"""', source, re.MULTILINE | re.DOTALL)
     if match is None:
         raise SystemExit(f"gallery/methods.py: {name} has no docstring")
     return " ".join(match[1].split())
@@ -167,7 +173,7 @@ def _yes(value: bool) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 PAGES = {"settings.md": settings_page, "commands.md": commands_page, "methods.md": methods_page, "reference/api.md": api_page}

@@ -7,6 +7,7 @@ declaration. The list imports those modules by name, so no room below attributio
 
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -88,6 +89,15 @@ def method_names() -> tuple[str, ...]:
 def own_methods() -> tuple[Method, ...]:
     """Return the declarations of our own package, in the order of lists."""
     return tuple(_own().values())
+
+
+def all_methods() -> tuple[Method, ...]:
+    """Return all declarations in the order of lists, without those of other packages that cannot be imported."""
+    methods = []
+    for name in method_names():
+        with suppress(ConfigError):  # raised for a gallery that uses the method
+            methods.append(method_of(name))
+    return tuple(methods)
 
 
 def method_of(name: str) -> Method:

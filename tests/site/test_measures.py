@@ -1,6 +1,7 @@
 """The methods over the whole gallery: medians, quartiles, and what the page says of them."""
 
 import json
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 
 from gallery.evaluation.faithfulness import SHARES
 from gallery.evaluation.metrics import aopc, area
+from gallery.methods import own_methods
+from gallery.site.language import language
 from gallery.site.pages import measures as m  # pytest would take its `tested` for a test
+from gallery.site.pages.method_table import method_table
 from gallery.site.pages.methods import measures_fragment, sanity_fragment
-from gallery.store.manifest import EntryName
 from gallery.store.records import Attribution, Chance, Faithfulness, Record, Sanity
 
 METHODS = ("integrated_gradients", "gradient_norm")
@@ -40,13 +43,13 @@ def passage(shift: float) -> m.Tested:
     slow = np.linspace(0.9, 0.1, 7)
     worse = np.array([0.9, 0.9, 0.9, 0.9, 0.9, 0.5, 0.1])
     control = np.repeat(np.stack([slow, slow + 0.01])[..., None], 3, axis=2)
-    records: dict[EntryName, Record] = {
-        EntryName("attribution", "integrated_gradients", 1): attribution(METHODS[0], [3.0, 2.0, 1.0], shift),
-        EntryName("attribution", "gradient_norm", 1): attribution(METHODS[1], [1.0, 2.0, 3.0], None),
-        EntryName("faithfulness", "integrated_gradients", 1): trial(METHODS[0], FALL - [0, shift, shift, 0, 0, 0, 0]),
-        EntryName("faithfulness", "gradient_norm", 1): trial(METHODS[1], worse),
-        EntryName("chance"): Chance({}, np.array(SHARES), control, control, {}),
-        EntryName("sanity", "gradient_norm", 1): Sanity(METHODS[1], 1, {}, ("nothing", "classifier", "embeddings"), np.array([1.0, 0.5, shift]), {}),
+    records: dict[str, Record] = {
+        "attribution/integrated_gradients/1": attribution(METHODS[0], [3.0, 2.0, 1.0], shift),
+        "attribution/gradient_norm/1": attribution(METHODS[1], [1.0, 2.0, 3.0], None),
+        "faithfulness/integrated_gradients/1": trial(METHODS[0], FALL - [0, shift, shift, 0, 0, 0, 0]),
+        "faithfulness/gradient_norm/1": trial(METHODS[1], worse),
+        "chance": Chance({}, np.array(SHARES), control, control, {}),
+        "sanity/gradient_norm/1": Sanity(METHODS[1], 1, {}, ("nothing", "classifier", "embeddings"), np.array([1.0, 0.5, shift]), {}),
     }
     return m.tested(METHODS, 1, records)
 
@@ -71,8 +74,20 @@ def test_figures_outlive_their_build_as_json() -> None:
     assert m.Tested(**json.loads(json.dumps(asdict(one)))) == one
 
 
+@pytest.mark.parametrize("code", ["ru", "en"])
+def test_the_table_of_methods_is_that_of_the_declarations(code: str) -> None:
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", method_table(code))[: len(own_methods())]
+    for row, method in zip(rows, own_methods(), strict=True):
+        words = language(code).gettext
+        cells = re.findall(r"<td>(.*?)</td>", row)
+        assert f"{words(method.title)} <small><code>{method.name}</code></small>" in row
+        assert cells[:3] == [words(method.question), *(words("yes" if value else "no") for value in (method.signed, method.complete))]
+        assert re.sub("</?code>", "`", cells[3]) == words(method.forward)
+        assert re.sub("</?code>", "`", cells[4]) == words(method.backward)
+
+
 def test_a_gallery_without_trials_has_errors_and_agreement_alone() -> None:
-    one = m.tested(METHODS, 1, {EntryName("attribution", "integrated_gradients", 1): attribution(METHODS[0], [3.0, 2.0, 1.0], 0.01)})
+    one = m.tested(METHODS, 1, {"attribution/integrated_gradients/1": attribution(METHODS[0], [3.0, 2.0, 1.0], 0.01)})
     found = m.overview(METHODS, [one])
     assert found.chance is None
     assert found.best is None

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.measures import MEASURES, Forgetting, Overview, Spread, forgetting, overview
+from gallery.site.pages.method_table import method_table
 from gallery.site.pages.page import Declaration, Document, Page
 from gallery.site.templates import rendered
 from gallery.store.records import Array
@@ -19,6 +20,7 @@ def methods_pages(gallery: GalleryInput) -> Iterator[Page]:
     """Yield the page."""
     code, methods, tests = gallery.code, gallery.header.methods, gallery.gathered.tests
     slots = {
+        "methods": method_table(code),
         "measures": measures_fragment(code, methods, overview(methods, tests), len(tests)),
         "sanity": sanity_fragment(code, forgetting(methods, tests)),
     }
@@ -60,7 +62,7 @@ def _fragment(code: str, template: str, **values: Any) -> Markup:
 
 DECLARATION = Declaration(
     position=50,
-    documents=(Document("methods.md", ("measures", "sanity"), title=lambda _: _("Methods")),),
+    documents=(Document("methods.md", ("methods", "measures", "sanity"), title=lambda _: _("Methods")),),
     pages=methods_pages,
     nav=lambda _: _("Methods"),
 )
