@@ -79,8 +79,8 @@ def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
     """Print statistics of the store: entries and bytes by kind, time by part, and how many attributions converged."""
     from gallery.store.stats import measure_store, table
 
-    statistics = measure_store(Store(store_location(settings.store, config_file.parent)))
-    click.echo(json.dumps(asdict(statistics), ensure_ascii=False, indent=1) if as_json else table(statistics))
+    stats = measure_store(Store(store_location(settings.store, config_file.parent)))
+    click.echo(json.dumps(asdict(stats), ensure_ascii=False, indent=1) if as_json else table(stats))
 
 
 @main.command()
@@ -103,13 +103,13 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 
 @main.command()
 @configured
-@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Check the store instead, or a store in the folder given here.")
+@click.option("--store", "store_folder", is_flag=False, flag_value="", help="Check the store instead of the site; give a folder to check another store.")
 def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
     """Check the finished site: broken links, other hosts, sizes, missing passages.
 
     With --store: verify the checksum of every file of the store, and change nothing.
     """
-    from gallery.site.check.check import check_gallery
+    from gallery.site.check.report import check_gallery
     from gallery.site.check.sizes import table
     from gallery.store.audit import audit
 
@@ -173,11 +173,12 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 @configured
 def publish(settings: Settings, config_file: Path, remote: str, branch: str, history: bool, dry_run: bool) -> None:
     """Push the site to the branch that GitHub Pages serves, if the check passes."""
+    from gallery.site.build.publish import Target
     from gallery.site.build.publish import publish as push
-    from gallery.site.check.check import check_gallery
+    from gallery.site.check.report import check_gallery
 
     report = check_gallery(settings, config_file)
-    push(config_file.parent / "site", report, config_file.parent, click.echo, remote, branch, history, dry_run)
+    push(config_file.parent / "site", report, config_file.parent, click.echo, Target(remote, branch, history), dry_run)
 
 
 @main.command()
@@ -272,8 +273,8 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
 
 def _render(settings: Settings, config_file: Path) -> list[str]:
     """Write the site; return the errors that the check finds in it."""
-    from gallery.site.build.build import build_site
-    from gallery.site.check.check import check_built
+    from gallery.site.build.site import build_site
+    from gallery.site.check.report import check_built
 
     with exclusive(config_file.parent / "build"):
         build_site(settings, config_file)

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from mkdocs.exceptions import ConfigurationError
-from mkdocs.utils.yaml import yaml_load
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from gallery.errors import ConfigError, reason, short
+from gallery.errors import ConfigError, short
 from gallery.methods import method_names
+from gallery.mkdocs_config import read_mkdocs_config
 
-NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading YAML ends with where it is none: dates that are no dates, numbers too long, nesting without end."""
 _LONGEST_REASON = 500
 _MOST_PROBLEMS = 5
 
@@ -28,13 +24,13 @@ MethodName = Annotated[str, AfterValidator(_known_method)]
 
 
 class Section(BaseModel):
-    """A group of keys: frozen, and closed to unknown ones."""
+    """A group of keys: immutable, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _layers(value: Any) -> Any:
-    """Return the layers asked for in order; an option gives them as 1,6,12."""
+    """Return the wanted layers in ascending order; an option gives them as 1,6,12."""
     if value in ("all", "mean", "none"):
         return value
     named = value.split(",") if isinstance(value, str) else value
@@ -48,35 +44,41 @@ def _layers(value: Any) -> Any:
 
 
 class AttentionSettings(Section):
-    """What is kept of attention, and what of it the site carries: the store always has all."""
+    """How attention is stored, and how much of it the site carries; the store always has all layers."""
 
     precision: Literal["int8", "exact"] = "int8"
     """How finely queries and keys are stored: int8 (about 8 bits a number) or exact (about 12)."""
     layers: Annotated[Literal["all", "mean", "none"] | tuple[int, ...], BeforeValidator(_layers)] = "all"
     """Layers that the site carries: all; a list such as 1,6,12, numbered as on the pages; mean (of all heads, and rollout); none (the picture alone)."""
     tokens: Annotated[int, Field(ge=8)] | None = None
-    """Length of the excerpt, from the beginning, whose attention the site carries; null for whole passages."""
+    """Number of tokens from the beginning of a passage whose attention the site carries; null for whole passages."""
     fit: bool = False
-    """Choose for me how much of attention the site carries, and pack downloads if need be, to stay within site_budget_mb; the pages say what was left out."""
+    """Choose how much of attention the site carries, and pack downloads if necessary, to stay within site_budget_mb; pages say what was left out."""
 
 
 class Settings(Section):
-    """Everything a build can be told; each key is an option of build.py too."""
+    """All settings of a build; each key is also an option of build.py.
+
+    >>> Settings().methods[0]
+    'integrated_gradients'
+    >>> Settings(device="cpu", n_steps=50).n_steps
+    50
+    """
 
     model: str = "gallery/demo/classifier"
     """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
     tokenizer: str | None = None
-    """Where the tokenizer comes from, if not from the model; named in the same ways."""
+    """Source of the tokenizer, named as a model is; null takes the model's own."""
     passages: tuple[str, ...] = ("site_src/passages",)
-    """Folders of Markdown files; CSV, JSONL and Parquet tables; `datasets` folders."""
+    """Folders of Markdown files; CSV, JSONL and Parquet tables; folders written by `datasets`."""
     classics: bool = False
-    """Add the 36 genuine passages of site_src/passages/classics.csv, whose texts are fetched or stand in `texts`."""
+    """Add the 36 genuine passages of site_src/passages/classics.csv; their texts are fetched, or read from `texts`."""
     texts: str | None = None
-    """Folder of the texts that passages refer to by url; without it they are fetched, once."""
+    """Folder of the texts that passages refer to by url; null fetches each text once."""
     labels: dict[int, str] = Field(default_factory=dict)
-    """Names for the model's class numbers, where the model has none of its own."""
+    """Class number -> name, in place of the model's own names."""
     store: str = "store"
-    """Folder of everything that was computed, or its URL as fsspec knows it, such as s3://bucket/gallery."""
+    """Folder for everything that is computed, or a URL that fsspec knows, such as s3://bucket/gallery."""
     engine: Literal["local", "ray"] = "local"
     """local (this process) or ray (a worker for every GPU of a Ray cluster, or for every `ray_cpus` cores)."""
     ray_address: str | None = None
@@ -86,44 +88,44 @@ class Settings(Section):
     device: str = "auto"
     """auto (CUDA, then MPS, then CPU) or a torch device name."""
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
-    """Number format the model runs in."""
+    """Number format in which the model runs."""
     products: Literal["auto", "float32"] = "auto"
-    """auto (a float32 model's products in bfloat16 where that is several times faster, and the difference is measured) or float32."""
+    """Matrix products of a float32 model: auto (bfloat16 where that is several times faster; each page states the difference) or float32."""
     layer: Literal["embeddings", "words"] = "embeddings"
-    """Where attributions are taken: the whole embedding module, or the word embeddings alone."""
+    """Where attributions are taken: at the output of the whole embedding module, or of the word embeddings alone."""
     tf32: bool = False
-    """Whether a CUDA device may round float32 products to TF32: faster, with three digits fewer."""
+    """Let a CUDA device round float32 products to TF32: faster, with three digits fewer."""
     long: Literal["cut", "windows"] = "cut"
-    """Passages longer than the model: cut where it stops reading, or read in overlapping windows whose logits are averaged."""
+    """Passages longer than the model's input: cut (the rest is not read) or windows (overlapping windows, whose logits are averaged)."""
     methods: tuple[MethodName, ...] = ("integrated_gradients", "gradient_x_input", "gradient_norm", "attention_rollout")
-    """Attribution methods, the first one being what a page opens with."""
+    """Attribution methods; a page opens with the first."""
     baseline: Literal["pad", "mask", "zero"] = "pad"
-    """What stands for an empty text."""
+    """The empty text from which paths start: every token replaced by pad or mask, or all embeddings zero."""
     output: Literal["logit", "probability", "log-odds"] = "logit"
-    """What is explained of a class."""
+    """The output that is explained: a class's logit, its probability, or its log-odds against all other classes."""
     n_steps: Annotated[int, Field(ge=2, le=2000)] | None = None
-    """Points of the path from the baseline to the passage, as in Captum; null for as many as the tolerance asks for."""
+    """Number of nodes of a path, as in Captum; null takes as many as the tolerance needs."""
     delta_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    """Share of the change of output that attributions may miss before more points are taken."""
+    """Convergence: the share of the change of output that attributions may miss."""
     max_steps: Annotated[int, Field(ge=9, le=5000)] = 300
-    """Points after which attributions that still miss it are shown as not converged."""
+    """Largest number of nodes; attributions that then still miss the tolerance are marked as not converged."""
     samples: Annotated[int, Field(ge=20, le=100_000)] = 200
-    """Texts with words left out that lime and shapley ask the model about."""
+    """Number of texts with erased words on which lime and shapley are computed."""
     random_orders: Annotated[int, Field(ge=0, le=1000)] = 10
-    """Random orders of the words that faithfulness is held against; 0 leaves faithfulness out."""
+    """Number of random orders of the words, the control for faithfulness; 0 leaves faithfulness out."""
     erase: Literal["mask", "pad"] = "mask"
-    """What stands for a word that is taken out: in faithfulness, occlusion, lime, shapley and rationale."""
+    """Token that replaces an erased word, in faithfulness, occlusion, lime, shapley and rationale."""
     batch_tokens: Annotated[int, Field(ge=64)] = 2048
-    """Tokens that go through the model at once."""
+    """Number of tokens in a batch of texts with erased words, or of nodes of a path."""
     attention: AttentionSettings = AttentionSettings()
     bertviz_tokens: Annotated[int, Field(ge=0, le=128)] = 32
-    """Length of the excerpt that bertviz draws; 0 leaves bertviz out."""
+    """Number of tokens of the excerpt that bertviz draws; 0 leaves bertviz out."""
     wandb_lineage: bool = False
-    """Tell W&B, in a run of the model's project, which artifacts the gallery was made from."""
+    """Record in W&B, in a run of the model's project, which artifacts the gallery was made from."""
     wandb_log: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
-    """entity/project that the explanations go back to: the store and a table of the passages, as one artifact."""
+    """entity/project of W&B to which the store and a table of the passages are logged, as an artifact."""
     site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
-    """Largest site that passes the check, in millions of bytes; GitHub Pages publishes 1000."""
+    """Largest site that passes the check, in millions of bytes; GitHub Pages publishes at most 1000."""
 
     @model_validator(mode="after")
     def _averages_are_of_logits(self) -> "Settings":
@@ -144,23 +146,13 @@ def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None)
     """Return the settings of a mkdocs.yml, with options put over them.
 
     Raises ConfigError, naming the file and the key, for anything unknown or out of range.
+
+    >>> load_settings(config_file).n_steps
+    8
+    >>> load_settings(config_file, {"n_steps": 50, "attention.precision": "exact"}).attention.precision
+    'exact'
     """
-    try:
-        with config_file.open("rb") as stream:
-            document = yaml_load(stream)
-    except OSError as error:
-        raise ConfigError(f"{config_file}: {reason(error)}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
-    except ConfigurationError as error:
-        raise ConfigError(f"{config_file}: not valid YAML: {short(str(error).partition(':')[2], _LONGEST_REASON)}") from error
-    except NOT_YAML as error:
-        raise ConfigError(
-            f"{config_file}: not valid YAML: {reason(error, _LONGEST_REASON)}. Put dates and numbers that are none into quotation marks."
-        ) from error
-    values: Any = document
-    for name, key in (("the file", None), ("extra", "extra"), ("extra.gallery", "gallery")):
-        values = (values.get(key) if key else values) or {}
-        if not isinstance(values, dict):
-            raise ConfigError(f"{config_file}: {name} must be a list of keys and values, not {short(repr(values))}.")
+    values = read_mkdocs_config(config_file).gallery
     return _validate(config_file, _merged(values, overrides or {}))
 
 

@@ -10,7 +10,14 @@ _UNPRINTABLE = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class GalleryError(click.ClickException):
-    """An error that the user can mend; the message names the file or key, and says what is wrong and what to do."""
+    """An error that the user can mend; the message names the file or key, and says what is wrong and what to do.
+
+    >>> try:
+    ...     load_settings(Path("nowhere.yml"))
+    ... except GalleryError as error:
+    ...     print(error.message)
+    nowhere.yml: No such file or directory. Run build.py in the folder of mkdocs.yml, or name it with --config-file.
+    """
 
     exit_code = 1
 
@@ -33,6 +40,11 @@ class SourceError(GalleryError):
 
 class StoreError(GalleryError):
     """The store cannot be read or written."""
+
+    def __init__(self, message: str, damage: str = "") -> None:
+        """damage: what is wrong with the file, without its name and advice; empty where the file is missing or cannot be reached."""
+        super().__init__(message)
+        self.damage = damage
 
 
 class SiteError(GalleryError):

@@ -7,6 +7,7 @@ declaration. The list imports those modules by name, so no room below attributio
 
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -25,7 +26,19 @@ _ALWAYS = ("dtype", "tf32", "layer")
 
 @dataclass(frozen=True)
 class Method:
-    """What a method declares of itself."""
+    """What a method declares of itself.
+
+    >>> method = Method(
+    ...     name="length",
+    ...     title="length of the word",
+    ...     question="which word is the longest",
+    ...     compute=lambda classifier, batch, targets, parameters: [],
+    ...     order=20,
+    ...     signed=False,
+    ... )
+    >>> sorted(method.parameters(settings))
+    ['dtype', 'layer', 'tf32']
+    """
 
     name: str
     """Name in the settings, in keys and in records."""
@@ -65,14 +78,35 @@ class Method:
 
 
 def method_names() -> tuple[str, ...]:
-    """Return the names of all methods, our own first, in the order of lists."""
+    """Return the names of all methods, our own first, in the order of lists.
+
+    >>> method_names()[:2]
+    ('integrated_gradients', 'gradient_x_input')
+    """
     return (*_own(), *(name for name in sorted(_foreign()) if name not in _own()))
+
+
+def own_methods() -> tuple[Method, ...]:
+    """Return the declarations of our own package, in the order of lists."""
+    return tuple(_own().values())
+
+
+def all_methods() -> tuple[Method, ...]:
+    """Return all declarations in the order of lists, without those of other packages that cannot be imported."""
+    methods = []
+    for name in method_names():
+        with suppress(ConfigError):  # raised for a gallery that uses the method
+            methods.append(method_of(name))
+    return tuple(methods)
 
 
 def method_of(name: str) -> Method:
     """Return a method's declaration.
 
     Raises ConfigError where there is no such method, or its package cannot be imported or declares another thing.
+
+    >>> method_of("occlusion").question
+    'what is lost when one word is covered'
     """
     if name in _own():
         return _own()[name]

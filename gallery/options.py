@@ -29,8 +29,8 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
     own = frozenset(flag for option in getattr(command, "__click_params__", []) for flag in option.opts)
     for option in reversed(_options(Settings, own=own)):
         wrapped = option(wrapped)
-    place = click.Path(dir_okay=False, path_type=Path)
-    return click.option("--config-file", "-f", type=place, default="mkdocs.yml", show_default=True, help="The one configuration file.")(wrapped)
+    path = click.Path(dir_okay=False, path_type=Path)
+    return click.option("--config-file", "-f", type=path, default="mkdocs.yml", show_default=True, help="The configuration file.")(wrapped)
 
 
 def _type(annotation: Any) -> Any:

@@ -28,12 +28,37 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def many(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a gallery of 250 passages, rendered by two processes."""
-    from tests.support.galleries import MANY, make_gallery, multiply, run
+def explained(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a gallery of three passages that has been explained; a test that changes it copies its folder first."""
+    from tests.support.galleries import contents, make_gallery, run
 
-    config = make_gallery(tmp_path_factory.mktemp("many"), tiny("bert"))
-    assert run(config, "explain").exit_code == 0
+    config = make_gallery(tmp_path_factory.mktemp("explained"), tiny("bert"))
+    result = run(config, "explain")
+    assert result.exit_code == 0, result.output
+    before = contents(config.parent)
+    yield config
+    assert contents(config.parent) == before, "a test has changed the gallery that all share"
+
+
+@pytest.fixture(scope="session")
+def built(explained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the same gallery with its site; a test that changes it copies its folder first."""
+    from tests.support.galleries import contents, run
+
+    config = shutil.copytree(explained.parent, tmp_path_factory.mktemp("built") / "gallery") / explained.name
+    result = run(config)
+    assert result.exit_code == 0, result.output
+    before = contents(config.parent)
+    yield config
+    assert contents(config.parent) == before, "a test has changed the gallery that all share"
+
+
+@pytest.fixture(scope="session")
+def many(explained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a gallery of 250 passages, rendered by two processes."""
+    from tests.support.galleries import MANY, multiply, run
+
+    config = shutil.copytree(explained.parent, tmp_path_factory.mktemp("many") / "gallery") / explained.name
     multiply(config, MANY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)

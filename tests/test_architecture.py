@@ -1,4 +1,4 @@
-"""The rooms of gallery/: who may import whom, and who may import torch. The order of FLOORS is the order in docs/architecture.md."""
+"""The rooms of gallery/: who may import whom, and who may import torch."""
 
 import ast
 import subprocess
@@ -7,74 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-
-FLOORS: list[list[str]] = [
-    ["errors", "units", "disk_dict", "softmax", "compat"],
-    ["files"],
-    ["methods"],
-    ["config"],
-    ["store"],
-    ["sources"],
-    ["passages"],
-    ["model"],
-    ["attention"],
-    ["attribution"],
-    ["evaluation"],
-    ["site"],
-    ["site.pictures", "site.check"],
-    ["site.pages"],
-    ["site.build"],
-    ["explain"],
-    ["training"],
-    ["options"],
-    ["cli"],
-]
-"""Rooms from the lowest to the highest. A room imports from lower floors alone, not from its neighbours."""
-
-TORCH_ROOMS = {"compat", "model", "attention", "attribution", "evaluation", "explain", "training"}
-TORCH_FREE = {
-    "attention.encoding",
-    "attention.picture",
-    "attribution.method",
-    "compat",
-    "compat.glibc",
-    "compat.mkdocs",
-    "compat.ray",
-    "evaluation.metrics",
-    "explain.plan",
-    "explain.plan_report",
-    "explain.run",
-    "model.labels",
-    "model.words",
-}
-"""Modules of rooms with torch that the render half, or the plan, imports."""
-
-MODULES = {
-    ".".join(path.relative_to(ROOT / "gallery").with_suffix("").parts).removesuffix("__init__").removesuffix("."): path
-    for path in sorted((ROOT / "gallery").rglob("*.py"))
-}
-ROOMS = [room for floor in FLOORS for room in floor]
-FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-
-
-def room_of(module: str) -> str:
-    """Return the innermost room that holds a module; a module of the ground is a room of its own."""
-    return max((room for room in ROOMS if module == room or module.startswith(f"{room}.")), key=len)
-
-
-def imports_of(path: Path) -> set[str]:
-    """Return the modules of gallery that a file imports, wherever in the file, without the leading `gallery.`."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name.removeprefix("gallery.") for alias in node.names if alias.name.startswith("gallery.")}
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "gallery":
-            base = node.module.removeprefix("gallery").removeprefix(".")
-            for alias in node.names:
-                inner = f"{base}.{alias.name}".removeprefix(".")
-                found.add(inner if inner in MODULES else base)
-    return found - {""}
+from tests.support.rooms import FLOOR_OF, MODULES, ROOMS, ROOT, TORCH_FREE, TORCH_ROOMS, imports_of, room_of
 
 
 def test_every_module_lies_in_a_room() -> None:
@@ -165,5 +98,5 @@ def test_what_tests_share_lies_in_one_place() -> None:
 
 def test_tests_lie_in_the_rooms_of_what_they_test() -> None:
     folders = {path.relative_to(TESTS).parts[0] for path in TESTS.rglob("test_*.py") if path.parent != TESTS}
-    assert folders - {room.split(".")[0] for room in ROOMS} == {"faults", "browser"}, "a folder of tests/ that is no room"
+    assert folders - {room.split(".")[0] for room in ROOMS} == {"faults", "browser", "docs"}, "a folder of tests/ that is no room"
     assert {room for room in ROOMS if "." not in room and MODULES[room].name == "__init__.py"} - folders == set(), "a room without tests"

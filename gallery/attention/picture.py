@@ -1,8 +1,9 @@
-"""The static picture of all heads: layers as rows, heads as columns, one shade, on a transparent ground."""
+"""The static picture of all heads: layers as rows, heads as columns, one ink, on a transparent ground."""
 
-import zlib
+import io
 
 import numpy as np
+from PIL import Image
 
 from gallery.store.records import Array
 
@@ -17,14 +18,14 @@ _SHADES = 16
 def draw_heads(pooled: Array) -> bytes:
     """Return a PNG of [layers, heads, P, P] weights, P at most CELL, averaged over stretches of tokens.
 
-    Each head is shaded from nothing to its own largest weight, by the square root, so that faint ones are seen; but a
-    head that looks everywhere alike stays pale: full shade is at least eight times the mean.
+    Each head is shaded from nothing to its own largest weight, by the square root, so that small weights are visible; but a
+    head with even attention stays pale: full shade is at least eight times the mean.
     """
     layers, heads, points, _ = pooled.shape
     top = np.maximum(pooled.max(axis=(2, 3), keepdims=True), 8 * pooled.mean(axis=(2, 3), keepdims=True))
     shades = np.round((_SHADES - 1) * np.sqrt(pooled / np.where(top > 0, top, 1))).astype(np.uint8)
-    place = np.arange(CELL) * points // CELL
-    cells = shades[:, :, place][:, :, :, place]
+    nearest = np.arange(CELL) * points // CELL
+    cells = shades[:, :, nearest][:, :, :, nearest]
     side = CELL + GAP
     image = np.zeros((layers * side, heads * side), np.uint8)
     image.reshape(layers, side, heads, side)[:, :CELL, :, :CELL] = cells.transpose(0, 2, 1, 3)
@@ -32,8 +33,8 @@ def draw_heads(pooled: Array) -> bytes:
 
 
 def reduced(png: bytes, times: int) -> bytes:
-    """Return a picture of `draw_heads` with cells of a side so many times smaller: at half, under a third of the bytes."""
-    shades = _shades(png)
+    """Return a picture of `draw_heads` with its cells' sides divided by `times`: at half, under a third of the bytes."""
+    shades = shades_of(png)
     layers, heads = (-(-size // (CELL + GAP)) for size in shades.shape)
     cells = np.pad(shades, ((0, GAP), (0, GAP))).reshape(layers, CELL + GAP, heads, CELL + GAP)[:, :CELL, :, :CELL]
     side = CELL // times
@@ -44,26 +45,18 @@ def reduced(png: bytes, times: int) -> bytes:
     return _png(image.reshape(layers * (side + 1), heads * (side + 1))[:-1, :-1])
 
 
-def _shades(png: bytes) -> Array:
-    """Return the degrees of ink, uint8 [height, width], of a picture that `_png` made."""
-    width, height = int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
-    start = png.index(b"IDAT")
-    body = png[start + 4 : start + 4 + int.from_bytes(png[start - 4 : start], "big")]
-    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(height, -1)[:, 1:]
-    result: Array = np.stack([rows >> 4, rows & 15], axis=-1).reshape(height, -1)[:, :width]
-    return result
+def shades_of(png: bytes) -> Array:
+    """Return the shades, uint8 [height, width], of a picture of `draw_heads`."""
+    with Image.open(io.BytesIO(png)) as image:
+        shades: Array = np.asarray(image)
+    return shades
 
 
 def _png(shades: Array) -> bytes:
     """Return a PNG with a palette of 16 degrees of one ink, 4 bits a pixel."""
-    height, width = shades.shape
-    even = np.pad(shades, ((0, 0), (0, width % 2)))
-    rows = np.pad((even[:, ::2] << 4) | even[:, 1::2], ((0, 0), (1, 0)))  # each row begins with its filter, 0
-    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([4, 3, 0, 0, 0])
-    alpha = bytes(round(255 * shade / (_SHADES - 1)) for shade in range(_SHADES))
-    parts = ((b"IHDR", header), (b"PLTE", bytes(_TEAL) * _SHADES), (b"tRNS", alpha), (b"IDAT", zlib.compress(rows.tobytes())), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(name, data) for name, data in parts)
-
-
-def _chunk(name: bytes, data: bytes) -> bytes:
-    return len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big")
+    image = Image.fromarray(shades)
+    image.putpalette(bytes(_TEAL) * _SHADES)
+    opacities = bytes(round(255 * shade / (_SHADES - 1)) for shade in range(_SHADES))
+    file = io.BytesIO()
+    image.save(file, "PNG", bits=4, transparency=opacities)
+    return file.getvalue()

@@ -16,6 +16,13 @@ def attribute(
     """Return, for each passage of the batch, one attribution for each class in its `targets`.
 
     A passage in windows costs as much as all its windows; neighbouring windows share a quarter of their tokens.
+
+    >>> classifier = open_classifier(settings, config_file)
+    >>> tokenized = classifier.tokenize("Никто не ответил.")
+    >>> method = method_of("occlusion")
+    >>> [[attribution]] = attribute(method, classifier, [tokenized], [[0]], method.parameters(settings))
+    >>> attribution.words.shape
+    (4,)
     """
     if method.windows == "own" or not any(tokenized.windows for tokenized in batch):
         return method.compute(classifier, batch, targets, parameters)

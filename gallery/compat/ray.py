@@ -1,12 +1,19 @@
-"""Ray Data's threads, which outlive an iteration that is broken off."""
+"""Ray's folder of temporary files, and Ray Data's threads, which outlive an iteration that is broken off."""
 
 import threading
 from collections.abc import Iterable
+from typing import Any
 
+import ray
 from ray.data._internal.execution.streaming_executor import StreamingExecutor
 
 _PREFETCHING = "iter_threaded"
 """Name of the thread that fetches the next rows of an iteration."""
+
+
+def start_here(files: str, **options: Any) -> None:
+    """Start a cluster on this machine, with its sockets and logs in the folder `files`; other options as for `ray.init`."""
+    ray.init(address="local", include_dashboard=False, _temp_dir=files, **options)
 
 
 def end_data_threads(threads: Iterable[threading.Thread]) -> None:

@@ -23,7 +23,7 @@ _DIGESTS = {"weights": "model", "tokenizer": "tokenizer"}
 
 
 class Before:
-    """What the last finished run was made of, by the manifest that it left."""
+    """What the entries of the last finished run depended on, according to its manifest."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class Before:
         self._card = {"weights": header.model.weights_digest, "tokenizer": header.model.tokenizer_digest}
 
     def reasons(self, job: Job, planner: Planner) -> list[str]:
-        """Return why a passage lacks what it lacks, each reason once."""
+        """Return the reasons why a passage must be explained, each once."""
         row = self._row(job.passage.id)
         if row is None:
             return [NEW if job.missing[0].kind == "prediction" else UNFINISHED]
@@ -63,7 +63,7 @@ class Before:
         return changes or [LOST if row.get(need.name) == need.key else CLASS]
 
     def _row(self, ident: str) -> dict[EntryName, str] | None:
-        """Return the keys of a passage's entries by name; the first question reads all rows, onto the disk."""
+        """Return the keys of a passage's entries by name, None where it had no row; the first call copies all rows to the disk."""
         if self._card is None:
             return None
         if self._rows is None:
@@ -75,7 +75,7 @@ class Before:
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], common: bool = False) -> list[str]:
-    """Return a line for each value that is another; `common` leaves out what only one of the two has."""
+    """Return a line for each value that differs; `common` compares only names that both have."""
     names = old.keys() & new.keys() if common else old.keys() | new.keys()
     changed = [name for name in sorted(names) if old.get(name) != new.get(name)]
     return [_DIGESTS[name] if name in _DIGESTS else f"{name}: {_shown(old.get(name))} → {_shown(new.get(name))}" for name in changed]
@@ -86,7 +86,7 @@ def _shown(value: Any) -> str:
 
 
 def _readable(store: Store) -> Iterator[Row]:
-    """Yield the manifest's rows as far as they can be read."""
+    """Yield the manifest's rows, up to the first that cannot be read."""
     try:
         yield from read_rows(store)
     except (StoreError, OSError):

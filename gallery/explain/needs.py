@@ -1,4 +1,4 @@
-"""A need: one entry of a passage with everything that the entry depends on. Keys, reasons and timing groups are derived from it."""
+"""A need: an entry of a passage, with everything that the entry depends on. Keys, reasons and timing groups are derived from it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Many passages on a Ray cluster: a worker with the model on every GPU or share of cores, all writing into one store.
+"""Explaining on a Ray cluster: each worker has the model on a GPU or some cores, and all write into the same store.
 
 Passages flow from one reader through the workers. Each is explained alone, as in one process, so results are the same. The worker
 that gets a passage looks up what it lacks. A worker that dies is started again, and its passages with it.
@@ -24,7 +24,7 @@ from ray.data.block import BlockMetadata
 from ray.data.datasource import ReadTask
 from ray.exceptions import RayError
 
-from gallery.compat.ray import end_data_threads
+from gallery.compat.ray import end_data_threads, start_here
 from gallery.config import Settings
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
 from gallery.explain.plan import Job, Planner, jobs, mending
@@ -90,7 +90,7 @@ class _Passages(Datasource):
         return None
 
     def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None) -> list[ReadTask]:
-        """Return the one task that reads them."""
+        """Return the task that reads all passages."""
         settings, root, labels = self._settings, self._root, self._labels
 
         def read() -> Iterator[pyarrow.Table]:
@@ -162,9 +162,9 @@ def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, e
 
 @contextmanager
 def _cluster(settings: Settings) -> Iterator[None]:
-    """Join the configured cluster, or start one on this machine that goes, with all its files, at the end.
+    """Join the configured cluster, or start a cluster on this machine and remove it, with all its files, at the end.
 
-    Where this process has joined one already, as a Ray job has, that one is used, and stays.
+    A process that has joined a cluster already, such as a Ray job, uses that cluster and leaves it running.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -179,7 +179,7 @@ def _cluster(settings: Settings) -> Iterator[None]:
             if settings.ray_address and not joined:
                 ray.init(address=settings.ray_address, **quiet)
             elif not joined:
-                ray.init(address="local", include_dashboard=False, _temp_dir=files, **quiet)
+                start_here(files, **quiet)
         except (ConnectionError, ValueError, RuntimeError, OSError) as error:
             raise GalleryError(f"Ray: {reason(error, line=-1)}. Correct extra.gallery.ray_address, or leave it out for a cluster on this machine.") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""One passage through all steps: the records it lacks, in order."""
+"""A passage through all steps: the records it lacks, in order."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""What a build would do, why, and how long it would take; needs no model and changes nothing."""
+"""The report of a plan: what a build would do, why, and how long it would take. Needs no model and changes nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,68 +14,68 @@ from gallery.store.timings import Timings
 from gallery.units import duration
 
 _NAMED = 20
-"""Passages that are named one by one."""
+"""At most so many passages are listed by name."""
 
 
 @dataclass
 class Survey:
-    """What a build would do, in sums; its size does not depend on the number of passages."""
+    """Totals of what a build would do; the size of this object does not grow with the passages."""
 
     passages: int = 0
     pending: int = 0
-    """Passages that lack something."""
+    """Passages that lack entries."""
     cost: float = 0.0
-    """What they cost in all, in the units of `cost`."""
+    """Total cost of the pending passages, in the units of `cost`."""
     parts: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """Part of the work -> entries to compute, and their seconds on one worker as far as they are known."""
+    """Part of the work -> (entries to compute, seconds on one worker as far as known)."""
     untimed: set[str] = field(default_factory=set)
-    """Parts that no time is known of."""
+    """Parts without any known time."""
     reasons: Counter[str] = field(default_factory=Counter)
-    """Why -> passages; one may have several."""
+    """Reason -> number of passages; a passage may have several reasons."""
     named: list[tuple[str, str]] = field(default_factory=list)
-    """The first passages: id, and why."""
+    """(id, reasons) of the first passages."""
     problems: list[str] = field(default_factory=list)
-    """Messages of passages that cannot be used."""
+    """Messages about passages that cannot be used."""
 
     @property
     def seconds(self) -> float:
-        """What is known of the time, on one worker."""
+        """Seconds on one worker, as far as known."""
         return sum(seconds for _, seconds in self.parts.values())
 
 
 def survey(passages: Iterable[Passage | PassageError], labels: Sequence[str], planner: Planner, store: Store, timings: Timings, look: Look) -> Survey:
-    """Go through the passages once, and sum up what they lack and why."""
-    found, before = Survey(), Before(store)
+    """Return the totals of what the passages lack, and why; reads the passages once."""
+    totals, before = Survey(), Before(store)
     for job in jobs(passages, labels, planner, look):
         if isinstance(job, PassageError):
-            found.problems.append(job.message)
+            totals.problems.append(job.message)
             continue
-        found.passages += 1
+        totals.passages += 1
         if not job.missing:
             continue
-        found.pending += 1
+        totals.pending += 1
         for need, seconds in _costs(job, planner, timings):
-            entries, known = found.parts.get(need.part, (0, 0.0))
-            found.parts[need.part] = entries + 1, known + (seconds or 0.0)
+            entries, known = totals.parts.get(need.part, (0, 0.0))
+            totals.parts[need.part] = entries + 1, known + (seconds or 0.0)
             if seconds is None:
-                found.untimed.add(need.part)
-        found.cost += cost(job, planner, timings)
+                totals.untimed.add(need.part)
+        totals.cost += cost(job, planner, timings)
         why = before.reasons(job, planner)
-        found.reasons.update(why)
-        if len(found.named) < _NAMED:
-            found.named.append((job.passage.id, "; ".join(why)))
-    return found
+        totals.reasons.update(why)
+        if len(totals.named) < _NAMED:
+            totals.named.append((job.passage.id, "; ".join(why)))
+    return totals
 
 
 def cost(job: Job, planner: Planner, timings: Timings) -> float:
-    """Return what a passage costs beside others: seconds where they are known, else a millisecond a character."""
+    """Return a passage's cost relative to others: seconds where known, else a millisecond for each character."""
     return sum(len(job.passage.text) / 1000 if seconds is None else seconds for _, seconds in _costs(job, planner, timings))
 
 
 def _costs(job: Job, planner: Planner, timings: Timings) -> Iterator[tuple[Need, float | None]]:
-    """Yield the entries that a passage lacks, and the seconds each will take, or None.
+    """Yield (need, seconds) of the entries that a passage lacks; seconds are None where unknown.
 
-    One without a prediction lacks all: then two classes are taken to be explained, as when the model is right.
+    A passage without a prediction lacks all entries; two classes to explain are assumed, as for a right prediction.
     """
     needs: Iterable[Need] = job.missing
     if any(need.kind == "prediction" for need in needs):
@@ -85,7 +85,7 @@ def _costs(job: Job, planner: Planner, timings: Timings) -> Iterator[tuple[Need,
 
 
 def present(store: Store) -> Look:
-    """Look whether entries are there, and read none but predictions."""
+    """Return a look that reads predictions, and only asks whether other entries exist."""
 
     def look(passage: Passage, need: Need) -> object | None:
         return _read(store, need) if need.kind == "prediction" else store.has(need.kind, need.key) or None
@@ -94,13 +94,13 @@ def present(store: Store) -> Look:
 
 
 def untouched(store: Store, report: Callable[[str], None]) -> Look:
-    """Read every entry that is there; report a damaged one, and leave it where it is."""
+    """Return a look that reads every entry; a damaged entry is reported and left in the store."""
 
     def look(passage: Passage, need: Need) -> object | None:
-        found = _read(store, need)
-        if found is None and store.has(need.kind, need.key):
+        record = _read(store, need)
+        if record is None and store.has(need.kind, need.key):
             report(f"{passage.id}: {need.name}: damaged; it would be set aside and computed again.")
-        return found
+        return record
 
     return look
 
@@ -112,25 +112,25 @@ def _read(store: Store, need: Need) -> object | None:
         return None
 
 
-def describe(found: Survey, timings: Timings) -> list[str]:
-    """Return the survey as lines for a reader."""
-    if not found.pending:
-        return [f"Nothing to explain: all {found.passages:,} passages are in the store."]
-    lines = [f"{found.pending:,} of {found.passages:,} passages to explain{_estimate(found, timings)}."]
+def describe(survey: Survey, timings: Timings) -> list[str]:
+    """Return the survey as lines of text."""
+    if not survey.pending:
+        return [f"Nothing to explain: all {survey.passages:,} passages are in the store."]
+    lines = [f"{survey.pending:,} of {survey.passages:,} passages to explain{_estimate(survey, timings)}."]
     lines += ["", f"{'passages':>10}  why"]
-    lines += [f"{count:>10,}  {why}" for why, count in found.reasons.most_common(_NAMED)]
+    lines += [f"{count:>10,}  {why}" for why, count in survey.reasons.most_common(_NAMED)]
     lines += ["", f"{'entries':>10}  {'time':>10}  part"]
-    for part, (entries, seconds) in sorted(found.parts.items(), key=lambda pair: -pair[1][1]):
-        lines.append(f"{entries:>10,}  {'?' if part in found.untimed else duration(seconds):>10}  {part}")
-    lines += ["", *(f"{ident}: {why}" for ident, why in found.named)]
-    if found.pending > len(found.named):
-        lines.append(f"… and {found.pending - len(found.named):,} more.")
+    for part, (entries, seconds) in sorted(survey.parts.items(), key=lambda pair: -pair[1][1]):
+        lines.append(f"{entries:>10,}  {'?' if part in survey.untimed else duration(seconds):>10}  {part}")
+    lines += ["", *(f"{ident}: {why}" for ident, why in survey.named)]
+    if survey.pending > len(survey.named):
+        lines.append(f"… and {survey.pending - len(survey.named):,} more.")
     return lines
 
 
-def _estimate(found: Survey, timings: Timings) -> str:
-    if not found.seconds:
+def _estimate(survey: Survey, timings: Timings) -> str:
+    if not survey.seconds:
         return "; how long it takes is not known before something has been explained here"
     workers = f" with {timings.workers} workers" if timings.workers > 1 else ""
-    least = "at least" if found.untimed else "about"
-    return f", {least} {duration(found.seconds / timings.workers)}{workers}, judged from what was explained on {timings.device}"
+    least = "at least" if survey.untimed else "about"
+    return f", {least} {duration(survey.seconds / timings.workers)}{workers}, judged from what was explained on {timings.device}"

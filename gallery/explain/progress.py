@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, plain lines elsewhere, JSON lines for machines."""
+"""Progress of a run: a bar on a terminal, plain lines elsewhere, JSON lines for machines."""
 
 import json
 import sys
@@ -19,31 +19,31 @@ _EVERY = 1.0
 
 
 class Log(Protocol):
-    """Takes events, each a name with values that JSON knows."""
+    """Receives events: a name, and values that JSON can hold."""
 
     def __call__(self, event: str, **values: Any) -> None:
-        """Take one."""
+        """Take an event and its values."""
 
 
 def no_log(event: str, **values: Any) -> None:
-    """Take an event, and leave it at that."""
+    """Ignore an event."""
 
 
 @contextmanager
-def json_log(place: str | None) -> Iterator[Log]:
-    """Give a log of one JSON object a line, in a file or, for `-`, on stderr; of nothing where no place is given.
+def json_log(target: str | None) -> Iterator[Log]:
+    """Give a log that writes a JSON object a line: to the file `target`, to stderr for `-`, nowhere for None.
 
     Every line has `event` and `time`, in seconds since 1970.
     """
-    if place is None:
+    if target is None:
         yield no_log
         return
     stream: IO[str] = sys.stderr
     try:
-        if place != "-":
-            stream = open(place, "a", encoding="utf-8")  # noqa: SIM115, PTH123 (closed below; stderr must not be)
+        if target != "-":
+            stream = open(target, "a", encoding="utf-8")  # noqa: SIM115, PTH123 (closed below; stderr must not be)
     except OSError as error:
-        raise click.BadParameter(f"{place}: {reason(error)}", param_hint="--log-json") from error
+        raise click.BadParameter(f"{target}: {reason(error)}", param_hint="--log-json") from error
 
     def log(event: str, **values: Any) -> None:
         stream.write(json.dumps({"event": event, "time": round(time.time(), 3), **values}, ensure_ascii=False) + "\n")
@@ -57,7 +57,7 @@ def json_log(place: str | None) -> Iterator[Log]:
 
 
 class Pace:
-    """How many passages are done, how fast, and how long the others will take; what is done is weighed by its cost."""
+    """Passages done, their rate, and the time left; passages are weighed by their cost."""
 
     def __init__(self, passages: int, cost: float) -> None:
         self.passages, self.done = passages, 0
@@ -65,7 +65,7 @@ class Pace:
         self._started = time.monotonic()
 
     def add(self, cost: float) -> None:
-        """Count a passage as done; one more than was expected raises what is expected."""
+        """Count a passage as done. Where more are done than expected, the expectation is raised."""
         self.done += 1
         self._spent += cost
         self.passages = max(self.passages, self.done)
@@ -83,17 +83,17 @@ class Pace:
 
     @property
     def left(self) -> float:
-        """Seconds that the others will take, if what they cost was judged rightly."""
+        """Seconds that the remaining passages will take, if their costs are estimated well."""
         return self.elapsed * (self._cost - self._spent) / self._spent if self._spent else 0.0
 
     def line(self, slow: str) -> str:
-        """Return it for a reader."""
+        """Return rate and time left as text."""
         rate = f"{self.rate:.1f} passages/s" if self.rate >= 1 else f"{60 * self.rate:.1f} passages/min"
         return f"{rate}, {duration(self.left)} left; slowest: {slow}" if slow else f"{duration(self.left)} left"
 
 
 class Shown(Protocol):
-    """What shows the progress of a run."""
+    """Shows the progress of a run."""
 
     def __call__(self, name: str, cost: float = 1.0, slow: str = "") -> None:
         """Show that a passage, or a step, is done; slow: the part that has taken most of the time."""
@@ -101,7 +101,7 @@ class Shown(Protocol):
 
 @contextmanager
 def progress(title: str, passages: int, cost: float | None = None, log: Log = no_log) -> Iterator[Shown]:
-    """Give what is to be called with every passage that is done."""
+    """Give a function to call after each passage, or step, that is done."""
     console, pace = Console(stderr=True), Pace(passages, passages if cost is None else cost)
 
     def count(name: str, amount: float) -> None:

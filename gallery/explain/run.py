@@ -52,14 +52,14 @@ class Run:
     log: Log
 
     def passages(self) -> Iterator[Passage | PassageError]:
-        """Read the passages, from the first on."""
+        """Yield the configured passages, and an error in place of each that cannot be used."""
         return read_passages(passage_paths(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None)
 
 
 def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
-    """Find the model, the tokenizer and the store; needs no torch and changes nothing.
+    """Return all that a run needs: model, tokenizer, store and timings. Needs no torch and changes nothing.
 
-    Raises a GalleryError where one of them cannot be had.
+    Raises a GalleryError where model, tokenizer or store cannot be read.
     """
     store = Store(store_location(settings.store, root))
     model = resolve_model(settings.model, root)
@@ -69,18 +69,18 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
 
 
 def plan_all(settings: Settings, root: Path, log: Log = no_log) -> Survey:
-    """Say what `explain_all` would do, and why, and how long it would take; nothing is computed or written."""
+    """Print what `explain_all` would do, why, and how long it would take. Computes and writes nothing."""
     run = prepare(settings, root, log)
-    found = survey(run.passages(), run.labels, run.planner, run.store, run.timings, untouched(run.store, _say))
-    click.echo("\n".join(describe(found, run.timings)))
-    _log_survey(run, "plan", found)
-    return found
+    plan = survey(run.passages(), run.labels, run.planner, run.store, run.timings, untouched(run.store, _say))
+    click.echo("\n".join(describe(plan, run.timings)))
+    _log_survey(run, "plan", plan)
+    return plan
 
 
 def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     """Bring the store up to date with the passages; return a message for every passage that could not be explained.
 
-    Passages are read several times and never held: first to see what they lack, then to explain them, and last for the
+    The passages are read three times, so that they are never all in memory: to see what they lack, to explain them, and for the
     manifest. Raises a GalleryError where nothing can be done at all: settings, model or store.
     """
     run = prepare(settings, root, log)
@@ -89,19 +89,19 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     used = lineage_of(settings, (run.model, run.tokenizer))
     for note in dict.fromkeys([*run.model.notes, *run.tokenizer.notes]):
         _say(note)
-    found = survey(run.passages(), run.labels, run.planner, run.store, run.timings, present(run.store))
-    _log_survey(run, "start", found)
-    if found.pending:
-        _say(describe(found, run.timings)[0])
-    problems = list(found.problems)
+    plan = survey(run.passages(), run.labels, run.planner, run.store, run.timings, present(run.store))
+    _log_survey(run, "start", plan)
+    if plan.pending:
+        _say(describe(plan, run.timings)[0])
+    problems = list(plan.problems)
     for message in problems:
         log("problem", message=message)
-    card, explained = _explain(run, found, problems)
-    run.store.sweep()  # a worker of a cluster may have been killed while it wrote
+    card, explained = _explain(run, plan, problems)
+    run.store.sweep()  # a killed worker of a cluster may have left half a file
     if explained:
-        click.echo(f"{explained} of {found.passages} passages explained; the others were in the store.")
+        click.echo(f"{explained} of {plan.passages} passages explained; the others were in the store.")
     else:
-        click.echo(f"Nothing to explain: all {found.passages} passages are in the store.")
+        click.echo(f"Nothing to explain: all {plan.passages} passages are in the store.")
     header = Header(model=card, methods=settings.methods, scripts=_scripts(run.store, settings), parts=run.planner.parts)
     write_manifest(run.store, header, _rows(run))
     if settings.wandb_lineage or settings.wandb_log:
@@ -110,11 +110,11 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     return problems
 
 
-def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
-    """Explain what lacks something; return the model's card, and how many passages that were."""
+def _explain(run: Run, plan: Survey, problems: list[str]) -> tuple[Model, int]:
+    """Explain the passages that lack entries; return the model's card and the number of these passages. Adds to `problems`."""
     earlier, spent = deepcopy(run.timings), defaultdict[str, float](float)
     card, explained, kept = _card(run), 0, monotonic()
-    with closing(_outcomes(run, found, earlier)) as outcomes, progress("explaining", found.pending, found.cost, run.log) as advance:
+    with closing(_outcomes(run, plan, earlier)) as outcomes, progress("explaining", plan.pending, plan.cost, run.log) as advance:
         try:
             for outcome in outcomes:
                 card = outcome.card
@@ -123,8 +123,8 @@ def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
                     run.log("problem", message=outcome.problem)
                 run.timings.merge(outcome.spent)
                 run.timings.device, run.timings.workers = outcome.device, outcome.workers
-                for group, one in outcome.spent:
-                    spent[group.part] += one.seconds
+                for group, time in outcome.spent:
+                    spent[group.part] += time.seconds
                 for line in outcome.notes:
                     _say(line)
                 explained += 1
@@ -143,12 +143,12 @@ def _explain(run: Run, found: Survey, problems: list[str]) -> tuple[Model, int]:
     return card, explained
 
 
-def _outcomes(run: Run, found: Survey, earlier: Timings) -> "Generator[Outcome, None, None]":
+def _outcomes(run: Run, plan: Survey, earlier: Timings) -> "Generator[Outcome, None, None]":
     """Explain on the configured engine; yield the outcome of each passage that lacked something."""
-    if run.settings.engine == "ray" and found.pending:
+    if run.settings.engine == "ray" and plan.pending:
         from gallery.explain.on_ray import run_ray
 
-        yield from run_ray(run.settings, run.root, run.planner, run.labels, earlier, found.pending)
+        yield from run_ray(run.settings, run.root, run.planner, run.labels, earlier, plan.pending)
         return
     pending = (job for job in jobs(run.passages(), run.labels, run.planner, mending(run.store, _say)) if isinstance(job, Job) and job.missing)
     first = next(pending, None)
@@ -165,14 +165,14 @@ def _say(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _log_survey(run: Run, event: str, found: Survey) -> None:
-    parts = {part: {"entries": entries, "seconds": None if part in found.untimed else round(seconds, 3)} for part, (entries, seconds) in found.parts.items()}
-    estimate = round(found.seconds / run.timings.workers, 3) if found.seconds else None
-    run.log(event, passages=found.passages, pending=found.pending, estimate_s=estimate, parts=parts, reasons=dict(found.reasons.most_common(20)))
+def _log_survey(run: Run, event: str, plan: Survey) -> None:
+    parts = {part: {"entries": entries, "seconds": None if part in plan.untimed else round(seconds, 3)} for part, (entries, seconds) in plan.parts.items()}
+    estimate = round(plan.seconds / run.timings.workers, 3) if plan.seconds else None
+    run.log(event, passages=plan.passages, pending=plan.pending, estimate_s=estimate, parts=parts, reasons=dict(plan.reasons.most_common(20)))
 
 
 def _card(run: Run) -> Model | None:
-    """Return what the last run wrote about this same model, so that it need not be loaded for that alone."""
+    """Return the model's card from the last manifest, or None where it was another model; saves loading the model."""
     try:
         header = read_header(run.store)
     except StoreError:
@@ -198,18 +198,18 @@ def _scripts(store: Store, settings: Settings) -> str | None:
 
 
 def _set_aside_damaged_manifest(store: Store) -> None:
-    """Report a manifest that cannot be read; the run writes it anew either way."""
+    """Set aside and report a manifest that cannot be read; the run writes a new manifest in any case."""
     try:
         read_header(store)
         for _ in read_rows(store):
             pass
     except StoreError as error:
-        if moved := store.set_aside(MANIFEST, error.message.split(". Run")[0].removeprefix(f"{store.files.where(MANIFEST)}: ")):
+        if error.damage and (moved := store.set_aside(MANIFEST, error.damage)):
             _say(f"{moved}; it is written again.")
 
 
 def _rows(run: Run) -> Iterator[Row]:
-    """Yield the manifest's rows: every passage whose entries are all there."""
+    """Yield the manifest's rows: the passages that lack nothing."""
     store, planner = run.store, run.planner
     for passage in run.passages():
         if isinstance(passage, PassageError):

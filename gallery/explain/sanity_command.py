@@ -1,4 +1,4 @@
-"""`build.py sanity`: what becomes of a few passages' explanations when the model forgets what it has learned, layer by layer."""
+"""`build.py sanity`: explanations of a few passages while the model's weights are randomised, layer by layer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +23,8 @@ from gallery.store.records import Array, Prediction, Sanity
 def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int) -> str:
     """Randomise the model for some explained passages, those named or `count` of them, and return the result as a table.
 
-    What the store has already is not computed again. Raises a GalleryError where nothing is explained yet, the model is
-    another one than what was explained, or an id is unknown.
+    Entries of the store are not computed again. Raises a GalleryError where no passage is explained yet, where the store explains
+    another model, and where an id is unknown.
     """
     store = Store(store_location(settings.store, root))
     header, rows = read_header(store), list(read_rows(store))
@@ -42,9 +42,9 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
         with progress("randomising", len(missing) * (header.model.layers + 3)) as advance:
             for ident, lacking in missing.items():
                 methods = {need.method: sanity_parameters(settings, need.method) for need in lacking}
-                encoded = classifier.tokenize(predictions[ident].text)
-                found = sanity(classifier, encoded, lacking[0].target, methods, lambda step, ident=ident: advance(f"{ident}: {step}"))  # type: ignore[misc]
-                for need, record in zip(lacking, found, strict=True):
+                tokenized = classifier.tokenize(predictions[ident].text)
+                records = sanity(classifier, tokenized, lacking[0].target, methods, lambda step, ident=ident: advance(f"{ident}: {step}"))  # type: ignore[misc]
+                for need, record in zip(lacking, records, strict=True):
                     store.write(need.key, record)
     write_manifest(store, header, [_with(row, planner.sanity(_prediction(store, row).text, _prediction(store, row)), store) for row in rows])
     return _table(store, needs)
@@ -60,7 +60,7 @@ def _chosen(rows: Sequence[Row], idents: Sequence[str], count: int) -> list[Row]
         raise GalleryError(f"--id {unknown[0]}: no explained passage of that id. There are: {', '.join(list(known)[:12])}{', …' if len(known) > 12 else ''}")
     if idents:
         return [known[ident] for ident in dict.fromkeys(idents)]
-    return [rows[place] for place in sorted({int(at) for at in np.linspace(0, len(rows) - 1, min(count, len(rows))).round()})]
+    return [rows[index] for index in sorted({int(position) for position in np.linspace(0, len(rows) - 1, min(count, len(rows))).round()})]
 
 
 def _prediction(store: Store, row: Row) -> Prediction:
@@ -75,18 +75,18 @@ def _with(row: Row, needs: Sequence[Need], store: Store) -> Row:
 
 def _table(store: Store, needs: Mapping[str, Sequence[Need]]) -> str:
     """Return methods × steps as plain text: the mean over the passages."""
-    found: dict[str, list[Array]] = {}
+    correlations: dict[str, list[Array]] = {}
     steps: tuple[str, ...] = ()
     for wanted in needs.values():
         for need in wanted:
             record = store.read("sanity", need.key)
             assert isinstance(record, Sanity)
             steps = record.steps
-            found.setdefault(record.method, []).append(record.correlations)
+            correlations.setdefault(record.method, []).append(record.correlations)
     short = [step.replace("layer ", "L").replace("classifier", "head").replace("embeddings", "embed") for step in steps]
-    width = max(len(method) for method in found)
+    width = max(len(method) for method in correlations)
     lines = [f"{'':{width}}" + "".join(f" {step:>7}" for step in short)]
-    lines += [f"{method:{width}}" + "".join(f" {value:7.2f}" for value in np.mean(rows, axis=0)) for method, rows in found.items()]
+    lines += [f"{method:{width}}" + "".join(f" {value:7.2f}" for value in np.mean(rows, axis=0)) for method, rows in correlations.items()]
     count = len(needs)
     return "\n".join(
         [

@@ -1,6 +1,7 @@
 """The steps of explaining a passage, in order: each computes the records of one kind.
 
-A step gets the classifier, the tokenised passage, the records made before it and its needs. It asks neither the plan nor the
+Passages go through the steps one at a time: rounding depends on what shares a matrix product, and on a CPU a batch of passages gains
+nothing. A step gets the classifier, the tokenised passage, the records made before it and its needs. It asks neither the plan nor the
 store nor the settings: a need carries all that its record depends on.
 """
 
@@ -24,7 +25,7 @@ from gallery.store.records import Attribution, Prediction, Record
 Earlier = Mapping[EntryName, Record]
 """Records of the same passage that steps before have made, or that the store had."""
 Compute = Callable[[Classifier, Tokenized, Earlier, Sequence[Need]], Iterable[Record]]
-"""Returns one record for each need, in their order."""
+"""Returns a record for each need, in their order."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from gallery.config import NOT_YAML
 from gallery.errors import PassageError, reason
+from gallery.mkdocs_config import NOT_YAML
 from gallery.passages.tables import TableRow
 
 _FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)(.*)", re.DOTALL | re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The templates that hold all HTML, in one interface language."""
+"""The Jinja templates, which hold all HTML, in one interface language."""
 
 from functools import cache
 from typing import Any
@@ -25,10 +25,10 @@ def environment(code: str) -> Environment:
 
 
 def _method_titles(speech: Language) -> dict[str, str]:
-    """Return what the pages call the methods."""
+    """Return the methods' names on the pages."""
     return {name: speech.gettext(method_of(name).title) for name in method_names()}
 
 
 def rendered(code: str, template: str, **values: Any) -> Markup:
-    """Return a template as a fragment, filled."""
+    """Return a template, filled with values, as a fragment."""
     return Markup(environment(code).get_template(template).render(**values))

@@ -1,4 +1,4 @@
-"""What the words of a passage are: their language, their dictionary form, and which of four kinds they belong to."""
+"""The words of a passage: their language, their dictionary form, and their kind, one of four."""
 
 import re
 import unicodedata
@@ -11,7 +11,7 @@ WORD_KINDS = ("name", "function", "punctuation", "rest")
 """Kinds of words, in the order pages show them."""
 
 _FUNCTION_POS = {"PREP", "CONJ", "PRCL", "NPRO"}
-# Where no dictionary is at hand: the commonest prepositions, conjunctions, particles and pronouns.
+# Without a dictionary: the commonest prepositions, conjunctions, particles and pronouns.
 _RUSSIAN = """
 а без бы был была было были в вам вас во вот все всё вы для до его ее её если еще ещё же за и из или им их к как ко когда кто ли либо между меня
 мне мы на над нам нас не него нее неё ней нет ни них но ну о об обо однако он она они оно от по под при про с себе себя со так также то тоже
@@ -30,7 +30,7 @@ _OPENING = '«„“"—–-'
 def text_language(text: str, interface: str) -> str:
     """Return the language of a passage as HTML names it: Russian where most letters are Cyrillic, else the interface's.
 
-    Empty, which HTML reads as unknown, where a Russian gallery holds a text in Latin letters.
+    Empty, which means unknown in HTML, for a text in Latin letters in a Russian gallery.
     """
     letters = [c for c in text if c.isalpha()]
     cyrillic = sum("CYRILLIC" in unicodedata.name(c, "") for c in letters)
@@ -50,7 +50,7 @@ def _dictionary() -> Any:
 
 
 def dictionary_version() -> str:
-    """Return the versions of pymorphy3 and its dictionary; empty where words are counted as they stand."""
+    """Return the versions of pymorphy3 and its dictionary; empty where words are counted without a dictionary."""
     return " ".join(version(name) for name in ("pymorphy3", "pymorphy3-dicts-ru")) if _dictionary() else ""
 
 
@@ -72,16 +72,16 @@ def lemma(word: str, language: str) -> str:
 
 
 def word_kinds(text: str, words: Sequence[tuple[int, int]], language: str) -> list[str]:
-    """Return the kind of each word [W] of a passage, given by its characters.
+    """Return the kind of each word [W] of a passage; `words` are offsets [start, end) of characters.
 
-    Punctuation has neither letter nor digit. A name has a capital and stands inside a sentence. A function word is a preposition,
-    conjunction, particle or pronoun to pymorphy3, or stands in a short list where that is not installed.
+    Punctuation has neither letter nor digit. A name begins with a capital within a sentence. A function word is a preposition,
+    conjunction, particle or pronoun by pymorphy3, or by a short list where that is not installed.
     """
     kinds = []
-    begins, at, before = True, 0, ""
+    begins, end_before, before = True, 0, ""
     for start, end in words:
         word = text[start:end]
-        if "\n" in text[at:start]:
+        if "\n" in text[end_before:start]:
             begins = True
         if not any(c.isalnum() for c in word):
             kinds.append("punctuation")
@@ -92,7 +92,7 @@ def word_kinds(text: str, words: Sequence[tuple[int, int]], language: str) -> li
             function = _is_function(word.lower(), language)
             kinds.append("function" if function else "name" if word[0].isupper() and not begins else "rest")
             begins = False
-        at, before = end, word
+        end_before, before = end, word
     return kinds
 
 

@@ -22,7 +22,11 @@ _SCHEME = re.compile(r"([a-z][a-z0-9_+.-]+):")  # two letters at least: C: is a 
 
 
 class Fetched(NamedTuple):
-    """The verified files of a model or tokenizer."""
+    """The verified files of a model or tokenizer.
+
+    >>> Fetched(Path("models/authors"), "models/authors").notes
+    ()
+    """
 
     folder: Path
     resolved: str
@@ -37,6 +41,12 @@ class SourceKind:
 
     `fetch` must verify what it fetches, keep it for builds without a network, and raise SourceError with a message that
     begins with the name and says what to do.
+
+    >>> def fetch(name, root, weights):
+    ...     return Fetched(root / "models" / name.removeprefix("shelf:"), name)
+    >>> kind = SourceKind("shelf:name", lambda name, root: name.startswith("shelf:"), fetch)
+    >>> kind.fetch("shelf:authors", Path(), True).folder.as_posix()
+    'models/authors'
     """
 
     form: str

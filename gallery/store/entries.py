@@ -17,7 +17,14 @@ LOCK = ".lock"
 
 
 class Store:
-    """The entries at a location, `<kind>/<first two digits>/<key>.safetensors`; keeps none in memory."""
+    """The entries at a location, `<kind>/<first two digits>/<key>.safetensors`; keeps none in memory.
+
+    >>> key = row.entries[EntryName("prediction")]
+    >>> store.has("prediction", key)
+    True
+    >>> store.read("prediction", key).text
+    '«Что же это такое?» — спросила она. Никто не ответил: дорога была пуста.'
+    """
 
     def __init__(self, location: Location) -> None:
         self.location = location

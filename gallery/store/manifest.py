@@ -47,7 +47,11 @@ class EntryName(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """The model and the settings of the whole gallery."""
+    """The model and the settings of the whole gallery.
+
+    >>> read_header(store).methods
+    ('integrated_gradients', 'gradient_x_input', 'gradient_norm', 'attention_rollout')
+    """
 
     model: Model
     methods: tuple[str, ...]
@@ -60,7 +64,13 @@ class Header:
 
 @dataclass(frozen=True)
 class Row:
-    """A passage and the keys of its entries."""
+    """A passage and the keys of its entries.
+
+    >>> row.id, row.title
+    ('dusty-road', 'Пыльная дорога')
+    >>> sorted({name.kind for name in row.entries})
+    ['attention', 'attribution', 'bertviz', 'chance', 'faithfulness', 'heads', 'prediction']
+    """
 
     id: str
     title: str
@@ -97,7 +107,14 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
 
 
 def read_header(store: Store) -> Header:
-    """Return the manifest's header; raise StoreError if the manifest is missing, damaged or of another schema."""
+    """Return the manifest's header.
+
+    Raises StoreError if the manifest is missing, damaged or of another schema.
+
+    >>> header = read_header(store)
+    >>> header.model.architecture
+    'bert'
+    """
     path = store.files.where(MANIFEST)
     try:
         head = _unseal(next(store.files.lines(MANIFEST), ""))
@@ -108,13 +125,21 @@ def read_header(store: Store) -> Header:
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
+        damage = reason(error)
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise StoreError(f"{path}: cannot be read: {reason(error)}. Run: python build.py explain") from error
+        damage = f"cannot be read: {reason(error)}"
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
 
 
 def read_rows(store: Store) -> Iterator[Row]:
-    """Yield the manifest's rows; raise StoreError, naming the line, if a line is damaged or the last lines are missing."""
+    """Yield the manifest's rows, in order.
+
+    Raises StoreError, naming the line, if a line is damaged or the last lines are missing.
+
+    >>> [row.title for row in read_rows(store)]
+    ['Пыльная дорога', 'Старый Йорик', 'Белая стена']
+    """
     path = store.files.where(MANIFEST)
     number = 0
     try:
@@ -127,9 +152,11 @@ def read_rows(store: Store) -> Iterator[Row]:
                 yield Row(**{**values, "targets": tuple(values["targets"]), "entries": entries})
         raise ValueError("it is cut short")
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Run: python build.py explain") from error
+        damage = reason(error)
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StoreError(f"{path}: line {number + 1}: damaged: {reason(error)}. Run: python build.py explain") from error
+        damage = f"line {number + 1}: damaged: {reason(error)}"
+        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
 
 
 def _seal(values: dict[str, Any]) -> str:

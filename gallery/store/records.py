@@ -16,7 +16,11 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Model:
-    """The classifier of a gallery; part of the manifest."""
+    """The classifier of a gallery; part of the manifest.
+
+    >>> read_header(store).model.labels
+    ('Толстой', 'Чехов', 'Гоголь')
+    """
 
     source: str
     """The configured name: a folder, a hub id or a W&B artifact, for example."""
@@ -44,7 +48,14 @@ class Model:
 class Prediction:
     """The logits of a passage, and its division into tokens and words.
 
-    T tokens, W words, C classes. A word is a stretch of the original text; each token belongs to a single word, special tokens to none.
+    T tokens, W words, C classes. A word is a stretch of the original text; each token belongs to a single
+    word, special tokens to none.
+
+    >>> prediction = store.read("prediction", row.entries[EntryName("prediction")])
+    >>> prediction.word_texts()[:3]
+    ['«', 'Что', 'же']
+    >>> prediction.probabilities.shape
+    (3,)
     """
 
     kind: ClassVar[str] = "prediction"
@@ -101,6 +112,14 @@ class Attribution:
 
     Raw values in units of `output`; only the display is normalised. For complete methods
     `tokens.sum() == output_value - baseline_value + delta`.
+
+    >>> name = EntryName("attribution", "integrated_gradients", row.true_class)
+    >>> attribution = store.read("attribution", row.entries[name])
+    >>> attribution.words.shape
+    (19,)
+    >>> change = attribution.output_value - attribution.baseline_value
+    >>> abs(float(attribution.tokens.sum()) - change - attribution.delta) < 1e-4
+    True
     """
 
     kind: ClassVar[str] = "attribution"
@@ -147,7 +166,14 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Attention:
-    """The attention of a passage: the encoded queries and keys of each layer, and values derived from them."""
+    """The attention of a passage: the encoded queries and keys of each layer, and values derived from them.
+
+    >>> attention = store.read("attention", row.entries[EntryName("attention")])
+    >>> attention.shape[:2]
+    (3, 4)
+    >>> attention.summary.shape == (3, 4, len(attention.summary_names))
+    True
+    """
 
     kind: ClassVar[str] = "attention"
 
@@ -172,7 +198,12 @@ class Attention:
 
 @dataclass(frozen=True)
 class Heads:
-    """The effect of each attention head on the score of a class in a passage, to first order."""
+    """The effect of each attention head on the score of a class in a passage, to first order.
+
+    >>> heads = store.read("heads", row.entries[EntryName("heads")])
+    >>> heads.effects.shape == (len(heads.targets), 3, 4)
+    True
+    """
 
     kind: ClassVar[str] = "heads"
 
@@ -186,7 +217,12 @@ class Heads:
 
 @dataclass(frozen=True)
 class Bertviz:
-    """bertviz's two views of an excerpt, as HTML documents that load nothing from other hosts."""
+    """bertviz's two views of an excerpt, as HTML documents that load nothing from other hosts.
+
+    >>> bertviz = store.read("bertviz", row.entries[EntryName("bertviz")])
+    >>> bertviz.tokens
+    31
+    """
 
     kind: ClassVar[str] = "bertviz"
 
@@ -213,6 +249,11 @@ class Faithfulness:
     """The probability of a class as words are erased in the order of an attribution; `Chance` is the control.
 
     S shares of the words. Probabilities of the explained class.
+
+    >>> [name] = [name for name in row.entries if name.kind == "faithfulness" and name.method == "integrated_gradients"]
+    >>> faithfulness = store.read("faithfulness", row.entries[name])
+    >>> faithfulness.deletion.shape == faithfulness.shares.shape
+    True
     """
 
     kind: ClassVar[str] = "faithfulness"
@@ -237,6 +278,10 @@ class Chance:
     """Probabilities as words are erased in random orders: the control of every method and class.
 
     S shares of the words; R random orders; C classes.
+
+    >>> chance = store.read("chance", row.entries[EntryName("chance")])
+    >>> chance.deletion.shape == (10, len(chance.shares), 3)
+    True
     """
 
     kind: ClassVar[str] = "chance"
@@ -253,7 +298,13 @@ class Chance:
 
 @dataclass(frozen=True)
 class Sanity:
-    """Similarity of a method's attributions before and after the model's weights are randomised from the top down."""
+    """Similarity of a method's attributions before and after the model's weights are randomised from the top down.
+
+    Made by `python build.py sanity` for the passages that it tries; other passages have none.
+
+    >>> [name for name in row.entries if name.kind == "sanity"]
+    []
+    """
 
     kind: ClassVar[str] = "sanity"
 
@@ -270,7 +321,13 @@ class Sanity:
 
 @dataclass(frozen=True)
 class Precision:
-    """Difference between a passage's numbers in a shorter number format and those of the same model in float32."""
+    """Difference between a passage's numbers in a shorter number format and those of the same model in float32.
+
+    Made where `dtype` is not float32.
+
+    >>> [name for name in row.entries if name.kind == "precision"]
+    []
+    """
 
     kind: ClassVar[str] = "precision"
 

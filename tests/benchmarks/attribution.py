@@ -23,6 +23,7 @@ from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
 from gallery.attribution.methods.integrated_gradients import integrated_gradients
+from gallery.compat.torch import onednn_linear
 from gallery.config import Settings
 from gallery.methods import method_of
 from gallery.model.classifier import Classifier
@@ -43,7 +44,7 @@ def multiply_rate() -> float:
     """GFLOP/s of one large float32 product, the better of oneDNN and the default library."""
     x, w = torch.randn(2048, 768), torch.randn(3072, 768)
     best = 0.0
-    for product in (lambda: torch.ops.mkldnn._linear_pointwise(x, w, None, "none", [], ""), lambda: torch.nn.functional.linear(x, w)):
+    for product in (lambda: onednn_linear(x, w, None), lambda: torch.nn.functional.linear(x, w)):
         times = [timed(product) for _ in range(11)]
         best = max(best, 2 * x.shape[0] * x.shape[1] * w.shape[0] / 1e9 / statistics.median(times))
     return best

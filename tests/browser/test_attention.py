@@ -16,7 +16,7 @@ from gallery.attention.capture import attend
 from gallery.attention.encoding import word_weights
 from gallery.config import AttentionSettings, Settings
 from gallery.model.loading import load_classifier
-from gallery.site.pages.carried import Carried, carried_files
+from gallery.site.pages.attention_carried import Carried, carried_files
 from gallery.site.templates import environment
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Array, Attention, Prediction

@@ -85,7 +85,7 @@ def test_the_frames_of_bertviz_cannot_reach_the_page_around_them(site: str, watc
 
 
 def test_serve_takes_the_policy_out_for_its_own_script(tiny: Callable[[str], Path]) -> None:
-    from gallery.site.check.policy import site_policy, with_policy, without_policy
+    from gallery.site.policy import site_policy, with_policy, without_policy
 
     document = '<html><head><meta charset="utf-8"><title>a</title></head><body><p style="color: red">“a”</p></body></html>'
     guarded = with_policy(document, site_policy([document]))

@@ -11,11 +11,17 @@ import pytest
 
 pytest.importorskip("ray")
 
+import ray
 from ray.data._internal.block_batching import iter_batches, util
 
 from gallery.compat.ray import StreamingExecutor, end_data_threads, is_executing, is_prefetching
 
 REMEDY = "Find the new thread by threading.enumerate() in a broken-off ray.data iteration, and end it in gallery/compat/ray.py."
+
+
+def test_a_cluster_takes_a_folder_for_its_files() -> None:
+    source = inspect.getsource(inspect.unwrap(ray.init))
+    assert '"_temp_dir"' in source, "ray.init has no _temp_dir: pass its successor in gallery/compat/ray.py, or a cluster leaves its files behind"
 
 
 def test_operators_run_in_a_thread_that_can_be_ended() -> None:

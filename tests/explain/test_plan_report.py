@@ -25,13 +25,6 @@ Tiny = Callable[[str], Path]
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def explained(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = make_gallery(tmp_path_factory.mktemp("explained"), tiny("bert"))
-    assert run(config, "explain").exit_code == 0
-    return config
-
-
 @pytest.fixture
 def own(explained: Path, tmp_path: Path) -> Path:
     shutil.copytree(explained.parent, tmp_path / "own")

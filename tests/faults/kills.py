@@ -27,13 +27,13 @@ from tests.faults import warm
 from tests.support.galleries import contents
 
 PHASES = {
-    "explain": ["gallery.explain.passage.passage:explain"],
+    "explain": ["gallery.explain.passage:explain"],
     "encode": ["gallery.attention.encoding:encode_queries_keys"],
     "store": ["gallery.files:write_chunks"],
-    "render": ["gallery.site.pages.pages.fragments:passage_fragment"],
+    "render": ["gallery.site.pages.passage:passage_fragment"],
     "MkDocs": ["mkdocs.commands.build:build"],
-    "swap": ["gallery.site.build.build.swap:put_in_place"],
-    "publish": ["gallery.site.build.build.publish:publish"],
+    "swap": ["gallery.site.build.put_in_place:put_in_place"],
+    "publish": ["gallery.site.build.publish:publish"],
     "push": ["ghp_import:Git.check_call"],
 }
 """Phase -> the functions whose calls say that a build is in it."""

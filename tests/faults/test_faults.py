@@ -7,12 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
 from gallery.errors import StoreError
 from gallery.store.entries import exclusive
+from tests.faults import kills
 from tests.support.galleries import contents, make_gallery, run
 
 ROOT = Path(__file__).parents[2]
@@ -153,6 +156,12 @@ def test_a_clock_that_runs_backwards_changes_nothing(own: Path, monkeypatch: pyt
     assert run(own).exit_code == 0
     assert contents(own.parent / "site") == site
     assert contents(own.parent / "store") == store
+
+
+@pytest.mark.parametrize("function", [function for functions in kills.PHASES.values() for function in functions])
+def test_the_phases_in_which_builds_are_killed_are_there(function: str) -> None:
+    module, _, path = function.partition(":")
+    assert callable(attrgetter(path)(import_module(module)))
 
 
 @pytest.mark.parametrize(("program", "asked"), [("kills", ["--kills", "4"]), ("damage", ["--every", "40"])])

@@ -8,7 +8,7 @@ import pytest
 from gallery.errors import PassageError, SourceError
 from gallery.model.labels import label_names
 from gallery.passages.read import RESERVED, Passage, read_passages
-from gallery.site.pages.pages import author_slugs
+from gallery.site.slugs import author_slugs
 
 NAMES = [
     "../etc/passwd", "..", ".", "/etc/passwd", "a/b", "a\\b", "C:\\boot", "c:", "a:b", "a.", "a..", ".hidden",

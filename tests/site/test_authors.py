@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gallery.site.pages.authors import AuthorSums, heads_seen, spoken, stretches
+from gallery.site.pages.author_sums import AuthorSums, heads_seen, spoken, stretches
 from gallery.store.records import Attribution, Heads, Prediction
 
 NONE = np.zeros(0)

@@ -21,15 +21,6 @@ Tiny = Callable[[str], Path]
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def built(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gallery that has been built; tests that change it copy it first."""
-    config = make_gallery(tmp_path_factory.mktemp("built"), tiny("bert"))
-    result = run(config)
-    assert result.exit_code == 0, result.output
-    return config
-
-
 @pytest.fixture
 def own(built: Path, tmp_path: Path) -> Path:
     shutil.copytree(built.parent, tmp_path / "own")

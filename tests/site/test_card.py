@@ -1,21 +1,25 @@
 """Pictures of a passage: the card that a shared link shows, and the lines that words are set on."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from gallery.site.pages.citation import Publication, bibtex, program
+from gallery.site.pages.citation import bibtex, program
+from gallery.site.passage_input import PassageInput, passage_input
 from gallery.site.pictures.card import passage_card, site_card
 from gallery.site.pictures.typeset import set_lines, set_plain, width_of
-from gallery.site.views import Piece, paragraphs
+from gallery.site.publication import Publication
+from gallery.site.views import Piece
 from gallery.store.manifest import Header, Row
 from gallery.store.records import Attribution, Model, Prediction
 
 TEXT = "Свой человек пришёл домой поздно, и никто его не ждал. " * 12
 MODEL = Model("m", "org/name@abc", "d" * 64, "t" * 64, "bert", ("Чехов", "Толстой"), 1, 1, 4, 64)
 HEADER = Header(MODEL, ("integrated_gradients",), None)
+PUBLICATION = Publication("ru", "Галерея")
 
 
 def row(title: str = "Буфет", true_class: int = 0, ident: str = "buffet") -> Row:
@@ -33,9 +37,18 @@ def prediction(text: str = TEXT) -> Prediction:
     return Prediction(text, (), nothing, np.zeros((0, 2)), nothing, words, nothing, len(text), np.array([2.0, 0.0], np.float32), {})
 
 
-def card(values: float, title: str = "Буфет", true_class: int = 0) -> bytes:
-    read = prediction()
-    return passage_card("ru", HEADER, row(title, true_class), read, paragraphs(read, [values * (-1) ** i for i in range(len(read.words))]), "Галерея")
+def passage(of: Row | None = None, value: float = 1.0, publication: Publication = PUBLICATION, resolved: str = MODEL.resolved) -> PassageInput:
+    """A passage whose words contribute `value` and its negative in turn."""
+    read, zeros = prediction(), np.zeros(3)
+    words = np.array([value * (-1) ** i for i in range(len(read.words))])
+    parameters = {"baseline": "pad", "n_steps": None, "dtype": "float32", "at": "bert.embeddings"}
+    shown = Attribution("integrated_gradients", 0, parameters, zeros, words, "logit", 1.0, 0.0, 0.0, True, 17, zeros, {})
+    header = Header(replace(MODEL, resolved=resolved), HEADER.methods, None)
+    return passage_input(publication, header, of or row(), {"prediction": read, "attribution/integrated_gradients/0": shown})
+
+
+def card(value: float, title: str = "Буфет", true_class: int = 0) -> bytes:
+    return passage_card(passage(row(title, true_class), value))
 
 
 def colours(file: bytes) -> set[tuple[int, ...]]:
@@ -83,15 +96,15 @@ def test_what_does_not_fit_ends_in_an_ellipsis() -> None:
 
 def test_bibtex_is_escaped_and_knows_the_year_only_if_it_was_told() -> None:
     known = Publication("ru", "Галерея", author="A. & B.", url="https://example.org/g/", year="2026")
-    entry = bibtex("ru", known, HEADER, row("Цена 5% {нет} #1_a", ident="buffet-1"))
+    entry = bibtex(passage(row("Цена 5% {нет} #1_a", ident="buffet-1"), publication=known))
     assert entry.startswith("@misc{buffet-1,")
     assert r"Цена 5\% \{нет\} \#1\_a" in entry
     assert r"author = {{A. \& B.}}" in entry
     assert "year = {2026}" in entry
     assert "url = {https://example.org/g/passages/buffet-1/}" in entry
     assert entry.count("{") - entry.count(r"\{") == entry.count("}") - entry.count(r"\}")
-    assert "year" not in bibtex("ru", Publication("ru", "Галерея"), HEADER, row())
-    assert "url" not in bibtex("ru", Publication("ru", "Галерея"), HEADER, row())
+    assert "year" not in bibtex(passage())
+    assert "url" not in bibtex(passage())
 
 
 @pytest.mark.parametrize(
@@ -103,13 +116,10 @@ def test_bibtex_is_escaped_and_knows_the_year_only_if_it_was_told() -> None:
     ],
 )
 def test_the_program_names_the_model_as_its_reader_can_have_it(resolved: str, wanted: str) -> None:
-    header = Header(Model(**{**MODEL.__dict__, "resolved": resolved}), HEADER.methods, None)
-    zeros = np.zeros(3)
-    parameters = {"baseline": "pad", "n_steps": None, "dtype": "float32", "at": "bert.embeddings"}
-    found = Attribution("integrated_gradients", 0, parameters, zeros, zeros, "logit", 1.0, 0.0, 0.0, True, 17, zeros, {})
-    text = program("ru", header, {"a": found})
+    explained = passage(resolved=resolved)
+    text = program(explained)
     assert text is not None
     assert wanted in text
     compile(text, "program", "exec")
-    parameters["baseline"] = "zero"
-    assert program("ru", header, {"a": found}) is None
+    explained.main.parameters["baseline"] = "zero"
+    assert program(explained) is None

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from gallery.errors import SiteError
-from gallery.site.check import check, sizes
-from gallery.site.check.check import check_site
+from gallery.site.check import report as module
+from gallery.site.check import sizes
 from gallery.site.check.links import read_page
+from gallery.site.check.report import check_site
 from tests.support.galleries import make_gallery, run
 
 URL = "https://ann.github.io/novels/"
@@ -110,7 +111,7 @@ def test_a_link_in_the_file_system_is_refused(tmp_path: Path) -> None:
 
 
 def test_passages_without_a_page_are_named(tmp_path: Path) -> None:
-    report = check_site(_site(tmp_path, passages__one=""), URL, expected=["one", "two"])
+    report = check_site(_site(tmp_path, passages__one=""), URL, expected=["passages/one/", "passages/two/"])
     assert report.errors == ["passages/two/: missing. Run: python build.py"]
 
 
@@ -150,7 +151,7 @@ def test_a_site_over_its_budget_says_what_would_help_and_by_how_much(tmp_path: P
 
 
 def test_a_file_that_git_would_not_push_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "PUSH_BYTES", 1000)
+    monkeypatch.setattr(module, "PUSH_BYTES", 1000)
     site = _site(tmp_path)
     (site / "large.bin").write_bytes(bytes(1001))
     assert check_site(site, URL).errors == ["large.bin: 1.0 kB; GitHub takes no file over 100 MiB. Carry an excerpt: attention.tokens; or shorten the passage."]

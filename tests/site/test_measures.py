@@ -1,6 +1,7 @@
 """The methods over the whole gallery: medians, quartiles, and what the page says of them."""
 
 import json
+import re
 from dataclasses import asdict
 
 import numpy as np
@@ -8,8 +9,11 @@ import pytest
 
 from gallery.evaluation.faithfulness import SHARES
 from gallery.evaluation.metrics import aopc, area
+from gallery.methods import own_methods
+from gallery.site.language import language
 from gallery.site.pages import measures as m  # pytest would take its `tested` for a test
-from gallery.site.pages.methods_page import measures_fragment, sanity_fragment
+from gallery.site.pages.method_table import method_table
+from gallery.site.pages.methods import measures_fragment, sanity_fragment
 from gallery.store.records import Attribution, Chance, Faithfulness, Record, Sanity
 
 METHODS = ("integrated_gradients", "gradient_norm")
@@ -68,6 +72,18 @@ def test_median_and_quartiles_are_over_the_passages() -> None:
 def test_figures_outlive_their_build_as_json() -> None:
     one = passage(0.1)
     assert m.Tested(**json.loads(json.dumps(asdict(one)))) == one
+
+
+@pytest.mark.parametrize("code", ["ru", "en"])
+def test_the_table_of_methods_is_that_of_the_declarations(code: str) -> None:
+    rows = re.findall(r"<tr><th scope=\"row\">(.*?)</tr>", method_table(code))[: len(own_methods())]
+    for row, method in zip(rows, own_methods(), strict=True):
+        words = language(code).gettext
+        cells = re.findall(r"<td>(.*?)</td>", row)
+        assert f"{words(method.title)} <small><code>{method.name}</code></small>" in row
+        assert cells[:3] == [words(method.question), *(words("yes" if value else "no") for value in (method.signed, method.complete))]
+        assert re.sub("</?code>", "`", cells[3]) == words(method.forward)
+        assert re.sub("</?code>", "`", cells[4]) == words(method.backward)
 
 
 def test_a_gallery_without_trials_has_errors_and_agreement_alone() -> None:

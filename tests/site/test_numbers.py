@@ -2,34 +2,25 @@
 
 import csv
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 
+from gallery.site.entries import read_records
 from gallery.site.pages.numbers import packed
-from gallery.site.pages.pages import read_records
 from gallery.store.entries import Store
-from gallery.store.manifest import read_rows
+from gallery.store.manifest import EntryName, read_rows
 from gallery.store.records import Attribution
-from tests.support.galleries import TEXTS, make_gallery, run
-
-
-@pytest.fixture(scope="module")
-def built(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = make_gallery(tmp_path_factory.mktemp("numbers"), tiny("bert"))
-    assert run(config).exit_code == 0
-    return config.parent
+from tests.support.galleries import TEXTS
 
 
 def test_the_files_hold_what_was_stored_in_the_order_of_the_switches(built: Path) -> None:
-    store = Store(built / "store")
+    store = Store(built.parent / "store")
     rows = list(read_rows(store))
     assert {row.id for row in rows} == set(TEXTS)
     for row in rows:
         records = read_records(store, row)
-        data = built / "site" / "data" / row.id
+        data = built.parent / "site" / "data" / row.id
         explanation = json.loads((data / "explanation.json").read_text("utf-8"))
         assert explanation["text"] == TEXTS[row.id][2]
         assert "".join(explanation["words"]) == "".join(TEXTS[row.id][2].split())
@@ -38,7 +29,7 @@ def test_the_files_hold_what_was_stored_in_the_order_of_the_switches(built: Path
         assert [one["target"] for one in explanation["attributions"]][: len(row.targets)] == list(row.targets)
         table = list(csv.reader((data / "words.csv").read_text("utf-8").splitlines()))
         for column, one in enumerate(explanation["attributions"], 3):
-            stored = records[f"attribution/{one['method']}/{one['target']}"]
+            stored = records[EntryName("attribution", one["method"], one["target"])]
             assert isinstance(stored, Attribution)
             np.testing.assert_allclose(one["words"], stored.words, rtol=1e-6)
             np.testing.assert_allclose(one["tokens"], stored.tokens, rtol=1e-6)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gallery.errors import SiteError, StoreError
-from gallery.site.build.publish import pages_address, publish
-from gallery.site.check.check import check_site
+from gallery.site.build.publish import Target, pages_address, publish
+from gallery.site.check.report import check_site
 from gallery.store.entries import exclusive
 
 
@@ -38,10 +38,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def _publish(project: Path, **options: bool) -> list[str]:
+def _publish(project: Path, history: bool = True, dry_run: bool = False) -> list[str]:
     said: list[str] = []
     report = check_site(project / "site", "https://ann.github.io/novels/")
-    publish(project / "site", report, project, said.append, **options)  # type: ignore[arg-type]
+    publish(project / "site", report, project, said.append, Target(history=history), dry_run)
     return said
 
 
@@ -126,7 +126,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from gallery.site.build import publish
-from gallery.site.check.check import check_site
+from gallery.site.check.report import check_site
 project, lock = Path(sys.argv[1]), Path(sys.argv[2])
 
 def die(*_, **__):  # in the middle of the push, with the lock in place

@@ -41,10 +41,27 @@ def test_a_program_that_has_not_run_has_no_figures(tmp_path: Path) -> None:
     assert set(map(tuple, rows.values())) == {("—", "not tried yet")}, "one figure of two says nothing"
 
 
-def test_figures_that_are_no_numbers_are_an_error(tmp_path: Path) -> None:
-    (tmp_path / FIGURES).write_text('{"kills": "many"}', "utf-8")
-    with pytest.raises(SiteError, match=r"reliability\.json"):
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"kills": "many"}', "kills must be a whole number, not 'many'"),
+        ('{"kills": 1.5}', "kills must be a whole number, not 1.5"),
+        ('{"fuzz_inputs": null}', "fuzz_inputs must be a whole number, not nothing"),
+        ("[1, 2]", "must be a JSON object, not a list"),
+        ('{"kills": 1', "not readable as JSON"),
+        ("\udcff", "not readable as JSON"),
+        ("[" * 100_000, "not readable as JSON"),
+    ],
+)
+def test_figures_that_are_none_are_one_message(tmp_path: Path, content: str, problem: str) -> None:
+    (tmp_path / FIGURES).write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SiteError) as raised:
         reliability_page("en", tmp_path)
+    message = raised.value.format_message()
+    assert message.startswith(f"{tmp_path / FIGURES}: ")
+    assert problem in message
+    assert message.endswith("Run: python -m tests.faults, or remove the file.")
+    assert "\n" not in message
 
 
 def test_the_programs_figures_replace_their_own_and_leave_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

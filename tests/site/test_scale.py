@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gallery.site.pages.scale_page import size, time
+from gallery.errors import SiteError
+from gallery.site.pages.scale import FIGURES, scale_page, size, time
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
 from tests.benchmarks.paper import forward_flops, paper
@@ -58,3 +59,49 @@ def test_the_page_shows_what_the_benchmark_wrote(tiny: Callable[[str], Path], tm
             assert shown in page, shown
         for hidden in (*absent, "<!-- gallery"):
             assert hidden not in page, hidden
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"pages": []}, "pages: List should have at least 1 item"),
+        ({"cores": "two"}, "cores: Input should be a valid integer"),
+        ({"paper": None}, "paper: "),
+        ({"pages": [{"passages": 0}]}, "pages.0.passages: "),
+        ({"explained": {"passages": 1000, "longest": 240, "seconds": -1}}, "explained.seconds: "),
+        ({"explained": {"passages": 1000, "longest": 240, "seconds": 20}}, "incomplete: "),
+    ],
+)
+def test_figures_that_the_benchmark_would_not_write_are_one_message(tmp_path: Path, change: dict[str, object], problem: str) -> None:
+    figures = json.loads((ROOT / "site_src" / FIGURES).read_text("utf-8"))
+    (tmp_path / FIGURES).write_text(json.dumps(figures), "utf-8")
+    assert len(scale_page("en", tmp_path)[0].slots) == 4
+    figures.pop("throughput_share", None)
+    (tmp_path / FIGURES).write_text(json.dumps(figures | change), "utf-8")
+    with pytest.raises(SiteError) as raised:
+        scale_page("en", tmp_path)
+    message = raised.value.format_message()
+    assert message.startswith(f"{tmp_path / FIGURES}: {problem}")
+    assert message.endswith("Run: python tests/benchmarks/scale.py, or remove the file.")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"7"])
+def test_a_file_that_is_no_json_object_is_one_message(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FIGURES).write_bytes(content)
+    with pytest.raises(SiteError, match=r"scale\.json: .*Run: python tests/benchmarks/scale\.py, or remove the file\.$"):
+        scale_page("en", tmp_path)
+
+
+def test_a_gallery_without_figures_has_no_such_page(tmp_path: Path) -> None:
+    assert scale_page("en", tmp_path) == []
+
+
+def test_a_build_with_malformed_figures_ends_with_the_message_and_keeps_the_old_site(tiny: Callable[[str], Path], tmp_path: Path) -> None:
+    config = make_gallery(tmp_path, tiny("bert"))
+    assert run(config).exit_code == 0
+    (tmp_path / "site_src" / FIGURES).write_text("[]", "utf-8")
+    result = run(config, "render")
+    assert result.exit_code == 1
+    assert "scale.json: must be a JSON object, not a list" in result.output
+    assert (tmp_path / "site" / "index.html").exists()

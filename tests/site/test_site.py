@@ -12,22 +12,15 @@ from pathlib import Path
 import pytest
 
 from gallery.config import load_settings
-from gallery.site.build.build import SEARCH_LETTERS, bench_of, cut_texts, works_of
 from gallery.site.build.rendering import render
+from gallery.site.build.search import SEARCH_LETTERS, cut_texts
 from gallery.site.build.serving import _Server
+from gallery.site.build.site import jobs_of, site_input_of
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows, write_manifest
-from tests.support.galleries import MANY, contents, make_gallery, multiply, run
+from tests.support.galleries import MANY, contents, multiply, run
 
 Tiny = Callable[[str], Path]
-
-
-@pytest.fixture(scope="module")
-def built(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A gallery that has been built; tests that change it copy it first."""
-    config = make_gallery(tmp_path_factory.mktemp("built"), tiny("bert"))
-    assert run(config).exit_code == 0
-    return config
 
 
 @pytest.fixture
@@ -72,9 +65,9 @@ def test_a_second_build_and_one_from_nothing_give_the_same_bytes(own: Path) -> N
 
 
 def test_two_processes_give_the_bytes_of_one(many: Path, tmp_path: Path) -> None:
-    bench = bench_of(load_settings(many), many)
-    for work in works_of(bench)[::31]:
-        render(replace(bench, out=tmp_path), work)
+    site_input = site_input_of(load_settings(many), many)
+    for job in jobs_of(site_input)[::31]:
+        render(replace(site_input, out=tmp_path), job)
     site = contents(many.parent / "site")
     alone = contents(tmp_path)
     assert len(alone) > 50

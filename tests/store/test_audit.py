@@ -1,7 +1,6 @@
 """`check --store`: every damaged file by name, and nothing changed."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,7 @@ from gallery.errors import StoreError
 from gallery.store.audit import audit
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
-from tests.support.galleries import contents, make_gallery, run
-
-
-@pytest.fixture(scope="module")
-def explained(tiny: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    config = make_gallery(tmp_path_factory.mktemp("audit"), tiny("bert"))
-    assert run(config, "explain").exit_code == 0
-    return config
+from tests.support.galleries import contents, run
 
 
 @pytest.fixture

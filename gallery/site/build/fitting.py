@@ -1,7 +1,7 @@
-"""Chooses how much the site carries of its passages, so that it stays within its budget: the most that fits, tried on real pages.
+"""Chooses the parts that the site carries of its passages, so that it stays within its budget: the most that fits, tried on real pages.
 
-What was chosen is remembered beside the generated documents with all that it depends on, so that a build after a small
-change does not try again.
+The choice is kept beside the generated documents with all that it depends on, so that a build with the same input does not
+try again.
 """
 
 import hashlib
@@ -12,57 +12,58 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from gallery.site.build.rendering import Bench, Work, render
+from gallery.site.build.rendering import PassageJob, SiteInput, render
+from gallery.site.build_cache import open_base
 from gallery.site.check.sizes import evenly
-from gallery.site.pages.carried import Carried
-from gallery.site.pages.pages import Gathered, list_pages
-from gallery.site.remembered import open_base
+from gallery.site.entries import attention_key
+from gallery.site.pages.attention_carried import Carried
+from gallery.site.pages.declared import declarations
+from gallery.site.pages.gathered import GalleryInput, Gathered
 from gallery.site.templates import rendered
 from gallery.store.entries import Store
 from gallery.store.keys import canonical
-from gallery.store.manifest import EntryName
 
 _TRIED = 48
-"""Passages that stand for all the others."""
+"""Passages that are rendered as a sample of all."""
 _SLACK = 0.97
-"""Share of the budget that is planned with, since passages stand for others and not everything is counted."""
+"""Share of the budget to fill, since a sample is measured and not every file is counted."""
 
 
-def fit(budget_mb: float, bench: Bench, works: Sequence[Work], folder: Path) -> Carried:
-    """Return the most of `bench.carried` that the site can carry within a budget, or the least there is.
+def fit(budget_mb: float, site_input: SiteInput, jobs: Sequence[PassageJob], folder: Path) -> Carried:
+    """Return the most of `site_input.carried` that the site can carry within a budget, or the least choice there is.
 
-    Passages of every length are rendered into a place within `folder`, which is removed again; the choice stays there.
+    A sample of passages is rendered into a folder within `folder`, which is removed again; the choice is kept in `folder`.
     """
-    some = _spread(Store(bench.store), works)
-    choices = [replace(choice, fitted_mb=budget_mb) for choice in _choices(bench.carried)]
-    if not some:
+    sample = _spread(Store(site_input.store), jobs)
+    choices = [replace(choice, fitted_mb=budget_mb) for choice in _choices(site_input.carried)]
+    if not sample:
         return choices[0]
-    key = hashlib.sha256(canonical([bench.digest(), budget_mb, len(works), [work.values() for work in some]]).encode()).hexdigest()
+    key = hashlib.sha256(canonical([site_input.digest(), budget_mb, len(jobs), [job.values() for job in sample]]).encode()).hexdigest()
     with closing(open_base(folder / "fitted.sqlite", "fitted", ("key", "choice"))) as base, base:
         known = base.execute("select choice from fitted where key = ?", (key,)).fetchone()
-        chosen = int(known[0]) if known else _first_that_fits(choices, bench, some, len(works), folder / "fitting")
+        chosen = int(known[0]) if known else _first_that_fits(choices, site_input, sample, len(jobs), folder / "fitting")
         if not known:
             base.execute("delete from fitted")
             base.execute("insert into fitted values (?, ?)", (key, chosen))
     return choices[chosen]
 
 
-def _first_that_fits(choices: Sequence[Carried], bench: Bench, some: Sequence[Work], count: int, scratch: Path) -> int:
-    """Return the place of the first choice that fits a site of so many passages, of which some were chosen; the last where none does."""
-    fixed = sum(path.stat().st_size for path in bench.shells.rglob("*") if path.is_file())
+def _first_that_fits(choices: Sequence[Carried], site_input: SiteInput, sample: Sequence[PassageJob], count: int, scratch: Path) -> int:
+    """Return the number of the first choice with which a site of `count` passages fits, judged by a sample; the last where none does."""
+    fixed = sum(path.stat().st_size for path in site_input.shells.rglob("*") if path.is_file())
     room = _SLACK * 1_000_000 * (choices[0].fitted_mb or 0) - fixed
 
     def fits(carried: Carried) -> bool:
-        return _bytes(replace(bench, out=scratch, carried=carried), some, count) <= room
+        return _bytes(replace(site_input, out=scratch, carried=carried), sample, count) <= room
 
     return min(bisect_left(choices, True, key=fits), len(choices) - 1)
 
 
 def _choices(most: Carried) -> list[Carried]:
-    """Return what can be carried, the most first.
+    """Return the choices, the most first.
 
-    bertviz goes first, then layers, then means; of the pages without attention, downloads are packed, the picture of the heads
-    made smaller, and the cards given up.
+    bertviz is left out first, then layers, then means; after these, downloads are packed, the picture of the heads is made
+    smaller, and the cards are left out.
     """
     fewer = [replace(most, layers=evenly(most.layers, count), bertviz=False) for count in range(len(most.layers), -1, -1)]
     bare = replace(most, layers=(), means=False, bertviz=False)
@@ -70,26 +71,28 @@ def _choices(most: Carried) -> list[Carried]:
     return [most, *(carried for carried in fewer if carried.layers or carried.means), bare, *leaner]
 
 
-def _spread(store: Store, found: Sequence[Work]) -> list[Work]:
-    """Return some passages, of all lengths alike."""
-    ordered = sorted(found, key=lambda work: store.size("attention", work.row.entries[EntryName("attention")])) if len(found) > _TRIED else found
-    count = min(_TRIED, len(found))
-    return [ordered[(2 * place + 1) * len(found) // (2 * count)] for place in range(count)]
+def _spread(store: Store, jobs: Sequence[PassageJob]) -> list[PassageJob]:
+    """Return at most _TRIED passages, evenly spread over the lengths."""
+    ordered = sorted(jobs, key=lambda job: store.size("attention", attention_key(job.row))) if len(jobs) > _TRIED else jobs
+    count = min(_TRIED, len(jobs))
+    return [ordered[(2 * number + 1) * len(jobs) // (2 * count)] for number in range(count)]
 
 
-def _bytes(bench: Bench, some: Sequence[Work], count: int) -> float:
-    """Return how much the pages of `count` passages take, judged by some of them: what lies beside them, and the lists.
+def _bytes(site_input: SiteInput, sample: Sequence[PassageJob], count: int) -> float:
+    """Return the bytes that `count` passages take, judged by a sample: their pages, the files beside these, and the lists.
 
-    A card stands in the index, with its author, and where it is taken for another's; the rest of an author's page does not grow.
+    A card is counted in the index, with its author, and with the author for whom it is taken; the rest of an author's page does
+    not grow with the passages.
     """
     gathered, total = Gathered(), 0
-    for one in some:
-        summary, files = render(bench, one)
-        shutil.rmtree(bench.out)
-        gathered.add(one.row, summary)
+    for job in sample:
+        summary, files = render(site_input, job)
+        shutil.rmtree(site_input.out)
+        gathered.add(job.row, summary)
         total += sum(size for size, _ in files.values())
-    pages = list_pages(bench.code, bench.header, gathered, Store(bench.store), bench.carried)
-    lists = sum(len(str(slot).encode()) for page in pages for slot in page.slots.values())
+    gallery = GalleryInput(site_input.publication, site_input.header, gathered, Store(site_input.store), site_input.carried, site_input.source)
+    lists = sum(len(str(slot).encode()) for declaration in declarations() for page in declaration.pages(gallery) for slot in page.slots.values())
     shown = sum(2 if card.right else 3 for card in gathered.cards)
-    cards = len(rendered(bench.code, "cards.html", cards=gathered.cards, labels=bench.header.model.labels, root="").encode()) * shown / len(some)
-    return (total + cards) * count / len(some) + max(0.0, lists - cards)
+    values = {"cards": gathered.cards, "labels": gallery.labels, "root": ""}
+    cards = len(rendered(gallery.code, "cards.html", **values).encode()) * shown / len(sample)
+    return (total + cards) * count / len(sample) + max(0.0, lists - cards)

@@ -1,4 +1,4 @@
-"""How large a site is, by kind of file, and what to change where it is too large."""
+"""The sizes of a site by kind of file, and the settings that would make it smaller."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ PAGES_BYTES = 1_000_000_000
 PUSH_BYTES = 100 << 20
 """git push to GitHub refuses a file larger than 100 MiB."""
 PAGE_BYTES = 5_000_000
-"""A page this large keeps a phone waiting."""
+"""A larger page is slow to open on a phone."""
 
 _PICTURES = {".png", ".svg", ".webp", ".jpg", ".jpeg", ".gif", ".ico", ".avif"}
 _PLAIN = re.compile(r"data/[^/]+/(?:explanation\.json|words\.csv|shaded\.svg)")
@@ -28,12 +28,12 @@ FILE_KINDS: dict[str, Callable[[PurePosixPath], bool]] = {
     "theme": lambda path: path.parts[0] == "assets",
     "other": lambda path: True,
 }
-"""Kind -> whether a path of the site is of it; the first that fits counts."""
+"""Kind -> whether a path of the site belongs to it; the first kind that matches counts."""
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much a kind of file takes."""
+    """Files, bytes and the largest file of one kind."""
 
     files: int = 0
     bytes: int = 0
@@ -42,7 +42,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a site takes."""
+    """The sizes of a site."""
 
     kinds: dict[str, Size]
     layers: dict[int, int]
@@ -52,12 +52,12 @@ class Sizes:
 
     @property
     def bytes(self) -> int:
-        """All of it."""
+        """Bytes of the whole site."""
         return sum(size.bytes for size in self.kinds.values())
 
     @property
     def files(self) -> int:
-        """How many files."""
+        """Number of files."""
         return sum(size.files for size in self.kinds.values())
 
 
@@ -69,7 +69,7 @@ def measure(site: Path, files: Iterable[str]) -> Sizes:
     for name in files:
         count = (site / name).stat().st_size
         path = PurePosixPath(name)
-        kind = next(kind for kind, fits in FILE_KINDS.items() if fits(path))
+        kind = next(kind for kind, matches in FILE_KINDS.items() if matches(path))
         old = kinds[kind]
         kinds[kind] = Size(old.files + 1, old.bytes + count, max(old.largest, count))
         if layer := _LAYER.fullmatch(name):
@@ -80,7 +80,7 @@ def measure(site: Path, files: Iterable[str]) -> Sizes:
 
 
 def layers_that_fit(sizes: Sizes, budget: int) -> tuple[int, ...]:
-    """Return which layers of attention can stay, evenly spread and numbered from 1, for a site within a budget in bytes."""
+    """Return the layers, evenly spread and numbered from 1, whose attention fits a site within a budget in bytes."""
     rest = sizes.bytes - sum(sizes.layers.values())
     choices = (evenly(tuple(sizes.layers), count) for count in range(len(sizes.layers), 0, -1))
     fitting = (layers for layers in choices if rest + sum(sizes.layers[layer] for layer in layers) <= budget)
@@ -88,13 +88,13 @@ def layers_that_fit(sizes: Sizes, budget: int) -> tuple[int, ...]:
 
 
 def evenly(layers: tuple[int, ...], count: int) -> tuple[int, ...]:
-    """Return so many of some layers, from the first to the last at even distances; one alone is the middle one."""
+    """Return `count` of the layers at even distances, from the first to the last; a single layer is the middle."""
     last = len(layers) - 1
-    return tuple(layers[round(place * last / (count - 1)) if count > 1 else last // 2] for place in range(count))
+    return tuple(layers[round(number * last / (count - 1)) if count > 1 else last // 2] for number in range(count))
 
 
 def advice(sizes: Sizes, budget: int) -> list[str]:
-    """Return what can be changed for a site that is over its budget, by which setting, and by how much each helps."""
+    """Return the settings that would make a site smaller, each with the bytes it saves."""
     attention, bertviz = sum(sizes.layers.values()), sizes.kinds["bertviz"].bytes
     everything = sizes.kinds["attention"].bytes
     lines = []
@@ -118,7 +118,7 @@ def advice(sizes: Sizes, budget: int) -> list[str]:
 
 
 def table(sizes: Sizes) -> str:
-    """Return the sizes as lines of text, kinds that there are, largest first."""
+    """Return the sizes as lines of text, the largest kind first."""
     rows = sorted(((size.bytes, kind, size) for kind, size in sizes.kinds.items() if size.files), reverse=True)
     lines = [f"{'kind':<10} {'files':>8} {'size':>12} {'largest':>12}"]
     lines += [f"{kind:<10} {size.files:>8,} {megabytes(size.bytes):>12} {megabytes(size.largest):>12}" for _, kind, size in rows]

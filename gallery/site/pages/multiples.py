@@ -1,4 +1,4 @@
-"""All methods on one passage, side by side: what each names, its own error, and how it fares when its words are taken away."""
+"""All methods on one passage, side by side: the words that each names, its error, and the probability without its words."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from gallery.store.records import Attribution, Faithfulness, Prediction
 STRONGEST = 5
 """Words that are named for each method."""
 _TAKEN = 0.1
+"""Share of the words that are taken away."""
 
 
 @dataclass(frozen=True)
 class Multiple:
-    """One method on the passage, for the class that the model answers."""
+    """One method on the passage, for the predicted class."""
 
     method: str
     words: tuple[str, ...]
@@ -25,22 +26,27 @@ class Multiple:
     overlap: float | None
     """Share of the ten strongest words that the first method names too; None for the first itself."""
     without: float | None
-    """Probability of the class without the strongest tenth of the words; None where it was not tried."""
+    """Probability of the class without the strongest tenth of the words; None where faithfulness was not measured."""
 
 
-def multiples(prediction: Prediction, attributions: Mapping[str, Attribution], tried: Mapping[str, Faithfulness], methods: Sequence[str]) -> list[Multiple]:
-    """Return every method on the predicted class; records come by the names of the manifest's entries."""
+def multiples(
+    prediction: Prediction,
+    attributions: Mapping[tuple[str, int], Attribution],
+    tried: Mapping[tuple[str, int], Faithfulness],
+    methods: Sequence[str],
+) -> list[Multiple]:
+    """Return every method on the predicted class; records come by method and class."""
     predicted = prediction.ranking[0]
-    found = [attributions[name] for method in methods if (name := f"attribution/{method}/{predicted}") in attributions]
-    return [_multiple(prediction, attribution, found[0], tried.get(f"faithfulness/{attribution.method}/{predicted}")) for attribution in found]
+    shown = [attributions[method, predicted] for method in methods if (method, predicted) in attributions]
+    return [_multiple(prediction, attribution, shown[0], tried.get((attribution.method, predicted))) for attribution in shown]
 
 
 def _multiple(prediction: Prediction, attribution: Attribution, first: Attribution, tried: Faithfulness | None) -> Multiple:
     texts = prediction.word_texts()
-    order = [int(place) for place in np.argsort(-attribution.words, kind="stable") if any(c.isalnum() for c in texts[place])]
+    order = [int(number) for number in np.argsort(-attribution.words, kind="stable") if any(c.isalnum() for c in texts[number])]
     return Multiple(
         method=attribution.method,
-        words=tuple(texts[place] for place in order[:STRONGEST] if attribution.words[place] > 0),
+        words=tuple(texts[number] for number in order[:STRONGEST] if attribution.words[number] > 0),
         error=attribution.delta_share,
         overlap=None if attribution is first else top_overlap(first.words, attribution.words),
         without=None if tried is None else float(tried.deletion[tried.shares.tolist().index(_TAKEN)]),

@@ -1,4 +1,4 @@
-"""A passage's numbers: what its page holds and fetches, and what a reader may take away."""
+"""A passage's numbers: in its page, as JSON for the page and for programs, and as a table to download."""
 
 import csv
 import gzip
@@ -8,15 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gallery.site.language import language
+from gallery.site.passage_input import PassageInput
 from gallery.site.views import LEVELS, View
 from gallery.site.vocabulary import lemma
-from gallery.store.manifest import Header, Row
-from gallery.store.records import Array, Attribution, Prediction
+from gallery.store.records import Array, Prediction
 
 
-def words_on_page(code: str, ways: Sequence[View]) -> dict[str, Any]:
-    """Return what `<gallery-words>` needs at once: the numbers of the first view; passage.js takes the others from the passage's explanation.json."""
-    return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is ways[0]) for view in ways]}
+def numbers_name(compressed: bool) -> str:
+    """Return the name of the file that holds a passage's numbers."""
+    return "explanation.json.gz" if compressed else "explanation.json"
+
+
+def words_on_page(code: str, views: Sequence[View]) -> dict[str, Any]:
+    """Return the data of `<gallery-words>`: all views, and the numbers of the first; passage.js fetches explanation.json for the others."""
+    return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is views[0]) for view in views]}
 
 
 def _view_data(view: View, values: bool) -> dict[str, Any]:
@@ -24,28 +29,28 @@ def _view_data(view: View, values: bool) -> dict[str, Any]:
     return data | {"values": [float(f"{value:.4g}") for value in view.words]} if values else data
 
 
-def explanation(header: Header, row: Row, prediction: Prediction, attributions: Mapping[str, Attribution], language: str) -> dict[str, Any]:
-    """Return what stands in a passage's explanation.json: everything, for programs and for other views of the page.
+def explanation(passage: PassageInput) -> dict[str, Any]:
+    """Return the content of a passage's explanation.json: all numbers, for programs and for the page's other views.
 
     `language` is the passage's, `forms` are the words' dictionary forms; attributions come in the order of the page's switches.
     """
-    labels = header.model.labels
-    names = (f"attribution/{method}/{target}" for method in header.methods for target in row.targets)
+    header, row, prediction, labels = passage.header, passage.row, passage.prediction, passage.labels
+    order = ((method, target) for method in header.methods for target in row.targets)
     return {
         "id": row.id,
         "title": row.title,
         "work": row.work,
         "source": row.source,
         "note": row.note,
-        "language": language,
+        "language": passage.text_language,
         "text": prediction.text,
-        "true_class": labels[row.true_class],
-        "predicted_class": labels[prediction.ranking[0]],
+        "true_class": passage.author,
+        "predicted_class": labels[passage.predicted],
         "true_target": row.true_class,
-        "predicted_target": prediction.ranking[0],
+        "predicted_target": passage.predicted,
         "probabilities": dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
         "words": prediction.word_texts(),
-        "forms": [lemma(word, language) for word in prediction.word_texts()],
+        "forms": [lemma(word, passage.text_language) for word in prediction.word_texts()],
         "tokens": prediction.tokens,
         "attributions": [
             {
@@ -64,14 +69,14 @@ def explanation(header: Header, row: Row, prediction: Prediction, attributions: 
                 "words": _single(a.words),
                 "tokens": _single(a.tokens),
             }
-            for a in (attributions[name] for name in names if name in attributions)
+            for a in (passage.attributions[key] for key in order if key in passage.attributions)
         ],
         "weights_sha256": header.model.weights_digest,
     }
 
 
 def _single(values: Array) -> list[float]:
-    """Return numbers with the seven digits that single precision knows."""
+    """Return numbers with seven digits, the precision of float32."""
     return [float(f"{value:.7g}") for value in values.tolist()]
 
 
@@ -83,7 +88,7 @@ def word_table(everything: Mapping[str, Any], prediction: Prediction) -> str:
     writer.writerow(["word", "start", "end", *(f"{a['method']}: {a['class']}" for a in attributions)])
     columns = [[f"{value:.6g}" for value in a["words"]] for a in attributions]
     for word, (start, end), *values in zip(everything["words"], prediction.words.tolist(), *columns, strict=True):
-        # A spreadsheet would run a word that begins like a formula; the quote before it is its own sign for text.
+        # A spreadsheet runs a cell that begins like a formula; a quote before it marks text.
         writer.writerow(["'" + word if word[0] in "=+-@\t" else word, start, end, *values])
     return file.getvalue()
 

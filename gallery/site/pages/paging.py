@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Paging:
-    """Which page of a list is shown, and the way to the others."""
+    """A page of a list, with the addresses of the others."""
 
     number: int
     count: int
@@ -23,29 +23,25 @@ class Paging:
     """Address of the folder of the other pages, as seen from this one; empty or with a slash at the end."""
 
     def address(self, number: int) -> str:
-        """Return where a page of the list is, as seen from this one."""
+        """Return the address of a page of the list, as seen from this one."""
         return self.first if number == 1 else f"{self.others}{number}/"
 
     def offered(self) -> list[int | None]:
-        """Return the numbers that are linked: the ends and those near by; None where some are left out."""
+        """Return the page numbers to link: both ends and the neighbours; None stands for a gap."""
         near = sorted({1, self.count, *range(max(1, self.number - 2), min(self.count, self.number + 2) + 1)})
         return [near[0], *(entry for before, number in pairwise(near) for entry in ([number] if number == before + 1 else [None, number]))]
 
 
-ONLY = Paging(1, 1, "", "")
-"""A list that fits on one page."""
-
-
 def cut(items: Sequence[T]) -> list[Sequence[T]]:
-    """Return the pages of a list; an empty list has one."""
+    """Return a list's pages; an empty list has one page."""
     return [items[start : start + CARDS] for start in range(0, len(items), CARDS)] or [items]
 
 
-def front(count: int, folder: str) -> Paging:
-    """Return the first page's way to the others, which lie in a folder below it."""
+def first_page(count: int, folder: str) -> Paging:
+    """Return the paging of a list's first page; the other pages lie in a folder below it."""
     return Paging(1, count, "", folder)
 
 
-def behind(number: int, count: int, first: str) -> Paging:
-    """Return another page's way to its neighbours and to the first."""
+def later_page(number: int, count: int, first: str) -> Paging:
+    """Return the paging of another page of the list; `first` is the first page's address as seen from it."""
     return Paging(number, count, first, "../")

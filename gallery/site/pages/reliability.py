@@ -1,29 +1,36 @@
-"""What the fault programs measured -> the table of the page on reliability."""
+"""The page on reliability: the table of figures that the fault programs measured."""
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from markupsafe import Markup
-
-from gallery.errors import SiteError
-from gallery.site.pages.pages import Page
-from gallery.site.templates import environment
+from gallery.site.pages.figures import number_of, read_figures
+from gallery.site.pages.gathered import GalleryInput
+from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.templates import rendered
 
 FIGURES = "reliability.json"
-"""In site_src/; written by `python -m tests.faults`."""
+"""File name within site_src/; `python -m tests.faults` writes it."""
 KEYS = ("kills", "kills_survived", "damages", "damages_found", "strings", "strings_executed", "fuzz_inputs", "fuzz_crashes")
+_PROGRAM = "python -m tests.faults"
+
+
+def reliability_pages(gallery: GalleryInput) -> Iterator[Page]:
+    """Yield the page.
+
+    Raises SiteError where the figures are not as the programs write them.
+    """
+    yield reliability_page(gallery.code, gallery.source)
 
 
 def reliability_page(code: str, source: Path) -> Page:
-    """Return the page whose table shows the figures that lie beside it.
+    """Return the page whose table shows the figures in the folder `source`; figures that are missing are shown as not tried.
 
-    Raises SiteError where they are not what the programs write.
+    Raises SiteError where the figures are not as the programs write them.
     """
     path = source / FIGURES
-    try:
-        found = json.loads(path.read_text("utf-8")) if path.exists() else {}
-        figures = {key: int(found[key]) for key in KEYS if key in found}
-    except (OSError, ValueError, TypeError) as error:
-        raise SiteError(f"{path}: cannot be read: {error}. Run: python -m tests.faults, or remove it.") from error
-    table = Markup(environment(code).get_template("reliability.html").render(figures=figures))
-    return Page("reliability/", "reliability/", {"reliability": table})
+    measured = read_figures(path, _PROGRAM) or {}
+    figures = {key: number_of(measured, key, path, _PROGRAM) for key in KEYS if key in measured}
+    return Page("reliability/", "reliability/", {"reliability": rendered(code, "reliability.html", figures=figures)})
+
+
+DECLARATION = Declaration(position=80, documents=(Document("reliability.md"),), pages=reliability_pages)

@@ -1,4 +1,4 @@
-"""What became of a passage's probability when words were taken out, as the trust panel tells it."""
+"""The trust panel's trials: a passage's probability without its strongest words and with them alone, beside random words."""
 
 from dataclasses import dataclass
 
@@ -7,26 +7,29 @@ from gallery.store.records import Array, Chance, Faithfulness
 
 @dataclass(frozen=True)
 class Trial:
-    """What became of the explained class's probability when words were taken out; beside it, chance."""
+    """The explained class's probability when words are erased, beside the mean over random orders."""
 
     name: int
-    """The class."""
+    """The explained class."""
     whole: float
     """Probability of the whole passage."""
     words: int
-    """How many words were taken, the strongest first."""
+    """Words that were erased, the strongest first."""
     without: float
+    """Probability without them."""
     without_random: float
     """Mean over the random orders."""
     kept: int
-    """How many words were left alone, the strongest."""
+    """Words that were kept, the strongest first."""
     alone: float
+    """Probability with them alone."""
     alone_random: float
     deletion: str
     """Points of a curve for an SVG polyline of 100 × 40."""
     random: str
+    """The same for the mean of the random orders."""
     rounding: float
-    """How far a probability may be off because the products were rounded; 0 where they were not."""
+    """Error of a probability by bfloat16 products; 0 where they are float32."""
 
     @property
     def comprehensive(self) -> bool:
@@ -39,29 +42,29 @@ class Trial:
         return self.alone > self.alone_random
 
 
-_TAKEN, _KEPT = 0.1, 0.2  # the shares of words that are put into sentences
+_TAKEN, _KEPT = 0.1, 0.2  # shares of the words
 
 
-def trial(found: Faithfulness, control: Chance, words: int) -> Trial:
-    """Return a faithfulness record, chance beside it, as the trust panel tells it; `words` is how many the passage has."""
-    shares = found.shares.tolist()
+def trial(measured: Faithfulness, control: Chance, words: int) -> Trial:
+    """Return the trial of a passage of so many words, from its faithfulness record and its random orders."""
+    shares = measured.shares.tolist()
     taken, kept = shares.index(_TAKEN), shares.index(_KEPT)
-    random_deletion, random_insertion = control.deletion[..., found.target], control.insertion[..., found.target]
+    random_deletion, random_insertion = control.deletion[..., measured.target], control.insertion[..., measured.target]
 
     def curve(values: Array) -> str:
         last = len(values) - 1
         return " ".join(f"{100 * i / last:.1f},{40 - 40 * float(v):.1f}" for i, v in enumerate(values))
 
     return Trial(
-        name=found.target,
-        whole=float(found.deletion[0]),
+        name=measured.target,
+        whole=float(measured.deletion[0]),
         words=max(1, round(_TAKEN * words)),
-        without=float(found.deletion[taken]),
+        without=float(measured.deletion[taken]),
         without_random=float(random_deletion[:, taken].mean()),
         kept=max(1, round(_KEPT * words)),
-        alone=float(found.insertion[kept]),
+        alone=float(measured.insertion[kept]),
         alone_random=float(random_insertion[:, kept].mean()),
-        deletion=curve(found.deletion),
+        deletion=curve(measured.deletion),
         random=curve(random_deletion.mean(axis=0)),
-        rounding=float(found.measures["rounding"]),
+        rounding=float(measured.measures["rounding"]),
     )

@@ -1,7 +1,7 @@
-"""The picture that stands for a page where a link to it is shared: title, author, verdict, the first lines shaded.
+"""The card: the picture that a shared link shows, with title, author, verdict, and the first lines shaded.
 
-Drawn as two layers of one byte a pixel, which pair of colours and how much ink, that together are a palette of
-32 pairs × 8 degrees of ink: a PNG of some 20 KB in a few milliseconds, the same bytes for the same text.
+Two layers of one byte a pixel, the pair of colours and the degree of ink, make a palette of 32 pairs × 8 degrees of ink:
+a PNG of some 20 KB in a few milliseconds, the same bytes for the same text.
 """
 
 import io
@@ -13,13 +13,12 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 from gallery.site.language import language
+from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.typeset import face, set_lines, set_plain, width_of
 from gallery.site.views import LEVELS, Piece
-from gallery.store.manifest import Header, Row
-from gallery.store.records import Attribution, Prediction
 
 WIDTH, HEIGHT = 1200, 630
-"""What social networks and messengers ask for."""
+"""Size in pixels that social networks and messengers ask for."""
 
 Colour = tuple[int, int, int]
 
@@ -40,7 +39,7 @@ _DEGREES = [value * _INKS // 256 for value in range(256)]
 
 
 def strength(step: int) -> float:
-    """Return how much of its tint a step of shading, 1 to LEVELS, lays over the paper; gallery.css has the same."""
+    """Return the opacity of the tint for a step of shading, 1 to LEVELS; gallery.css has the same."""
     return 0.10 + 0.44 * (step - 1) / (LEVELS - 1)
 
 
@@ -49,9 +48,9 @@ def underline(step: int) -> float:
     return 0.176 * (step - 1) / (LEVELS - 1)
 
 
-def blend(one: Colour, other: Colour, share: float) -> Colour:
+def blend(below: Colour, above: Colour, share: float) -> Colour:
     """Return a colour with a share of another laid over it."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(below, above, strict=True))
     return red, green, blue
 
 
@@ -61,15 +60,15 @@ _PAIRS: dict[str, tuple[Colour, Colour]] = {
     "right": (PAPER, _RIGHT),
     "wrong": (PAPER, _WRONG),
     "rule": (_RULE, INK),
-    **{f"{way}line": (LINES[way], INK) for way in TINTS},
-    **{f"{way}{step}": (blend(PAPER, TINTS[way], strength(step)), INK) for way in TINTS for step in range(1, LEVELS + 1)},
+    **{f"{sign}line": (LINES[sign], INK) for sign in TINTS},
+    **{f"{sign}{step}": (blend(PAPER, TINTS[sign], strength(step)), INK) for sign in TINTS for step in range(1, LEVELS + 1)},
 }
-"""Name -> the ground and the ink upon it."""
+"""Name -> colours of the ground and of the ink upon it."""
 _NUMBERS = {name: _INKS * number for number, name in enumerate(_PAIRS)}
 
 
 class _Sheet:
-    """A card in the making."""
+    """A card while it is drawn."""
 
     def __init__(self) -> None:
         self._pairs = Image.new("L", (WIDTH, HEIGHT))
@@ -77,23 +76,23 @@ class _Sheet:
         self._ground, self._pen = ImageDraw.Draw(self._pairs), ImageDraw.Draw(self._ink)
 
     def fill(self, left: float, top: float, right: float, bottom: float, pair: str) -> None:
-        """Lay a ground, edges in whole pixels; right and bottom are the first left out."""
+        """Fill a rectangle with a pair's ground, up to but without `right` and `bottom`, rounded to pixels."""
         if round(right) > round(left) and round(bottom) > round(top):
             self._ground.rectangle((round(left), round(top), round(right) - 1, round(bottom) - 1), _NUMBERS[pair])
 
     def write(self, x: float, baseline: float, text: str, size: int, pair: str = "", bold: bool = False) -> float:
-        """Write a line of text, in the ink of a pair whose ground is paper; return where it ends."""
+        """Write a line of text in the ink of a pair whose ground is paper; return its right end."""
         end = x + width_of(text, size, bold)
         self.fill(x - 2, baseline - size, end + 4, baseline + 0.35 * size, pair)
         self.ink(x, baseline, text, size, bold)
         return end
 
     def ink(self, x: float, baseline: float, text: str, size: int, bold: bool = False) -> None:
-        """Write upon whatever ground there is."""
+        """Write upon the ground that is there."""
         self._pen.text((round(x), baseline), text, 255, face(size, bold), anchor="ls")
 
     def stamp(self, x: int, y: int, mask: Image.Image, pair: str) -> None:
-        """Lay a mask of ink down, in the ink of a pair."""
+        """Draw a mask in the ink of a pair."""
         self.fill(x, y, x + mask.width, y + mask.height, pair)
         self._ink.paste(mask, (x, y))
 
@@ -113,7 +112,7 @@ def _palette() -> bytes:
 
 @cache
 def _mark(right: bool, side: int = 34) -> Image.Image:
-    """Return a tick or a cross, drawn four times as large, so that its edges are smooth."""
+    """Return a tick or a cross; drawn four times as large and reduced, so that its edges are smooth."""
     large = Image.new("L", (4 * side, 4 * side))
     strokes = [[(0.08, 0.56), (0.38, 0.86), (0.92, 0.16)]] if right else [[(0.14, 0.14), (0.86, 0.86)], [(0.86, 0.14), (0.14, 0.86)]]
     for stroke in strokes:
@@ -122,51 +121,47 @@ def _mark(right: bool, side: int = 34) -> Image.Image:
     return large.resize((side, side), Image.Resampling.BOX)
 
 
-def verdict(code: str, header: Header, row: Row, prediction: Prediction) -> str:
-    """Return in words whether the model named the true author, and how sure it was."""
-    speech = language(code)
-    predicted = prediction.ranking[0]
-    said = (
-        speech.gettext("recognised") if predicted == row.true_class else speech.gettext("the model says: %(name)s") % {"name": header.model.labels[predicted]}
-    )
-    return f"{said}, {speech.percent(float(prediction.probabilities[predicted]))}"
+def verdict(passage: PassageInput) -> str:
+    """Return in words whether the model named the true author, and with which probability."""
+    speech = language(passage.code)
+    answer = speech.gettext("recognised") if passage.right else speech.gettext("the model says: %(name)s") % {"name": passage.labels[passage.predicted]}
+    return f"{answer}, {speech.percent(passage.confidence)}"
 
 
-def described(code: str, header: Header, row: Row, prediction: Prediction, attribution: Attribution) -> str:
-    """Return a passage's page in a sentence or two, as a shared link shows it beside the card."""
-    texts = [text.lower() for text in prediction.word_texts()]
-    strongest = [texts[i] for i in np.argsort(-attribution.words, kind="stable") if attribution.words[i] > 0 and any(c.isalpha() for c in texts[i])]
-    words = ", ".join(f"«{word}»" if code == "ru" else f"“{word}”" for word in list(dict.fromkeys(strongest))[:_NAMED])
-    told = f"{header.model.labels[row.true_class]}: {verdict(code, header, row, prediction)}."
-    return f"{told} {language(code).gettext('What speaks for this author most: %(words)s.') % {'words': words}}" if words else told
+def described(passage: PassageInput) -> str:
+    """Return the description of a passage's page, a sentence or two that a shared link shows beside the card."""
+    texts, values = [text.lower() for text in passage.prediction.word_texts()], passage.main.words
+    strongest = [texts[i] for i in np.argsort(-values, kind="stable") if values[i] > 0 and any(c.isalpha() for c in texts[i])]
+    words = ", ".join(f"«{word}»" if passage.code == "ru" else f"“{word}”" for word in list(dict.fromkeys(strongest))[:_NAMED])
+    answer = f"{passage.author}: {verdict(passage)}."
+    return f"{answer} {language(passage.code).gettext('What speaks for this author most: %(words)s.') % {'words': words}}" if words else answer
 
 
-def passage_card(code: str, header: Header, row: Row, prediction: Prediction, shaded: Sequence[Sequence[Piece]], site: str) -> bytes:
-    """Return the PNG of a passage's card; `shaded` are its paragraphs in the view that the page opens with."""
-    speech = language(code)
-    author, right = header.model.labels[row.true_class], prediction.ranking[0] == row.true_class
-    pair = "right" if right else "wrong"
+def passage_card(passage: PassageInput) -> bytes:
+    """Return the PNG of a passage's card, shaded by the view that the page opens with."""
+    speech, row, author = language(passage.code), passage.row, passage.author
+    pair = "right" if passage.right else "wrong"
     sheet, across = _Sheet(), WIDTH - 2 * _MARGIN
     sheet.write(_MARGIN, 84, set_plain(f"{author}, {row.work}" if row.work else author, across, 30, 1)[0], 30, "quiet")
     y = _title(sheet, row.title, 96)
-    sheet.stamp(_MARGIN, y + 20, _mark(right), pair)
-    sheet.write(_MARGIN + 48, y + 49, set_plain(verdict(code, header, row, prediction), across - 48, 32, 1, bold=True)[0], 32, pair, bold=True)
-    _text(sheet, beginning(shaded), y + 92, HEIGHT - 92)
+    sheet.stamp(_MARGIN, y + 20, _mark(passage.right), pair)
+    sheet.write(_MARGIN + 48, y + 49, set_plain(verdict(passage), across - 48, 32, 1, bold=True)[0], 32, pair, bold=True)
+    _text(sheet, beginning(passage.paragraphs), y + 92, HEIGHT - 92)
     sheet.fill(_MARGIN, HEIGHT - 78, WIDTH - _MARGIN, HEIGHT - 77, "rule")
     x = sheet.write(_MARGIN, HEIGHT - 34, f"{author}:", 26) + 24
-    for way, words in (("for", speech.gettext("speaks for")), ("against", speech.gettext("speaks against"))):
-        sheet.fill(x, HEIGHT - 58, x + 44, HEIGHT - 30, f"{way}6")
-        sheet.fill(x, HEIGHT - 30, x + 44, HEIGHT - 26, f"{way}line")
+    for sign, words in (("for", speech.gettext("speaks for")), ("against", speech.gettext("speaks against"))):
+        sheet.fill(x, HEIGHT - 58, x + 44, HEIGHT - 30, f"{sign}6")
+        sheet.fill(x, HEIGHT - 30, x + 44, HEIGHT - 26, f"{sign}line")
         x = sheet.write(x + 56, HEIGHT - 34, words, 26) + 32
     room = WIDTH - _MARGIN - x
     if room > 160:
-        name = set_plain(site, room, 26, 1)[0]
+        name = set_plain(passage.publication.name, room, 26, 1)[0]
         sheet.write(WIDTH - _MARGIN - width_of(name, 26), HEIGHT - 34, name, 26, "quiet")
     return sheet.png()
 
 
 def site_card(title: str, description: str, figures: str, pieces: Sequence[Piece]) -> bytes:
-    """Return the PNG of the card of all other pages; `pieces` are of the passage that speaks for the gallery, or none."""
+    """Return the PNG of the card of all other pages; `pieces` begin the passage that represents the gallery, or are empty."""
     sheet = _Sheet()
     y = _title(sheet, title, 70)
     for line in set_plain(description, WIDTH - 2 * _MARGIN, 34, 2) if description else ():
@@ -179,12 +174,12 @@ def site_card(title: str, description: str, figures: str, pieces: Sequence[Piece
 
 
 def beginning(paragraphs: Sequence[Sequence[Piece]]) -> list[Piece]:
-    """Return more pieces of a passage than a card has room for, as one paragraph."""
+    """Return the first pieces of a passage as one paragraph, more than fit on a card."""
     return list(islice((piece for paragraph in paragraphs for piece in (*paragraph, Piece(" ", None))), _PIECES))
 
 
 def _title(sheet: _Sheet, title: str, top: int) -> int:
-    """Write a title in no more than two lines; return where it ends."""
+    """Write a title in at most two lines; return its lower end."""
     for line in set_plain(title, WIDTH - 2 * _MARGIN, 54, 2, bold=True):
         top += 62
         sheet.write(_MARGIN, top, line, 54, bold=True)
@@ -192,15 +187,15 @@ def _title(sheet: _Sheet, title: str, top: int) -> int:
 
 
 def _text(sheet: _Sheet, pieces: Iterable[Piece], top: int, bottom: int) -> None:
-    """Write shaded words on as many whole lines as there is room for."""
+    """Write shaded words on as many whole lines as fit."""
     size, high = 34, 56
     shown = set_lines(pieces, WIDTH - 2 * _MARGIN, size)[: (bottom - top) // high]
     for number, line in enumerate(shown):
         baseline = top + number * high + 40
-        for placed in line:
-            x, end = _MARGIN + placed.x, _MARGIN + placed.x + placed.width
-            if placed.css:
-                thick = underline(int(placed.css[-1])) * size
-                sheet.fill(x, baseline - 31, end, baseline + 13, placed.css)
-                sheet.fill(x, baseline + 13 - thick, end, baseline + 13, f"{placed.css[:-1]}line")
-            sheet.ink(x, baseline, placed.text, size)
+        for run in line:
+            x, end = _MARGIN + run.x, _MARGIN + run.x + run.width
+            if run.css:
+                thick = underline(int(run.css[-1])) * size
+                sheet.fill(x, baseline - 31, end, baseline + 13, run.css)
+                sheet.fill(x, baseline + 13 - thick, end, baseline + 13, f"{run.css[:-1]}line")
+            sheet.ink(x, baseline, run.text, size)

@@ -1,6 +1,6 @@
-"""Where every word stands when a passage is drawn: lines broken by widths that are measured in a font.
+"""Typesetting for pictures: lines broken by widths that are measured in a font.
 
-The font is PT Serif, which the pages ask for too; it comes as a package, so that a picture looks alike wherever it is drawn.
+The font is PT Serif, which the pages ask for too; it comes as a package, so that a picture is the same on every machine.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,25 +12,25 @@ from PIL import ImageFont
 
 from gallery.site.views import Piece
 
-_MEASURED = 1000  # pixels to the em at which advances are taken, so that hinting does not round them
+_MEASURED = 1000  # pixels per em for measuring, so large that hinting rounds nothing
 
 
 @dataclass(frozen=True)
-class Placed:
-    """A stretch of text on its line."""
+class Run:
+    """A stretch of text on a line."""
 
     x: float
     width: float
     text: str
     number: int | None
-    """Which word of the passage it belongs to; None for what is no word."""
+    """Number of its word in the passage; None between words."""
     css: str
-    """Its shade, as on the page."""
+    """CSS class of its shade, as on the page."""
 
 
 @cache
 def face(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the font in pixels to the em; laid out by Pillow itself, whatever libraries stand by."""
+    """Return the font at a size in pixels per em, with Pillow's basic layout whichever libraries are installed."""
     return ImageFont.truetype(str(fontpkg.path("PT Serif", weight=700 if bold else 400)), size, layout_engine=ImageFont.Layout.BASIC)
 
 
@@ -40,13 +40,13 @@ def _advance(character: str, bold: bool) -> float:
 
 
 def width_of(text: str, size: float, bold: bool = False) -> float:
-    """Return how wide a text is, in pixels, at a size in pixels to the em."""
+    """Return the width of a text in pixels, at a size in pixels per em."""
     return size * sum(_advance(character, bold) for character in text)
 
 
-def set_lines(pieces: Iterable[Piece], width: float, size: float, bold: bool = False) -> list[list[Placed]]:
-    """Return one paragraph as lines no wider than `width`; broken at white space and, where a word is wider, within it."""
-    lines: list[list[Placed]] = [[]]
+def set_lines(pieces: Iterable[Piece], width: float, size: float, bold: bool = False) -> list[list[Run]]:
+    """Return one paragraph as lines of at most `width`, broken at white space, and within a word that is wider."""
+    lines: list[list[Run]] = [[]]
     x = space = 0.0
     for chunk in _chunks(pieces):
         if not chunk[0].text.strip():
@@ -64,13 +64,13 @@ def set_lines(pieces: Iterable[Piece], width: float, size: float, bold: bool = F
                 if lines[-1] and x + wide > width:
                     lines.append([])
                     x = 0.0
-                lines[-1].append(Placed(x, wide, part, piece.number, piece.css))
+                lines[-1].append(Run(x, wide, part, piece.number, piece.css))
                 x += wide
     return lines if lines[-1] else lines[:-1]
 
 
 def set_plain(text: str, width: float, size: float, most: int, bold: bool = False) -> list[str]:
-    """Return a plain text as no more than `most` lines; what is left out is told by an ellipsis."""
+    """Return a plain text as at most `most` lines; an ellipsis ends a text that is cut."""
     pieces = [Piece(part, None) for word in text.split() for part in (word, " ")]
     lines = [line for line in set_lines(pieces, width, size, bold) if line]
     shown = [_spelled(line, size, bold) for line in lines[:most]]
@@ -82,17 +82,17 @@ def set_plain(text: str, width: float, size: float, most: int, bold: bool = Fals
     return shown
 
 
-def _spelled(line: Sequence[Placed], size: float, bold: bool) -> str:
-    """Return a line as text, a space wherever there is room between two parts."""
+def _spelled(line: Sequence[Run], size: float, bold: bool) -> str:
+    """Return a line as text, with a space wherever two runs stand apart."""
     text, end = "", 0.0
-    for placed in line:
-        text += " " * (placed.x - end > 0.5 * width_of(" ", size, bold)) + placed.text
-        end = placed.x + placed.width
+    for run in line:
+        text += " " * (run.x - end > 0.5 * width_of(" ", size, bold)) + run.text
+        end = run.x + run.width
     return text
 
 
 def _chunks(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
-    """Yield stretches between which a line may end: words with the marks that touch them, and the white space between."""
+    """Yield the pieces between which a line may break: words with the marks that touch them, and white space."""
     chunk: list[Piece] = []
     for piece in pieces:
         if not piece.text.strip():

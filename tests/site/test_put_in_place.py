@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gallery.site.build import swap
+from gallery.site.build import put_in_place as module
 
 
 def _write(folder: Path, content: str) -> Path:
@@ -20,12 +20,12 @@ def test_the_new_folder_stands_where_the_old_one_was_and_the_old_one_where_the_n
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(swap, "_system_call", lambda: None)
+        monkeypatch.setattr(module, "_system_call", lambda: None)
     site, fresh = _write(tmp_path / "site", "old"), _write(tmp_path / "build" / "site", "new")
-    swap.put_in_place(fresh, site)
+    module.put_in_place(fresh, site)
     assert (site / "deep" / "er" / "index.html").read_text() == "new"
     assert (fresh / "deep" / "er" / "index.html").read_text() == "old"
-    swap.put_in_place(fresh, tmp_path / "first")
+    module.put_in_place(fresh, tmp_path / "first")
     assert (tmp_path / "first" / "deep" / "er" / "index.html").read_text() == "old"
     assert not fresh.exists()
 
@@ -33,7 +33,7 @@ def test_the_new_folder_stands_where_the_old_one_was_and_the_old_one_where_the_n
 def test_a_refusal_leaves_the_old_one_where_it_was(tmp_path: Path) -> None:
     site = _write(tmp_path / "site", "old")
     with pytest.raises(OSError, match=r".+"):
-        swap.put_in_place(tmp_path / "none", site)
+        module.put_in_place(tmp_path / "none", site)
     assert (site / "deep" / "er" / "index.html").read_text() == "old"
 
 
@@ -47,7 +47,7 @@ def _read(path: Path, done: Any, seen: Any) -> None:
         seen[{"old": 0, "new": 1}.get(content, 2)] += 1
 
 
-@pytest.mark.skipif(swap._system_call() is None, reason="this system cannot exchange two folders")
+@pytest.mark.skipif(module._system_call() is None, reason="this system cannot exchange two folders")
 def test_a_reader_never_finds_nothing_or_half(tmp_path: Path) -> None:
     site, fresh = _write(tmp_path / "site", "old"), _write(tmp_path / "fresh", "new")
     context = multiprocessing.get_context("spawn")
@@ -56,7 +56,7 @@ def test_a_reader_never_finds_nothing_or_half(tmp_path: Path) -> None:
     reader.start()
     swaps = 0
     while reader.is_alive() and (swaps < 2000 or min(seen[:2]) < 100):  # until both have been read often enough
-        swap.put_in_place(fresh, site)
+        module.put_in_place(fresh, site)
         swaps += 1
     done.set()
     reader.join()

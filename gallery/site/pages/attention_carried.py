@@ -1,4 +1,4 @@
-"""How much of a passage the site carries: of its attention first. The store has all of it; what is left out of a site needs no new explaining."""
+"""The share of each passage's attention and files that the site carries. The store always has all, so another choice needs no explaining."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,26 +15,26 @@ from gallery.store.records import Array, Attention, Prediction
 
 @dataclass(frozen=True)
 class Carried:
-    """What the site carries, of every passage alike."""
+    """The parts that the site carries, the same for every passage."""
 
     layers: tuple[int, ...]
     """Numbers of the layers whose heads can be opened, from 0, ascending."""
     of: int
-    """How many layers the model has."""
+    """Number of layers of the model."""
     means: bool = True
-    """Whether the mean of all heads and rollout are there; without them and without layers only the picture is, at half its size."""
+    """Whether the site has the mean of all heads and rollout; without these and without layers it has the picture alone, at half size."""
     tokens: int | None = None
-    """Length of the excerpt that is carried of longer passages; None for whole passages."""
+    """Length of the excerpt whose attention is carried; None for whole passages."""
     bertviz: bool = True
-    """Whether bertviz's views are there, where they were made."""
+    """Whether the site has bertviz's views, where they were made."""
     packed: bool = False
-    """Whether what a reader may take away is packed (gzip), and the table of words is left for the page to make."""
+    """Whether downloads are packed (gzip), and the page makes the table of words itself."""
     small: bool = False
-    """Whether the picture of the heads is at a third of its size, and not at half."""
+    """Whether the picture of the heads has a third of its size, instead of half."""
     cards: bool = True
-    """Whether each passage has a picture of its own for where its link is shared; without, it is the gallery's."""
+    """Whether each passage has a card of its own; else it has the gallery's."""
     fitted_mb: float | None = None
-    """The budget for which `attention.fit` chose this; None where the settings did."""
+    """Budget for which `attention.fit` chose; None where the settings chose."""
 
     @property
     def layer_names(self) -> str:
@@ -42,9 +42,9 @@ class Carried:
         return ", ".join(str(number + 1) for number in self.layers)
 
     def words(self) -> str:
-        """Return what is carried, as the settings would say it."""
+        """Return a description in the words of the settings."""
         kept = f"layers: {'all' if len(self.layers) == self.of else self.layer_names}" if self.layers else "layers: mean" if self.means else "layers: none"
-        return kept + (f", tokens: {self.tokens}" if self.tokens else "") + "".join(f", {said}" for said in self._further())
+        return kept + (f", tokens: {self.tokens}" if self.tokens else "") + "".join(f", {text}" for text in self._further())
 
     def _further(self) -> Iterator[str]:
         if not self.bertviz:
@@ -57,20 +57,20 @@ class Carried:
             yield "one card for all passages"
 
     def opens(self, attention: Attention) -> bool:
-        """Tell whether there is anything of this passage for the reader to open."""
+        """Tell whether the reader can open any attention of this passage."""
         return bool(self.layers) or (self.means and attention.mean.size > 0)
 
     def excerpt(self, prediction: Prediction) -> int | None:
-        """Return how many tokens of this passage are carried; None for all of them."""
+        """Return the length of this passage's excerpt in tokens; None where it is carried whole."""
         words = prediction.token_words[prediction.first_window()].tolist()
         if self.tokens is None or len(words) <= self.tokens:
             return None
         whole = [end for end in range(1, self.tokens + 1) if words[end] != words[end - 1] or words[end] < 0]
-        return whole[-1] if whole else self.tokens  # a word stays in one piece, unless there is only one
+        return whole[-1] if whole else self.tokens  # the excerpt ends between two words, unless it lies within the first
 
 
 def carried_by(settings: Settings, layers: int) -> Carried:
-    """Return what the settings say of a model with so many layers.
+    """Return the parts that the settings choose, for a model with so many layers.
 
     Raises ConfigError for a layer that the model does not have.
     """
@@ -82,7 +82,7 @@ def carried_by(settings: Settings, layers: int) -> Carried:
 
 
 def carried_files(prediction: Prediction, attention: Attention, carried: Carried) -> dict[str, bytes]:
-    """Return what the site carries of a passage's attention, by file name."""
+    """Return the files of a passage's attention that the site carries, by name."""
     if not carried.opens(attention):
         return {"heads.png": reduced(attention.picture.tobytes(), 3 if carried.small else 2)}
     kept = replace(attention, packed={name: data for name, data in attention.packed.items() if int(name) in carried.layers})
@@ -91,14 +91,14 @@ def carried_files(prediction: Prediction, attention: Attention, carried: Carried
 
 
 def _cut(prediction: Prediction, attention: Attention, count: int) -> tuple[Prediction, Attention]:
-    """Return the first tokens of a passage, with the weights they have in the whole one: their rows add up to less than 1."""
+    """Return the first `count` tokens of a passage with their weights in the whole passage, whose rows here sum to less than 1."""
     layers, heads, tokens, size = attention.shape
     products = attention.encoding["kind"] == "products"
     packed = {name: _cut_products(data, name, attention, count) if products else _cut_weights(data, tokens, count) for name, data in attention.packed.items()}
     first = prediction.first_window()[:count]
     short = replace(
         prediction,
-        tokens=tuple(prediction.tokens[place] for place in first.tolist()),
+        tokens=tuple(prediction.tokens[number] for number in first.tolist()),
         ids=prediction.ids[first],
         offsets=prediction.offsets[first],
         special=prediction.special[first],
@@ -136,6 +136,6 @@ def _cut_products(data: Array, name: str, attention: Attention, count: int) -> A
         if window is not None:
             scores[:, np.abs(np.arange(count)[:, None] - np.arange(tokens)) > window] = -np.inf
         sums = log_sum_exp(scores)
-    # Keys are centred again over the excerpt, so the sums are moved by as much as all scores of a row are.
+    # encode_queries_keys centres the keys over the excerpt, which moves all scores of a row, and so their sum, by this much.
     moved = (first @ keys[:, :count].mean(axis=1)[:, :, None])[..., 0] * scaling
     return np.frombuffer(encode_queries_keys(first, keys[:, :count], scaling, encoding["precision"], sums - moved), np.uint8)

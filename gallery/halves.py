@@ -1,0 +1,82 @@
+"""The two halves as functions: explain passages into a store, render a site from it; and what a program of one's own opens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gallery.config import Settings
+from gallery.files import store_location
+from gallery.store.entries import Store, exclusive
+
+if TYPE_CHECKING:
+    from gallery.model.classifier import Classifier
+
+
+def explain_passages(settings: Settings, config_file: Path) -> list[str]:
+    """Compute every entry that the store lacks; return a message for each passage that could not be explained.
+
+    Needs the extra `explain`. Relative paths in the settings are relative to the folder of `config_file`. The same call after an
+    interrupted run continues where the run stopped. Raises a GalleryError if nothing can be done at all: a model that cannot be
+    loaded, a store that cannot be written, another build at work.
+
+    >>> explain_passages(settings, config_file)
+    3 of 3 passages explained; the others were in the store.
+    []
+    """
+    from gallery.explain.run import explain_all
+
+    with exclusive(store_location(settings.store, config_file.parent)):
+        return explain_all(settings, config_file.parent)
+
+
+def render_site(settings: Settings, config_file: Path) -> list[str]:
+    """Write `site/` from the store alone; return what the check finds wrong with the site.
+
+    Needs no torch. The old site stays until the new one is whole. Raises a GalleryError if the store is missing or damaged, or
+    MkDocs cannot build the pages.
+
+    >>> render_site(settings, config_file)
+    Site: 3 passages (0 unchanged), 3 authors in ...site.
+    []
+    >>> (config_file.parent / "site" / "passages" / "white-wall" / "index.html").exists()
+    True
+    """
+    from gallery.site.build.site import build_site
+    from gallery.site.check.report import check_built
+
+    with exclusive(config_file.parent / "build"):
+        build_site(settings, config_file)
+        return check_built(settings, config_file).errors
+
+
+def open_store(settings: Settings, config_file: Path) -> Store:
+    """Return the configured store, a folder beside `config_file` or a URL; nothing is read yet.
+
+    >>> store = open_store(settings, config_file)
+    >>> [row.id for row in read_rows(store)]
+    ['dusty-road', 'old-yorick', 'white-wall']
+    """
+    return Store(store_location(settings.store, config_file.parent))
+
+
+def open_classifier(settings: Settings, config_file: Path) -> Classifier:
+    """Load the configured model and tokenizer onto the configured device.
+
+    Needs the extra `explain`. Raises SourceError, naming the source, if one of them cannot be had or loaded.
+
+    >>> classifier = open_classifier(settings, config_file)
+    >>> classifier.card.labels
+    ('Толстой', 'Чехов', 'Гоголь')
+    >>> tokenized = classifier.tokenize("Никто не ответил.")
+    >>> len(tokenized.words)
+    4
+    >>> [prediction] = classifier.predict([tokenized])
+    >>> prediction.logits.shape
+    (3,)
+    """
+    from gallery.model.loading import load_classifier
+    from gallery.sources.resolve import resolve_model, resolve_tokenizer
+
+    root = config_file.parent
+    return load_classifier(resolve_model(settings.model, root), resolve_tokenizer(settings.tokenizer or settings.model, root), settings)

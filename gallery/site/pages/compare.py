@@ -1,0 +1,24 @@
+"""The page on which two views of a passage, or two passages, stand side by side; JavaScript fills it."""
+
+from collections.abc import Iterator
+
+from gallery.site.pages.gathered import GalleryInput
+from gallery.site.pages.numbers import numbers_name
+from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.templates import rendered
+from gallery.site.views import LEVELS
+
+
+def compare_pages(gallery: GalleryInput) -> Iterator[Page]:
+    """Yield the page."""
+    numbers = numbers_name(gallery.carried.packed)
+    fragment = rendered(gallery.code, "compare.html", labels=gallery.labels, methods=gallery.header.methods, levels=LEVELS, numbers=numbers)
+    yield Page("compare/", "compare/", {"compare": fragment})
+
+
+DECLARATION = Declaration(
+    position=30,
+    documents=(Document("compare.md", ("compare",), title=lambda _: _("Compare")),),
+    pages=compare_pages,
+    nav=lambda _: _("Compare"),
+)

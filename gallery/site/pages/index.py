@@ -1,0 +1,57 @@
+"""The index of passages: headline figures, filters, cards, the confusion matrix; and its further pages."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from gallery.site.language import language
+from gallery.site.pages.gathered import GalleryInput
+from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.pages.paging import cut, first_page, later_page
+from gallery.site.pages.summary import Card
+from gallery.site.templates import rendered
+
+
+def index_pages(gallery: GalleryInput) -> Iterator[Page]:
+    """Yield the front page and the pages on which its list goes on."""
+    code, labels, cards = gallery.code, gallery.labels, gallery.cards
+    matrix = [[0] * len(labels) for _ in labels]
+    for card in cards:
+        matrix[card.true_class][card.predicted] += 1
+    pages = cut(cards)
+    filters = _filters(cards, labels)
+    common = {"labels": labels, **filters}
+    paging = first_page(len(pages), "passages/page/")
+    front = rendered(code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, paging=paging, root="", **common)
+    yield Page("", "", {"index": front})
+    for number, shown in enumerate(pages[1:], 2):
+        paging = later_page(number, len(pages), "../../../")
+        fragment = rendered(code, "list.html", cards=shown, paging=paging, root=paging.first, **common)
+        title = page_title(code, language(code).gettext("Passages"), number, len(pages))
+        yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
+
+
+def page_title(code: str, name: str, number: int, count: int) -> str:
+    """Return the title of a further page of a list."""
+    _ = language(code).gettext
+    return f"{name}: {_('page {number} of {count}').format(number=number, count=count)}"
+
+
+def _filters(cards: Sequence[Card], labels: Sequence[str]) -> dict[str, Any]:
+    """Return the choices that the index's filters offer: the classes of some passage or prediction by name, and ranges of length."""
+    classes = {card.true_class for card in cards} | {card.predicted for card in cards}
+    return {"shown": sorted(classes, key=lambda number: labels[number]), "lengths": length_ranges(cards)}
+
+
+def length_ranges(cards: Sequence[Card]) -> list[tuple[int, int | None]]:
+    """Return three ranges of words (from, to or None) with about as many passages each, ends rounded; none where all lengths are alike."""
+    lengths = sorted(card.words for card in cards)
+    ends = [round(lengths[len(lengths) * third // 3], -1) for third in (1, 2)] if lengths else [0, 0]
+    return [(0, ends[0]), (ends[0], ends[1]), (ends[1], None)] if 0 < ends[0] < ends[1] else []
+
+
+DECLARATION = Declaration(
+    position=10,
+    documents=(Document("index.md"), Document("passages/page/shell.md", ("list",))),
+    pages=index_pages,
+    nav=lambda _: _("Passages"),
+)

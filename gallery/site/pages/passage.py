@@ -1,0 +1,161 @@
+"""A passage's page: everything below its heading, from its records."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from gallery.site.entries import by_method
+from gallery.site.pages.attention_carried import Carried
+from gallery.site.pages.citation import downloads
+from gallery.site.pages.multiples import Multiple, multiples
+from gallery.site.pages.numbers import numbers_name, words_on_page
+from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.pages.trials import trial
+from gallery.site.passage_input import PassageInput
+from gallery.site.pictures.card import described
+from gallery.site.templates import rendered
+from gallery.site.views import LEVELS, View, agreements
+from gallery.store.records import Attention, Bertviz, Chance, Faithfulness, Precision, Prediction
+
+STRONGEST = 20
+"""Rows of a word table that come with the page; table.js makes the rest on request."""
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A passage beside another in the gallery's order."""
+
+    id: str
+    title: str
+
+
+Neighbours = tuple[Neighbour | None, Neighbour | None]
+"""The passages before and behind a passage."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Addresses that a passage's page links to or loads; each empty where the file does not exist."""
+
+    site: str
+    """The front page, with a slash at the end."""
+    attention: str
+    """The folder of its attention, with a slash at the end."""
+    heads: str
+    """The picture of all heads."""
+    numbers: str
+    """All numbers as JSON: for the page's other views, and for programs."""
+    table: str
+    """The table of words; empty where the page makes it from the numbers."""
+    scales: str
+    """The scales of the whole gallery."""
+    shaded: str
+    """The picture of the shaded passage."""
+
+
+def addresses_within(ident: str, carried: Carried) -> Addresses:
+    """Return the addresses for a page of the site."""
+    data = f"../../data/{ident}/"
+    return Addresses(
+        site="../../",
+        attention=f"{data}attention/",
+        heads=f"{data}attention/heads.png",
+        numbers=f"{data}{numbers_name(carried.packed)}",
+        table="" if carried.packed else f"{data}words.csv",
+        scales="../../data/scales.json",
+        shaded=f"{data}shaded.svg{'z' if carried.packed else ''}",
+    )
+
+
+def passage_page(passage: PassageInput, carried: Carried, neighbours: Neighbours) -> Page:
+    """Return a passage's page."""
+    tried = by_method(passage.records.values(), Faithfulness)
+    side_by_side = multiples(passage.prediction, passage.attributions, tried, passage.header.methods)
+    fragment = passage_fragment(passage, carried, addresses_within(passage.row.id, carried), neighbours, side_by_side)
+    return Page(
+        shell="passages/shell/",
+        address=f"passages/{passage.row.id}/",
+        slots={"passage": fragment},
+        title=passage.row.title,
+        description=described(passage),
+        card=carried.cards,
+    )
+
+
+def passage_fragment(
+    passage: PassageInput,
+    carried: Carried,
+    addresses: Addresses,
+    neighbours: Neighbours = (None, None),
+    side_by_side: Sequence[Multiple] = (),
+) -> Markup:
+    """Return everything below the heading of a passage's page; parts whose records are missing are left out."""
+    prediction, attributions, view = passage.prediction, passage.attributions, passage.views[0]
+    tried = by_method(passage.records.values(), Faithfulness).get((passage.header.methods[0], passage.predicted))
+    chance = passage.first(Chance)
+    scale = max((abs(v) for v in view.words), default=0.0)
+    return rendered(
+        passage.code,
+        "passage.html",
+        row=passage.row,
+        labels=passage.labels,
+        slugs=passage.slugs,
+        model=passage.header.model,
+        prediction=prediction,
+        probabilities=prediction.probabilities.tolist(),
+        ranking=passage.ranking,
+        predicted=passage.predicted,
+        views=passage.views,
+        view=view,
+        scale=scale,
+        decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
+        paragraphs=passage.paragraphs,
+        unread=prediction.text[prediction.cut :].strip(),
+        word_rows=word_rows(prediction, view)[:STRONGEST],
+        words=len(prediction.words),
+        baseline=next(iter(attributions.values())),
+        empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        precision=passage.first(Precision),
+        data=words_on_page(passage.code, passage.views),
+        text_lang=passage.text_language,
+        trial=trial(tried, chance, len(prediction.words)) if tried is not None and chance is not None else None,
+        agreements=agreements(passage.views),
+        methods=list(dict.fromkeys(view.method for view in passage.views)),
+        multiples=side_by_side,
+        levels=LEVELS,
+        attention=passage.first(Attention),
+        carried=carried,
+        bertviz=passage.first(Bertviz),
+        previous=neighbours[0],
+        following=neighbours[1],
+        addresses=addresses,
+        downloads=downloads(passage),
+    )
+
+
+@dataclass(frozen=True)
+class WordRow:
+    """A row of the word table."""
+
+    rank: int
+    number: int
+    word: str
+    value: float
+    share: float
+    """|value| as a share of the sum of |values|."""
+    length: int
+    """Length of the bar, in twentieths of the longest."""
+
+
+def word_rows(prediction: Prediction, view: View) -> list[WordRow]:
+    """Return the words by falling |contribution|."""
+    texts = prediction.word_texts()
+    total = sum(abs(v) for v in view.words) or 1.0
+    largest = max((abs(v) for v in view.words), default=0.0) or 1.0
+    order = sorted(range(len(texts)), key=lambda i: (-abs(view.words[i]), i))
+    return [WordRow(rank, i, texts[i], view.words[i], abs(view.words[i]) / total, round(20 * abs(view.words[i]) / largest)) for rank, i in enumerate(order, 1)]
+
+
+DECLARATION = Declaration(position=15, documents=(Document("passages/shell.md", ("passage",)),))

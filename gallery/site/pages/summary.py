@@ -1,0 +1,113 @@
+"""The summary of a passage: all that lists, author pages, the search and the page on methods need of it."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
+
+from markupsafe import Markup
+from pydantic import PlainSerializer, PlainValidator
+
+from gallery.site.pages.author_sums import HeadsSeen, Spoken, heads_seen, spoken, stretches
+from gallery.site.pages.measures import Tested, tested
+from gallery.site.passage_input import PassageInput
+from gallery.site.templates import rendered
+from gallery.site.views import Piece, level, paragraphs
+from gallery.store.records import Attention, Attribution, Heads, Prediction
+
+_STRIP_WORDS = 28
+
+
+@dataclass(frozen=True)
+class Card:
+    """A passage in a list."""
+
+    id: str
+    title: str
+    work: str
+    note: str
+    true_class: int
+    predicted: int
+    confidence: float
+    words: int
+    strip: Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
+    """The first words, shaded."""
+    language: str
+    """Language of the passage, as HTML names it."""
+    bar: tuple[int, ...]
+    """See `bar`."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the model named the true author."""
+        return self.true_class == self.predicted
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A passage as lists, author pages and the search need it; plain values, since it is kept for the next build."""
+
+    card: Card
+    search: str
+    """Author, work and text."""
+    said: Mapping[int, Spoken]
+    """Explained class -> the evidence of the passage's words for it."""
+    heads: HeadsSeen | None
+    """The heads' effects on the score of the true author."""
+    largest: Mapping[str, float]
+    """Method -> the largest |contribution| of a word."""
+    tested: Tested
+
+
+def summarise(passage: PassageInput) -> Summary:
+    """Return the summary of a passage."""
+    row, prediction = passage.row, passage.prediction
+    method = passage.header.methods[0]
+    card = Card(
+        id=row.id,
+        title=row.title,
+        work=row.work,
+        note=row.note,
+        true_class=row.true_class,
+        predicted=passage.predicted,
+        confidence=passage.confidence,
+        words=len(prediction.words),
+        strip=strip(passage.code, prediction, passage.main),
+        language=passage.text_language,
+        bar=bar(passage.main),
+    )
+    heads = passage.first(Heads)
+    largest: dict[str, float] = defaultdict(float)
+    for attribution in passage.attributions.values():
+        largest[attribution.method] = max(largest[attribution.method], float(abs(attribution.words).max(initial=0)))
+    return Summary(
+        card=card,
+        search=f"{passage.author}. {row.work} {prediction.text}",
+        said={target: spoken(prediction, passage.attributions[method, target], passage.text_language) for target in row.targets},
+        heads=heads_seen(heads, passage.first(Attention), row.true_class) if heads is not None else None,
+        largest=dict(largest),
+        tested=tested(passage.header.methods, passage.predicted, passage.records),
+    )
+
+
+def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = _STRIP_WORDS) -> Markup:
+    """Return the first words of a passage, shaded, for a card."""
+    pieces: list[Piece] = []
+    for paragraph in paragraphs(prediction, attribution.words.tolist(), words + 1):
+        pieces += [*paragraph, Piece(" ", None)]
+    count = 0
+    kept = []
+    for piece in pieces:
+        count += piece.number is not None
+        if count > words:
+            kept.append(Piece("…", None))
+            break
+        kept.append(piece)
+    return rendered(code, "strip.html", pieces=kept)
+
+
+def bar(attribution: Attribution) -> tuple[int, ...]:
+    """Return a passage as a thin bar: the step of shading, -LEVELS to LEVELS, of each of its stretches."""
+    sums = stretches(attribution.words.tolist())
+    scale = max((abs(v) for v in sums), default=0.0)
+    return tuple(level(value, scale) for value in sums)

@@ -1,0 +1,99 @@
+"""The input of everything that is made of one passage: its page, its files, its card, its part in lists. Made once a passage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gallery.site.entries import Kind, by_method, first_of
+from gallery.site.publication import Publication
+from gallery.site.slugs import author_slugs
+from gallery.site.views import Piece, View, paragraphs, views
+from gallery.site.vocabulary import text_language
+from gallery.store.manifest import EntryName, Header, Row
+from gallery.store.records import Attribution, Prediction, Record
+
+
+@dataclass(frozen=True)
+class PassageInput:
+    """A passage with its records, and the views that all its pages and pictures show."""
+
+    publication: Publication
+    header: Header
+    row: Row
+    records: Mapping[EntryName, Record]
+    """By entry name."""
+    prediction: Prediction
+    ranking: tuple[int, ...]
+    """Class numbers, the most probable first."""
+    attributions: Mapping[tuple[str, int], Attribution]
+    """By method and explained class, in the order of the entries."""
+    views: tuple[View, ...]
+    """In the order of the page's switches; the page opens with the first."""
+    paragraphs: tuple[tuple[Piece, ...], ...]
+    """The text, shaded by the first view."""
+    text_language: str
+    """Language of the text, as HTML names it."""
+
+    @property
+    def code(self) -> str:
+        """Language of the interface."""
+        return self.publication.language
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.header.model.labels
+
+    @property
+    def slugs(self) -> list[str]:
+        """The classes' names in addresses."""
+        return author_slugs(self.labels)
+
+    @property
+    def author(self) -> str:
+        """Name of the true class."""
+        return self.labels[self.row.true_class]
+
+    @property
+    def predicted(self) -> int:
+        """The class that the model predicts."""
+        return self.ranking[0]
+
+    @property
+    def right(self) -> bool:
+        """Whether the model named the true author."""
+        return self.predicted == self.row.true_class
+
+    @property
+    def confidence(self) -> float:
+        """Probability of the predicted class."""
+        return float(self.prediction.probabilities[self.predicted])
+
+    @property
+    def main(self) -> Attribution:
+        """The attribution that lists and cards show: the first method on the first explained class."""
+        return self.attributions[self.header.methods[0], self.row.targets[0]]
+
+    def first(self, kind: type[Kind]) -> Kind | None:
+        """Return the passage's first record of a kind, or None."""
+        return first_of(self.records.values(), kind)
+
+
+def passage_input(publication: Publication, header: Header, row: Row, records: Mapping[EntryName, Record]) -> PassageInput:
+    """Return the input of a passage's pages, from its records by entry name."""
+    prediction = first_of(records.values(), Prediction)
+    assert prediction is not None
+    ranking = tuple(prediction.ranking)
+    attributions = by_method(records.values(), Attribution)
+    shadings = views(row, ranking[0], attributions, header.methods)
+    return PassageInput(
+        publication=publication,
+        header=header,
+        row=row,
+        records=records,
+        prediction=prediction,
+        ranking=ranking,
+        attributions=attributions,
+        views=tuple(shadings),
+        paragraphs=tuple(tuple(paragraph) for paragraph in paragraphs(prediction, shadings[0].words)),
+        text_language=text_language(prediction.text, publication.language),
+    )
