@@ -49,8 +49,8 @@ def main() -> None:
 
 
 def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that all commands that explain share."""
-    log = click.option("--log-json", metavar="FILE", help="Also write what happens as JSON, one object a line, to FILE; - for stderr.")
+    """Give a command the options that all explaining commands share."""
+    log = click.option("--log-json", metavar="FILE", help="Also write progress as JSON, an object on each line, to FILE; - for stderr.")
     plan = click.option("--plan", is_flag=True, help="Say what would be explained, why, and how long it would take; do nothing.")
     return plan(log(command))
 
@@ -68,7 +68,7 @@ def build(settings: Settings, config_file: Path, plan: bool, log_json: str | Non
 @_explaining
 @configured
 def explain(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
-    """Compute what the store lacks; needs the extra `explain`."""
+    """Compute the entries that the store lacks; needs the extra `explain`."""
     _end(_explain(settings, config_file, plan, log_json))
 
 
@@ -76,7 +76,7 @@ def explain(settings: Settings, config_file: Path, plan: bool, log_json: str | N
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @configured
 def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
-    """Say what the store holds: entries and bytes by kind, time by part, and what has converged."""
+    """Print statistics of the store: entries and bytes by kind, time by part, and how many attributions converged."""
     from gallery.store.stats import measure_store, table
 
     stats = measure_store(Store(store_location(settings.store, config_file.parent)))
@@ -105,9 +105,9 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 @configured
 @click.option("--store", "store_folder", is_flag=False, flag_value="", help="Check the store instead of the site; give a folder to check another store.")
 def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
-    """Look through the finished site: broken links, other hosts, sizes, missing passages.
+    """Check the finished site: broken links, other hosts, sizes, missing passages.
 
-    With --store: read every file of the store and hold it against its checksum; nothing is changed.
+    With --store: verify the checksum of every file of the store, and change nothing.
     """
     from gallery.site.check.report import check_gallery
     from gallery.site.check.sizes import table
@@ -147,14 +147,14 @@ def export(settings: Settings, config_file: Path, passage: str, file: Path, laye
 
 
 @main.command()
-@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to try it on; may be given several times. Without it, --count passages.")
+@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to explain again; may be given several times. Without it, --count passages.")
 @click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, evenly spread over the gallery.")
 @configured
 def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count: int) -> None:
-    """Randomise the model layer by layer, and see whether the explanations notice.
+    """Randomise the model layer by layer, and measure whether the explanations change.
 
-    Takes the configured methods on a few explained passages; each costs as many explanations as the model has layers, and
-    three more. The result goes into the store, and with the next `render` onto the page of methods.
+    Tries the configured methods on a few explained passages. Each passage costs as many explanations as the model has layers,
+    and three more. The next `render` puts the result on the page of methods.
     """
     try:
         from gallery.explain.sanity_command import sanity_all
@@ -213,9 +213,9 @@ def convert(source: str, folder: Path, tokenizer: str | None) -> None:
 @click.option("--seed", default=0, show_default=True, help="Seed of all that is random.")
 @click.option("--device", default="auto", show_default=True, help="auto (CUDA, then MPS, then CPU) or a torch device name.")
 def train(base: Path, corpus: Path, out: Path, table: Path | None, steps: int, minutes: float | None, seed: int, device: str) -> None:
-    """Fine-tune an author classifier on a corpus, and judge it on works it has not seen.
+    """Fine-tune an author classifier on a corpus, and evaluate it on works that it has not seen.
 
-    A killed run goes on from its checkpoint when the same command is given again.
+    A killed run continues from its checkpoint when the same command is given again.
     """
     try:
         from gallery.training.train import train as fine_tune
@@ -226,12 +226,12 @@ def train(base: Path, corpus: Path, out: Path, table: Path | None, steps: int, m
 
 @main.group()
 def store() -> None:
-    """Move a store as one file, from the machine that explains to the one that renders."""
+    """Pack a store into a file on the machine that explains, and unpack it on the machine that renders."""
 
 
 @store.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--everything", is_flag=True, help="Also what earlier settings left in the store; without it, what the pages need.")
+@click.option("--everything", is_flag=True, help="Also pack the entries of earlier settings; without it, only those that the pages need.")
 @configured
 def pack(settings: Settings, config_file: Path, file: Path, everything: bool) -> None:
     """Write the store to FILE (.tar or .tar.gz); the same store gives the same bytes."""
@@ -245,7 +245,7 @@ def pack(settings: Settings, config_file: Path, file: Path, everything: bool) ->
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @configured
 def unpack(settings: Settings, config_file: Path, file: Path) -> None:
-    """Write the store that FILE holds to the configured folder, verified to the last byte."""
+    """Unpack the store in FILE to the configured folder, and verify every byte."""
     from gallery.store.archive import unpack as read
 
     folder = Store(store_location(settings.store, config_file.parent)).folder
@@ -272,7 +272,7 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
 
 
 def _render(settings: Settings, config_file: Path) -> list[str]:
-    """Write the site; return what the check finds wrong with it."""
+    """Write the site; return the errors that the check finds in it."""
     from gallery.site.build.site import build_site
     from gallery.site.check.report import check_built
 
@@ -282,6 +282,6 @@ def _render(settings: Settings, config_file: Path) -> list[str]:
 
 
 def _end(problems: list[str]) -> None:
-    """Repeat what went wrong, last, where it is read; the exit status is 1 then."""
+    """End with status 1 and all problems as the last lines, if there are any."""
     if problems:
         raise GalleryError("\n       ".join(problems))

@@ -1,4 +1,4 @@
-"""The store: records, their form on disk, and what is known of the whole.
+"""The store: records of what was computed, their form on disk, the manifest, timings, statistics and archive.
 
-In: records. Out: files named by what they depend on, each with its own checksum, and a manifest of the passages. Torch: never.
+In: records. Out: a file for each record, named by a digest of its inputs and with its own checksum, and a manifest of the passages. Torch: never.
 """

@@ -1,4 +1,4 @@
-"""A store as one file, for a release asset or an artifact, and back; the same store gives the same bytes."""
+"""Packing a store into a tar file, for a release or an artifact, and unpacking it; equal stores give equal bytes."""
 
 import gzip
 import io
@@ -22,19 +22,18 @@ from gallery.store.record_files import decode
 from gallery.store.records import RECORD_TYPES
 
 LIST = "contents.json"
-"""First member: name -> [bytes, sha256] of every other, so that nothing is unpacked that was not packed."""
+"""The first member: [bytes, sha256] by name for all other members; a member that is not listed is refused."""
 MAX_FILE = 512 << 20
 MAX_LIST = 256 << 20
 _BLOCKS = 4096
-"""Bytes of tar around a file, more than enough."""
+"""Allowance for the headers and padding of a tar member, in bytes."""
 _NAME = re.compile(rf"{re.escape(MANIFEST)}|({'|'.join(RECORD_TYPES)})/([0-9a-f]{{2}})/\2[0-9a-f]{{62}}\.safetensors")
 
 
 def pack(location: Location, file: Path, everything: bool = False) -> tuple[int, int]:
-    """Write the manifest, and the entries it names, into one tar file (`.tar` or `.tar.gz`); return how many files, and its bytes.
+    """Write the manifest and the entries that it names into a tar file (`.tar` or `.tar.gz`); return the number of files, and the size of the tar file.
 
-    `everything` adds what earlier settings left in the store. Every entry is read and its checksum held against it;
-    raises StoreError for one that is damaged or missing.
+    `everything` adds the entries of earlier settings. Raises StoreError for an entry that is missing or fails its checksum.
     """
     store = Store(location)
     header, rows = read_header(store), read_rows(store)
@@ -63,10 +62,10 @@ def pack(location: Location, file: Path, everything: bool = False) -> tuple[int,
 
 
 def unpack(file: Path, store: Path) -> int:
-    """Write a packed store into a folder that has none, verified to the last byte; return how many files.
+    """Unpack a store into a missing or empty folder, and verify every byte; return the number of files.
 
-    Raises StoreError, and leaves nothing, where the file is no packed store, or is cut short, altered or unsafe:
-    other names than a store has, links, duplicates, more bytes than were listed.
+    Raises StoreError, and leaves no file behind, if the tar file is no packed store, is cut short or changed, or holds links,
+    duplicates, names that no store has, or more bytes than it lists.
     """
     if store.exists() and (not store.is_dir() or {path.name for path in store.iterdir()} - {LOCK}):
         raise StoreError(f"{store}: not an empty folder. Remove it, or name another with --store.")
@@ -96,7 +95,7 @@ def unpack(file: Path, store: Path) -> int:
 
 
 class _Metered:
-    """A stream that gives no more bytes than it was told to expect: what a bomb unpacks to never arrives."""
+    """A stream that raises ValueError after `allowed` bytes, so that a decompression bomb never reaches memory or disk."""
 
     def __init__(self, stream: IO[bytes], allowed: int) -> None:
         self._stream, self.allowed = stream, allowed
@@ -109,21 +108,24 @@ class _Metered:
         return content
 
 
-def _members(raw: IO[bytes], room: int) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file, and raise ValueError for anything that was not listed."""
+def _members(raw: IO[bytes], free: int) -> Iterator[tuple[str, bytes]]:
+    """Yield (name, content) of each listed file; `free` is the space on disk, in bytes.
+
+    Raises ValueError for a member that is not listed or not as listed, OSError if there is too little space.
+    """
     packed = raw.read(2) == b"\x1f\x8b"
     raw.seek(0)
     stream = _Metered(cast(IO[bytes], gzip.GzipFile(fileobj=raw, mode="rb")) if packed else raw, MAX_LIST + _BLOCKS)
     contents: dict[str, tuple[int, str]] | None = None
-    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_BLOCKS) as archive:  # read as it comes: nothing is looked up by name
+    with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|", bufsize=_BLOCKS) as archive:  # read in order, without seeking
         for member in archive:
             if not member.isreg():
                 raise ValueError(f"{member.name!r} is no plain file")
             if contents is None:
                 contents = _contents(member, archive.extractfile(member))
                 total = sum(size for size, _ in contents.values())
-                if total > room:
-                    raise OSError(f"{total:,} bytes, but there is room for {room:,}")
+                if total > free:
+                    raise OSError(f"{total:,} bytes, but there is room for {free:,}")
                 stream.allowed = total + (len(contents) + 10) * _BLOCKS
                 continue
             if member.name not in contents:

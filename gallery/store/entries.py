@@ -1,4 +1,4 @@
-"""The store: one file per entry, named by what it depends on, written whole or not at all."""
+"""The store: a file for each entry, named by its kind and key, written whole or not at all."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ LOCK = ".lock"
 
 
 class Store:
-    """A folder of entries, `<kind>/<first two digits>/<key>.safetensors`; keeps nothing in memory.
+    """The entries at a location, `<kind>/<first two digits>/<key>.safetensors`; keeps none in memory.
 
     >>> key = row.entries[EntryName("prediction")]
     >>> store.has("prediction", key)
@@ -32,36 +32,30 @@ class Store:
 
     @property
     def folder(self) -> Path:
-        """The folder, where the store lies in one.
-
-        Raises StoreError for a store behind a URL.
-        """
+        """The store's folder; raises StoreError for a store behind a URL."""
         if isinstance(self.location, Path):
             return self.location
         raise StoreError(f"{self.location}: no folder of this machine. Name a folder with --store.")
 
     @staticmethod
     def name(kind: str, key: str) -> str:
-        """Return an entry's name within the store."""
+        """Return the name of an entry's file within the store."""
         return f"{kind}/{key[:2]}/{key}.safetensors"
 
     def path(self, kind: str, key: str) -> Path:
-        """Return where an entry lies, or would lie, in a store that is a folder."""
+        """Return the path of an entry's file, present or not; raises StoreError for a store behind a URL."""
         return self.folder / self.name(kind, key)
 
     def has(self, kind: str, key: str) -> bool:
-        """Tell whether an entry is there; not whether it is sound, which only reading shows."""
+        """Tell whether an entry's file exists; only reading it tells whether it is sound."""
         return self.files.has(self.name(kind, key))
 
     def size(self, kind: str, key: str) -> int:
-        """Return how many bytes an entry takes; 0 where it is missing."""
+        """Return the size of an entry in bytes; 0 if it is missing."""
         return self.files.size(self.name(kind, key))
 
     def read(self, kind: str, key: str) -> Record:
-        """Return an entry.
-
-        Raises StoreError, naming the file, where it is missing or damaged.
-        """
+        """Return the record of an entry; raise StoreError, naming the file, if it is missing or damaged."""
         name = self.name(kind, key)
         try:
             return decode(self.files.read(name), kind)
@@ -71,9 +65,9 @@ class Store:
             raise StoreError(f"{self.files.where(name)}: damaged ({reason(error)}). Run: python build.py explain") from error
 
     def read_sound(self, kind: str, key: str) -> tuple[Record | None, str | None]:
-        """Return an entry, or None; and where a damaged one was found, what was done with it.
+        """Return the record of an entry, None if it is missing or damaged, and a message if it was damaged.
 
-        A damaged entry is moved to `damaged/`, so that it is computed anew and never served.
+        A damaged entry is moved to `damaged/`, so that it is computed again and never rendered.
         """
         name = self.name(kind, key)
         try:
@@ -82,9 +76,9 @@ class Store:
             return None, self.set_aside(name, f"damaged ({reason(error)})")
 
     def set_aside(self, name: str, damage: str) -> str | None:
-        """Move a damaged file to `damaged/`, so that it is never served; return what was wrong and where it is now, None where there is none.
+        """Move a damaged file to `damaged/`; return a message with its new path, or None if the file is missing.
 
-        Raises StoreError where the system refuses.
+        `damage` says what is wrong with it. Raises StoreError if the system refuses.
         """
         folder, _, last = name.partition("/")
         aside = f"damaged/{folder}-{last.rpartition('/')[2]}" if last else f"damaged/{name}"
@@ -96,26 +90,23 @@ class Store:
         return f"{path}: {damage}: set aside as {self.files.where(aside)}" if moved else None
 
     def sweep(self) -> None:
-        """Remove what a killed build has left half-written; only for the build that holds the lock."""
+        """Remove files that a killed build left half-written; call it only while holding the lock."""
         if isinstance(self.location, Path):
             for pattern in (f"{WRITING}*", f"*/??/{WRITING}*"):
                 for path in self.location.glob(pattern):
                     path.unlink(missing_ok=True)
 
     def write(self, key: str, record: Record) -> None:
-        """Put an entry into the store.
-
-        Raises StoreError where the disk is full or the folder cannot be written; nothing half-written stays.
-        """
+        """Write the record of an entry, whole or not at all; raises StoreError if the disk is full or the folder cannot be written."""
         self.files.write(self.name(record.kind, key), [encode(record)])
 
     def entries(self) -> Iterator[tuple[str, str]]:
-        """Yield (kind, key) of every entry, sorted."""
+        """Yield (kind, key) of each entry, sorted."""
         for kind, key, _ in self.sizes():
             yield kind, key
 
     def sizes(self) -> Iterator[tuple[str, str, int]]:
-        """Yield (kind, key, bytes) of every entry, sorted."""
+        """Yield (kind, key, bytes) of each entry, sorted."""
         for kind in sorted(RECORD_TYPES):
             for name, count in self.files.sizes(kind):
                 if name.count("/") == 2 and name.endswith(".safetensors"):
@@ -124,10 +115,10 @@ class Store:
 
 @contextmanager
 def exclusive(location: Location) -> Iterator[None]:
-    """Keep other builds out of a folder; the lock is the system's, so a killed process does not hold it.
+    """Keep other builds out of a folder while the block runs; the system releases the lock of a killed process.
 
-    A store behind a URL has no such lock: entries are the same whoever writes them, and the manifest is the last writer's.
-    Raises StoreError at once where another build is at work, or the folder cannot be written.
+    A store behind a URL has no lock: equal keys mean equal entries, and the last writer's manifest stays.
+    Raises StoreError at once if another build holds the lock, or the folder cannot be written.
     """
     if isinstance(location, str):
         yield

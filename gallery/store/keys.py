@@ -1,4 +1,4 @@
-"""Keys of entries: a digest of everything that an entry depends on."""
+"""Keys of entries: the digest of everything on which an entry depends."""
 
 import hashlib
 import json
@@ -8,10 +8,10 @@ SCHEMA = 1
 
 
 def canonical(value: Any) -> str:
-    """Return the one JSON text of a value: keys sorted, no spaces, UTF-8 left as it is."""
+    """Return the canonical JSON text of a value: sorted keys, no spaces, characters unescaped."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def entry_key(**parts: Any) -> str:
-    """Return the sha256 (hex) of all that an entry depends on."""
+    """Return the sha256 (hex) of everything on which an entry depends."""
     return hashlib.sha256(canonical({"schema": SCHEMA, **parts}).encode()).hexdigest()

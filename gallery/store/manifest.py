@@ -1,7 +1,7 @@
-"""The manifest: what the explain half leaves for the render half to find its way in the store.
+"""The manifest: the list of passages and of their entries, which the explain half writes and the render half reads.
 
-One JSON object a line: first the header, then a row for each passage, in the gallery's order, then how many there are.
-Every line carries its own sha256, so that a changed title or figure is found as surely as a changed entry.
+A JSON object on each line: the header, a row for each passage in the gallery's order, and the number of rows.
+Each line carries its own sha256, so that a changed title is noticed like a changed entry.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ class EntryName(NamedTuple):
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for the whole gallery.
+    """The model and the settings of the whole gallery.
 
     >>> read_header(store).methods
     ('integrated_gradients', 'gradient_x_input', 'gradient_norm', 'attention_rollout')
@@ -55,11 +55,11 @@ class Header:
 
     model: Model
     methods: tuple[str, ...]
-    """Attribution methods, the one shown first in front."""
+    """Attribution methods, beginning with the method that pages show first."""
     scripts: str | None
-    """Key of the scripts that bertviz's views need."""
+    """Key of the scripts that bertviz's views need; None without bertviz."""
     parts: dict[str, Any] = field(default_factory=dict)
-    """What the keys of the entries are made of besides the passages, as `Planner.parts` gives it."""
+    """Everything on which keys depend besides the passages, by part, as the planner gives it."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Row:
 
 
 def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
-    """Write the manifest in one step, row by row, so that a long one is never held.
+    """Write the manifest whole or not at all; `rows` are never held in memory together.
 
-    Raises StoreError where the system refuses.
+    Raises StoreError if the system refuses.
     """
     written = 0
 
@@ -109,7 +109,7 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
 def read_header(store: Store) -> Header:
     """Return the manifest's header.
 
-    Raises StoreError where there is no manifest, or it is of another schema.
+    Raises StoreError if the manifest is missing, damaged or of another schema.
 
     >>> header = read_header(store)
     >>> header.model.architecture
@@ -135,7 +135,7 @@ def read_header(store: Store) -> Header:
 def read_rows(store: Store) -> Iterator[Row]:
     """Yield the manifest's rows, in order.
 
-    Raises StoreError, naming the line, where a line is damaged or lines are missing at the end.
+    Raises StoreError, naming the line, if a line is damaged or the last lines are missing.
 
     >>> [row.title for row in read_rows(store)]
     ['Пыльная дорога', 'Старый Йорик', 'Белая стена']
@@ -160,12 +160,12 @@ def read_rows(store: Store) -> Iterator[Row]:
 
 
 def _seal(values: dict[str, Any]) -> str:
-    """Return a line that carries the sha256 of the rest of it."""
+    """Return values as a line of canonical JSON with its own sha256."""
     return canonical({**values, "sha256": hashlib.sha256(canonical(values).encode()).hexdigest()})
 
 
 def _unseal(line: str) -> dict[str, Any]:
-    """Return what was sealed; raise ValueError where a character of it has changed."""
+    """Return the values of a line; raise ValueError if a character of it has changed."""
     values = json.loads(line)
     if not isinstance(values, dict) or values.pop("sha256", None) != hashlib.sha256(canonical(values).encode()).hexdigest():
         raise ValueError("the checksum does not match")

@@ -1,4 +1,4 @@
-"""A record on disk: one safetensors file that carries its own checksum.
+"""A record on disk: a safetensors file that carries its own checksum.
 
 Arrays are its tensors. Everything else is canonical JSON in the file's metadata, under the single key `entry`: safetensors does not
 keep the order of several keys.
@@ -27,7 +27,7 @@ def _jsonable(value: Any) -> Any:
 def encode(record: Record) -> bytes:
     """Return a record as the bytes of a safetensors file that carries its own sha256.
 
-    The checksum is taken over the whole file with 64 zeros in its own place, so a flipped bit anywhere shows.
+    The checksum is that of the whole file with 64 zeros instead of the checksum, so any flipped bit is noticed.
     """
     values: dict[str, Any] = {}
     tensors: dict[str, Array] = {}
@@ -46,9 +46,9 @@ def encode(record: Record) -> bytes:
 
 
 def decode(blob: bytes, kind: str) -> Record:
-    """Return the record that `encode` made into bytes.
+    """Return the record in the bytes of a file that `encode` made.
 
-    Raises ValueError, saying why, where a byte has changed, the kind or schema is another, or it never was a record.
+    Raises ValueError, saying why, if a byte has changed, if the kind or schema is another, or if the bytes are no record.
     """
     try:
         return _decode(blob, kind)
@@ -77,7 +77,7 @@ def _decode(blob: bytes, kind: str) -> Record:
         elif f.name not in values:
             prefix = f.name + "."
             group = {n[len(prefix) :]: t for n, t in sorted(tensors.items()) if n.startswith(prefix)}
-            if group:  # a field younger than the entry has its default; any other is missing, and its type says so
+            if group:  # otherwise the field is younger than the entry and has a default, or it is missing and the type raises
                 values[f.name] = group
         elif isinstance(values[f.name], list):
             values[f.name] = tuple(values[f.name])

@@ -1,6 +1,6 @@
-"""What is stored: a frozen dataclass for each kind of record.
+"""Records: a frozen dataclass for each kind of result that is stored.
 
-The render half needs this module and numpy, and no torch. `record_files` has their form on disk.
+Needs numpy and no torch. `record_files` has their form on disk.
 """
 
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Model:
-    """What the gallery knows of its classifier; written into the manifest.
+    """The classifier of a gallery; part of the manifest.
 
     >>> read_header(store).model.labels
     ('Толстой', 'Чехов', 'Гоголь')
     """
 
     source: str
-    """As configured: a directory, a hub id or a W&B artifact."""
+    """The configured name: a folder, a hub id or a W&B artifact, for example."""
     resolved: str
     """The exact version that `source` stood for, without machine paths."""
     weights_digest: str
@@ -39,17 +39,17 @@ class Model:
     tokenizer: str = ""
     """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
-    """What training measured, from figures.json beside the weights, if it is there."""
+    """Figures measured in training, from figures.json beside the weights; None if there is no such file."""
     fast: bool | None = None
-    """Whether the fast form of the encoder computed the numbers; None where it was not tried, or by an older version."""
+    """Whether the fast encoder computed the numbers; None if it was not tried, or in a store of an older version."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says to a passage, and how the passage falls into tokens and words.
+    """The logits of a passage, and its division into tokens and words.
 
-    T tokens, W words, C classes. A word is a stretch of the original text; every token that is not
-    special belongs to exactly one.
+    T tokens, W words, C classes. A word is a stretch of the original text; each token belongs to a single
+    word, special tokens to none.
 
     >>> prediction = store.read("prediction", row.entries[EntryName("prediction")])
     >>> prediction.word_texts()[:3]
@@ -72,15 +72,15 @@ class Prediction:
     words: Array
     """[W, 2] int32, characters of `text`, in order, not overlapping."""
     token_words: Array
-    """[T] int32: the word a token belongs to, -1 for special tokens."""
+    """[T] int32: number of the token's word, -1 for special tokens."""
     cut: int
-    """How many characters of `text` the model read, to the end of the last word; len(text) when it read all."""
+    """Number of characters of `text` that the model read, to the end of the last word; len(text) if it read everything."""
     logits: Array
-    """[C] float32; of a passage in windows, their mean."""
+    """[C] float32; for a passage in windows, the mean over the windows."""
     versions: dict[str, str]
-    """Package versions that computed this."""
+    """Versions of the packages that computed the record."""
     windows: Array = field(default_factory=lambda: np.zeros((0, 2), np.int32))
-    """[windows, 2] int32: the tokens between the special ones that each window reads, as places; none where the passage fits."""
+    """[windows, 2] int32: positions of each window's first token and end, special tokens apart; empty if the passage fits."""
 
     @property
     def probabilities(self) -> Array:
@@ -89,28 +89,28 @@ class Prediction:
 
     @property
     def ranking(self) -> list[int]:
-        """Class numbers, most probable first; ties by number."""
+        """Class numbers, most probable first, ties by number."""
         return [int(c) for c in np.argsort(-self.logits, kind="stable")]
 
     def first_window(self) -> Array:
-        """[tokens] int: the places of what the model takes in at once, which is all where the passage fits."""
-        places: Array = np.arange(len(self.ids))
+        """[tokens] int: positions of the tokens of the first window; of all tokens if the passage fits."""
+        positions: Array = np.arange(len(self.ids))
         if not len(self.windows):
-            return places
+            return positions
         start, end = self.windows[0].tolist()
-        first: Array = places[self.special | ((places >= start) & (places < end))]
+        first: Array = positions[self.special | ((positions >= start) & (positions < end))]
         return first
 
     def word_texts(self) -> list[str]:
-        """[W] the words as they stand in the passage."""
+        """[W] the words as written in the passage."""
         return [self.text[start:end] for start, end in self.words.tolist()]
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """Signed contributions of a passage's words to one class, by one method, with the method's own error.
+    """Signed contributions of a passage's words to a class, by a method, with the method's own error.
 
-    Raw values in units of `output`; only the display is normalised. For methods with completeness
+    Raw values in units of `output`; only the display is normalised. For complete methods
     `tokens.sum() == output_value - baseline_value + delta`.
 
     >>> name = EntryName("attribution", "integrated_gradients", row.true_class)
@@ -126,38 +126,38 @@ class Attribution:
 
     method: str
     target: int
-    """Number of the class that is explained."""
+    """Number of the explained class."""
     parameters: dict[str, Any]
-    """Everything that changes the numbers: baseline, steps, output, layer, dtype."""
+    """All settings on which the numbers depend: baseline, steps, output, layer, dtype."""
     tokens: Array
     """[T] float64; special tokens included."""
     words: Array
     """[W] float64; signed sums over the pieces of a word."""
     output: str
-    """What was explained: logit, probability or log-odds."""
+    """The explained quantity: logit, probability or log-odds."""
     output_value: float
     """F(x) for the target."""
     baseline_value: float | None
-    """F(baseline) for the target; None where the method has no baseline."""
+    """F(baseline) for the target; None if the method has no baseline."""
     delta: float | None
-    """Convergence delta, sum(tokens) - (F(x) - F(baseline)); None where the method does not promise completeness."""
+    """Convergence delta, sum(tokens) - (F(x) - F(baseline)); None if the method does not promise completeness."""
     converged: bool | None
-    """Whether |delta| met the tolerance; None where there is no delta."""
+    """Whether |delta| met the tolerance; None without a delta."""
     steps: int
-    """Points of the path at which gradients were taken, or forward passes for methods without a path."""
+    """Number of path points at which gradients were computed; of forward passes for methods without a path."""
     baseline_probabilities: Array
-    """[C] float64: what the model says to the baseline; empty where there is none."""
+    """[C] float64: probabilities of the baseline; empty without a baseline."""
     versions: dict[str, str]
     extra: dict[str, Any] = field(default_factory=dict)
-    """What belongs to one method alone, e.g. a rationale's words."""
+    """Values of a single method, such as a rationale's words."""
     layers: Array = field(default_factory=lambda: np.zeros((0, 0)))
-    """[layers, W] float64 for methods that explain each layer; else empty."""
+    """[layers, W] float64 for methods that explain each layer; empty for the others."""
 
     @property
     def delta_share(self) -> float | None:
-        """The convergence delta as a share of the change of output, or of a tenth of all evidence where that is more.
+        """The convergence delta as a share of the change of output, or of a tenth of the sum of magnitudes if that is more.
 
-        The same scale as the tolerance's; see gallery/attribution/quadrature.py.
+        The scale of `delta_tolerance`; see gallery/attribution/quadrature.py.
         """
         if self.delta is None or self.baseline_value is None:
             return None
@@ -166,7 +166,7 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Attention:
-    """The attention of one passage: every layer's queries and keys, encoded, and what is derived from them.
+    """The attention of a passage: the encoded queries and keys of each layer, and values derived from them.
 
     >>> attention = store.read("attention", row.entries[EntryName("attention")])
     >>> attention.shape[:2]
@@ -178,27 +178,27 @@ class Attention:
     kind: ClassVar[str] = "attention"
 
     shape: tuple[int, int, int, int]
-    """layers, heads, tokens T, size of a head."""
+    """Layers, heads, tokens T, size of a head."""
     encoding: dict[str, Any]
-    """How `packed` is to be read: `kind` (products or weights), `precision`, whether `sums` are with it, and by layer
-    `scaling` and `windows` (how far to either side a local layer sees, null for a global one)."""
+    """How to decode `packed`: `kind` (products or weights), `precision`, whether it has `sums`, and by layer `scaling` and
+    `windows` (how far to either side a local layer sees, null for a global layer)."""
     packed: dict[str, Array]
-    """Layer number (two digits) -> uint8 bytes of one gzip file; gallery/attention/encoding.py has the format."""
+    """uint8 bytes of a gzip file by layer number (two digits); gallery/attention/encoding.py has the format."""
     mean: Array
-    """uint8 bytes of a gzip file: the mean of all heads [T, T]; empty where the passage is too long to keep it."""
+    """uint8 bytes of a gzip file: the mean of all heads [T, T]; empty if the passage is too long to keep it."""
     rollout: Array
     """uint8 bytes of a gzip file: attention rollout [T, T] (Abnar & Zuidema 2020); empty likewise."""
     picture: Array
     """uint8 bytes of a PNG, the static picture of all heads."""
     summary: Array
-    """[layers, heads, len(summary_names)] float32: what each head does, shares of attention from 0 to 1."""
+    """[layers, heads, len(summary_names)] float32: shares of each head's attention by target, from 0 to 1."""
     summary_names: tuple[str, ...]
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Heads:
-    """What each attention head adds to the score of a class in one passage, to the first order.
+    """The effect of each attention head on the score of a class in a passage, to first order.
 
     >>> heads = store.read("heads", row.entries[EntryName("heads")])
     >>> heads.effects.shape == (len(heads.targets), 3, 4)
@@ -210,14 +210,14 @@ class Heads:
     targets: tuple[int, ...]
     """Classes, in the order of `effects`."""
     effects: Array
-    """[targets, layers, heads] float32: derivative of the logit with respect to a gate on the head's output; empty where
-    the architecture does not let heads be told apart."""
+    """[targets, layers, heads] float32: derivative of the logit with respect to a gate on the head's output; empty if
+    the architecture mixes heads."""
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Bertviz:
-    """bertviz's own two views of an excerpt, as HTML documents without a foreign host.
+    """bertviz's two views of an excerpt, as HTML documents that load nothing from other hosts.
 
     >>> bertviz = store.read("bertviz", row.entries[EntryName("bertviz")])
     >>> bertviz.tokens
@@ -235,7 +235,7 @@ class Bertviz:
 
 @dataclass(frozen=True)
 class Scripts:
-    """The two libraries that bertviz's views draw with, kept once, so that rendering needs neither package."""
+    """The two JavaScript libraries of bertviz's views, stored once per gallery, so that rendering needs neither package."""
 
     kind: ClassVar[str] = "scripts"
 
@@ -246,9 +246,9 @@ class Scripts:
 
 @dataclass(frozen=True)
 class Faithfulness:
-    """How one attribution fares when words are taken away in its order; `Chance` is what it is held against.
+    """The probability of a class as words are erased in the order of an attribution; `Chance` is the control.
 
-    Shares S of the words. Probabilities of the explained class.
+    S shares of the words. Probabilities of the explained class.
 
     >>> [name] = [name for name in row.entries if name.kind == "faithfulness" and name.method == "integrated_gradients"]
     >>> faithfulness = store.read("faithfulness", row.entries[name])
@@ -266,18 +266,18 @@ class Faithfulness:
     deletion: Array
     """[S] float64: probability after erasing the strongest words first."""
     insertion: Array
-    """[S] float64: probability with the strongest words alone."""
+    """[S] float64: probability with only the strongest words."""
     measures: dict[str, Any]
-    """comprehensiveness and sufficiency by share, their means over the shares (`aopc_…`), the areas under the curves, and
-    `aopc_reverse`, the mean comprehensiveness of the order reversed."""
+    """Comprehensiveness and sufficiency by share, their means over the shares (`aopc_…`), the areas under the curves, and
+    `aopc_reverse`, the mean comprehensiveness of the reversed order."""
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Chance:
-    """What the model says when a passage's words are taken in random orders: the control of every method and class.
+    """Probabilities as words are erased in random orders: the control of every method and class.
 
-    Shares S of the words; R random orders; C classes. Probabilities.
+    S shares of the words; R random orders; C classes.
 
     >>> chance = store.read("chance", row.entries[EntryName("chance")])
     >>> chance.deletion.shape == (10, len(chance.shares), 3)
@@ -292,13 +292,13 @@ class Chance:
     deletion: Array
     """[R, S, C] float64: probabilities after erasing the first words of each order."""
     insertion: Array
-    """[R, S, C] float64: probabilities with the first words alone."""
+    """[R, S, C] float64: probabilities with only the first words of each order."""
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Sanity:
-    """How like a method's attributions of a passage remain when the model's weights are randomised from the top down.
+    """Similarity of a method's attributions before and after the model's weights are randomised from the top down.
 
     Made by `python build.py sanity` for the passages that it tries; other passages have none.
 
@@ -312,16 +312,16 @@ class Sanity:
     target: int
     parameters: dict[str, Any]
     steps: tuple[str, ...]
-    """What was randomised in each step besides all before it: nothing, classifier, layer 12, …, layer 1, embeddings."""
+    """The part that each step randomises, in addition to earlier steps: nothing, classifier, layer 12, …, layer 1, embeddings."""
     correlations: Array
-    """[steps] Spearman's rank correlation of the words' magnitudes with those of the trained model: 1 where the method
-    does not notice, near 0 where it answers to what was learned."""
+    """[steps] Spearman's rank correlation of the words' magnitudes with those of the trained model: 1 if the method ignores
+    the weights, near 0 if it depends on them."""
     versions: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Precision:
-    """How far a passage's numbers, computed in a shorter format, are from those of the same model in float32.
+    """Difference between a passage's numbers in a shorter number format and those of the same model in float32.
 
     Made where `dtype` is not float32.
 
@@ -335,13 +335,13 @@ class Precision:
     target: int
     dtype: str
     probability: float
-    """Of the target, as the gallery shows it."""
+    """Probability of the target, as pages show it."""
     exact_probability: float
-    """The same in float32."""
+    """Probability of the target in float32."""
     difference: float
     """Largest difference of a word's contribution, as a share of the largest contribution."""
     overlap: float
-    """Share of the ten strongest words in common."""
+    """Share of the ten strongest words that both have."""
     versions: dict[str, str]
 
 

@@ -1,4 +1,4 @@
-"""What a store holds: entries and bytes by kind, the time that its parts took, and what has converged."""
+"""Statistics of a store: entries and bytes by kind, time by part, and how many attributions have converged."""
 
 from dataclasses import dataclass, field
 
@@ -13,7 +13,7 @@ from gallery.units import duration, megabytes
 
 @dataclass
 class Kind:
-    """The entries of one kind."""
+    """Number and sizes (bytes) of the entries of a kind."""
 
     entries: int = 0
     bytes: int = 0
@@ -22,17 +22,17 @@ class Kind:
 
 @dataclass
 class Converged:
-    """How the attributions of one method ended, those that have a convergence delta."""
+    """How many attributions of a method have converged; only those with a convergence delta count."""
 
     yes: int = 0
     no: int = 0
     worst: float = 0.0
-    """The largest delta, as a share of the change of output."""
+    """The largest convergence delta, as a share of the change of output."""
 
 
 @dataclass
 class Part:
-    """The time that a part of the work took, over all runs that this store has timed."""
+    """Entries and seconds of a part of the work, over all runs that were timed in this store."""
 
     entries: int
     seconds: float
@@ -40,15 +40,15 @@ class Part:
 
 @dataclass
 class Stats:
-    """What a store holds."""
+    """Statistics of a store."""
 
     passages: int = 0
-    """Of the last finished run."""
+    """Passages of the last finished run."""
     model: str = ""
     unused: int = 0
-    """Entries that no passage of the last finished run needs: of earlier settings or texts, or of a run that was not finished."""
+    """Entries that no passage of the last finished run needs: of earlier settings or texts, or of an unfinished run."""
     damaged: int = 0
-    """Entries that were set aside."""
+    """Entries that were set aside as damaged."""
     kinds: dict[str, Kind] = field(default_factory=dict)
     methods: dict[str, Converged] = field(default_factory=dict)
     parts: dict[str, Part] = field(default_factory=dict)
@@ -56,42 +56,42 @@ class Stats:
 
 
 def measure_store(store: Store) -> Stats:
-    """Go through a store, entry by entry.
+    """Return the statistics of a store, reading each attribution.
 
-    Raises StoreError, naming it, where one of the attributions is damaged, and where there is nothing.
+    Raises StoreError if the store is empty, or, naming the file, if an attribution is damaged.
     """
-    found = Stats()
+    stats = Stats()
     used = DiskDict()
     try:
         header = read_header(store)
-        found.model = header.model.resolved
+        stats.model = header.model.resolved
         used.setdefault(header.scripts or "", "")
         for row in read_rows(store):
-            found.passages += 1
-            for used_key in row.entries.values():
-                used.setdefault(used_key, "")
+            stats.passages += 1
+            for entry in row.entries.values():
+                used.setdefault(entry, "")
     except StoreError:
         if next(store.entries(), None) is None:
             raise
     for kind, key, size in store.sizes():
-        found.unused += used.get(key) is None
-        one = found.kinds.setdefault(kind, Kind())
-        one.entries, one.bytes, one.largest = one.entries + 1, one.bytes + size, max(one.largest, size)
+        stats.unused += used.get(key) is None
+        sizes = stats.kinds.setdefault(kind, Kind())
+        sizes.entries, sizes.bytes, sizes.largest = sizes.entries + 1, sizes.bytes + size, max(sizes.largest, size)
         if kind == "attribution":
             record = store.read(kind, key)
             assert isinstance(record, Attribution)
-            _count(found, record)
-    found.damaged = sum(1 for _ in store.files.sizes("damaged"))
+            _count(stats, record)
+    stats.damaged = sum(1 for _ in store.files.sizes("damaged"))
     timings = read_timings(store)
-    found.device = timings.device
-    found.parts = {part: Part(spent.entries, spent.seconds) for part, spent in timings.by_part().items()}
-    return found
+    stats.device = timings.device
+    stats.parts = {part: Part(spent.entries, spent.seconds) for part, spent in timings.by_part().items()}
+    return stats
 
 
-def _count(found: Stats, record: Attribution) -> None:
+def _count(stats: Stats, record: Attribution) -> None:
     if record.converged is None:
         return
-    method = found.methods.setdefault(record.method, Converged())
+    method = stats.methods.setdefault(record.method, Converged())
     if record.converged:
         method.yes += 1
     else:
@@ -99,25 +99,25 @@ def _count(found: Stats, record: Attribution) -> None:
     method.worst = max(method.worst, record.delta_share or 0.0)
 
 
-def table(found: Stats) -> str:
-    """Return it as lines for a reader."""
-    size = sum(kind.bytes for kind in found.kinds.values())
-    lines = [f"{found.passages:,} passages explained by {found.model or 'no finished run'}; {megabytes(size)} in all.", ""]
+def table(stats: Stats) -> str:
+    """Return the statistics as a text table."""
+    size = sum(kind.bytes for kind in stats.kinds.values())
+    lines = [f"{stats.passages:,} passages explained by {stats.model or 'no finished run'}; {megabytes(size)} in all.", ""]
     lines.append(f"{'kind':<14} {'entries':>9} {'size':>12} {'each':>12} {'largest':>12}")
-    for name, kind in sorted(found.kinds.items(), key=lambda pair: -pair[1].bytes):
+    for name, kind in sorted(stats.kinds.items(), key=lambda pair: -pair[1].bytes):
         lines.append(f"{name:<14} {kind.entries:>9,} {megabytes(kind.bytes):>12} {megabytes(kind.bytes // kind.entries):>12} {megabytes(kind.largest):>12}")
-    if found.parts:
-        total = sum(part.seconds for part in found.parts.values())
+    if stats.parts:
+        total = sum(part.seconds for part in stats.parts.values())
         lines += ["", f"{'time':<44} {'entries':>9} {'seconds':>10} {'each':>10} {'share':>6}"]
-        for name, part in sorted(found.parts.items(), key=lambda pair: -pair[1].seconds):
+        for name, part in sorted(stats.parts.items(), key=lambda pair: -pair[1].seconds):
             each = duration(part.seconds / max(1, part.entries))
             lines.append(f"{name:<44} {part.entries:>9,} {part.seconds:>10,.1f} {each:>10} {part.seconds / max(total, 1e-9):>6.0%}")
-        lines.append(f"computed on {found.device}, the last run")
-    if found.methods:
+        lines.append(f"computed on {stats.device}, the last run")
+    if stats.methods:
         lines += ["", f"{'converged':<44} {'yes':>9} {'no':>10} {'worst':>10}"]
-        lines += [f"{name:<44} {one.yes:>9,} {one.no:>10,} {one.worst:>10.2%}" for name, one in sorted(found.methods.items())]
-    if found.unused:
-        lines += ["", f"{found.unused:,} entries are not needed by these passages: of earlier settings or texts."]
-    if found.damaged:
-        lines += ["", f"{found.damaged:,} damaged entries were set aside in damaged/; they may be deleted."]
+        lines += [f"{name:<44} {method.yes:>9,} {method.no:>10,} {method.worst:>10.2%}" for name, method in sorted(stats.methods.items())]
+    if stats.unused:
+        lines += ["", f"{stats.unused:,} entries are not needed by these passages: of earlier settings or texts."]
+    if stats.damaged:
+        lines += ["", f"{stats.damaged:,} damaged entries were set aside in damaged/; they may be deleted."]
     return "\n".join(lines)
