@@ -53,7 +53,7 @@ class Explainer:
         self.classifier = classifier
         self.device = device_name(classifier.device)
         self._planner, self._store, self._earlier = planner, store, earlier
-        self._timings, self._notes = Timings(), list[str]()
+        self._timings, self._notes = Timings(), list(classifier.notes)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._writing: list[Future[None]] = []
 

@@ -114,6 +114,7 @@ def _explain(run: Run, plan: Survey, problems: list[str]) -> tuple[Model, int]:
     """Explain the passages that lack entries; return the model's card and the number of these passages. Adds to `problems`."""
     earlier, spent = deepcopy(run.timings), defaultdict[str, float](float)
     card, explained, kept = _card(run), 0, monotonic()
+    said: set[str] = set()  # several workers may say the same of their model
     with closing(_outcomes(run, plan, earlier)) as outcomes, progress("explaining", plan.pending, plan.cost, run.log) as advance:
         try:
             for outcome in outcomes:
@@ -126,7 +127,9 @@ def _explain(run: Run, plan: Survey, problems: list[str]) -> tuple[Model, int]:
                 for group, time in outcome.spent:
                     spent[group.part] += time.seconds
                 for line in outcome.notes:
-                    _say(line)
+                    if line not in said:
+                        _say(line)
+                        said.add(line)
                 explained += 1
                 advance(outcome.passage, outcome.cost, slowest(spent))
                 if monotonic() - kept > _TIMINGS_EVERY:

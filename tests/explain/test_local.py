@@ -200,6 +200,14 @@ def test_gradients_that_are_no_numbers_are_an_error(tiny: Tiny, tmp_path: Path) 
     assert outcome.problem.endswith(": not all numbers of heads are finite (effects).")
 
 
+def test_a_model_without_a_fast_form_is_told_once_and_why(tiny: Tiny, tmp_path: Path) -> None:
+    quick = "    bertviz_tokens: 0\n    methods: [gradient_norm]\n    random_orders: 0\n"
+    said = {name: run(make_gallery(tmp_path / name, tiny(name), settings=quick), "explain").output for name in ("deberta-v2", "bert")}
+    assert said["deberta-v2"].count("own forward pass computes everything") == 1
+    assert "deberta-v2" in said["deberta-v2"]
+    assert "own forward pass" not in said["bert"]
+
+
 def test_what_is_made_ahead_comes_in_order_and_an_error_comes_when_it_is_due() -> None:
     def numbers() -> Iterator[int]:
         yield from range(5)
