@@ -1,6 +1,7 @@
 """Records: a frozen dataclass for each kind of result that is stored.
 
 Needs numpy and no torch. `record_files` has their form on disk.
+Longer than 300 lines, since each kind has an example, and a reader wants all kinds in a single list.
 """
 
 from dataclasses import dataclass, field
