@@ -13,6 +13,7 @@ from gallery import __version__
 from gallery.config import Settings
 from gallery.errors import GalleryError, install_command
 from gallery.files import store_location
+from gallery.halves import explain_passages, render_site
 from gallery.options import configured
 from gallery.store.entries import Store, exclusive
 
@@ -61,7 +62,7 @@ def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
 def build(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
     """Explain what is new, then render the site."""
     problems = _explain(settings, config_file, plan, log_json)
-    _end(problems if plan else [*problems, *_render(settings, config_file)])
+    _end(problems if plan else [*problems, *render_site(settings, config_file)])
 
 
 @main.command()
@@ -87,7 +88,7 @@ def stats(settings: Settings, config_file: Path, as_json: bool) -> None:
 @configured
 def render(settings: Settings, config_file: Path) -> None:
     """Write the site from the store alone; needs no torch."""
-    _end(_render(settings, config_file))
+    _end(render_site(settings, config_file))
 
 
 @main.command()
@@ -258,27 +259,15 @@ def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryE
 
 def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None) -> list[str]:
     from gallery.explain.progress import json_log
-    from gallery.explain.run import explain_all, plan_all
+    from gallery.explain.run import plan_all
 
-    root = config_file.parent
     try:
         with json_log(log_json) as log:
             if plan:
-                return plan_all(settings, root, log).problems
-            with exclusive(store_location(settings.store, root)):
-                return explain_all(settings, root, log)
+                return plan_all(settings, config_file.parent, log).problems
+            return explain_passages(settings, config_file, log)
     except ImportError as error:
         raise _lacking(error, "explaining", "explain,ray" if settings.engine == "ray" else "explain") from error
-
-
-def _render(settings: Settings, config_file: Path) -> list[str]:
-    """Write the site; return the errors that the check finds in it."""
-    from gallery.site.build.site import build_site
-    from gallery.site.check.report import check_built
-
-    with exclusive(config_file.parent / "build"):
-        build_site(settings, config_file)
-        return check_built(settings, config_file).errors
 
 
 def _end(problems: list[str]) -> None:

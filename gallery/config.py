@@ -161,11 +161,11 @@ def _merged(values: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
     merged: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in values.items()}
     for dotted, value in overrides.items():
         *sections, key = dotted.split(".")
-        place = merged
+        target = merged
         for section in sections:
-            place = place.setdefault(section, {})
-        if isinstance(place, dict):  # what stands there instead is named when it is validated
-            place[key] = value
+            target = target.setdefault(section, {})
+        if isinstance(target, dict):  # a wrong value is named when it is validated
+            target[key] = value
     return merged
 
 

@@ -10,24 +10,27 @@ from gallery.files import store_location
 from gallery.store.entries import Store, exclusive
 
 if TYPE_CHECKING:
+    from gallery.explain.progress import Log
     from gallery.model.classifier import Classifier
 
 
-def explain_passages(settings: Settings, config_file: Path) -> list[str]:
+def explain_passages(settings: Settings, config_file: Path, log: Log | None = None) -> list[str]:
     """Compute every entry that the store lacks; return a message for each passage that could not be explained.
 
     Needs the extra `explain`. Relative paths in the settings are relative to the folder of `config_file`. The same call after an
-    interrupted run continues where the run stopped. Raises a GalleryError if nothing can be done at all: a model that cannot be
-    loaded, a store that cannot be written, another build at work.
+    interrupted run continues where the run stopped. log: called with each event and its values, as `--log-json` writes them.
+    Raises a GalleryError if nothing can be done at all: a model that cannot be loaded, a store that cannot be written, another
+    build at work.
 
     >>> explain_passages(settings, config_file)
     3 of 3 passages explained; the others were in the store.
     []
     """
+    from gallery.explain.progress import no_log
     from gallery.explain.run import explain_all
 
     with exclusive(store_location(settings.store, config_file.parent)):
-        return explain_all(settings, config_file.parent)
+        return explain_all(settings, config_file.parent, log or no_log)
 
 
 def render_site(settings: Settings, config_file: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Records: a frozen dataclass for each kind of result that is stored.
 
 Needs numpy and no torch. `record_files` has their form on disk.
-Longer than 300 lines, since each kind has an example, and a reader wants all kinds in a single list.
+Longer than most modules, since every field of every record is explained, with an example a record.
 """
 
 from dataclasses import dataclass, field

@@ -16,11 +16,7 @@ def method_table(code: str) -> Markup:
 
 
 def code_spans(text: str) -> list[tuple[str, bool]]:
-    """Return (stretch, whether it stands between backticks) of a declared text.
-
-    >>> code_spans("`samples` (200)")
-    [('samples', True), (' (200)', False)]
-    """
+    """Return (stretch, whether it stands between backticks) of a declared text such as "`samples` (200)"."""
     return [(stretch, bool(number % 2)) for number, stretch in enumerate(text.split("`")) if stretch]
 
 

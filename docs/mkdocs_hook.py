@@ -1,0 +1,14 @@
+"""Adds the pages and pictures of docs/ to its own site; MkDocs allows no docs_dir that holds the configuration file."""
+
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Return the files of reference/, and those of docs/."""
+    for path in sorted(Path(__file__).parent.iterdir()):
+        if path.suffix in {".md", ".svg"}:
+            files.append(File.generated(config, path.name, abs_src_path=str(path)))
+    return files
