@@ -13,6 +13,9 @@ class DiskDict:
         self._database.execute("CREATE TABLE pairs (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
         self._database.execute("BEGIN")  # a single transaction that never ends: commits would take most of the time
 
+    def __del__(self) -> None:
+        self._database.close()  # since Python 3.13, a connection that is not closed is a ResourceWarning
+
     def setdefault(self, key: str, value: str) -> str:
         """Return a key's value; a key without one gets `value` first."""
         if self._database.execute("INSERT OR IGNORE INTO pairs VALUES (?, ?)", (key, value)).rowcount:

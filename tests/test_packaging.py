@@ -26,6 +26,8 @@ from tests.support.galleries import contents, make_gallery, run
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
+FOR_ENGINEERS = {"docs", "test"}
+"""Extras that the package itself never needs."""
 NOT_IMPORTED = {
     "captum": "the tests and the downloadable programs compute with it",
     "fontpkg-pt-serif": "fontpkg finds its font",
@@ -96,7 +98,7 @@ def test_a_module_imports_what_its_room_may_have(module: str) -> None:
 
 def test_every_dependency_is_imported_or_has_a_reason() -> None:
     imported = {name for path in MODULES.values() for name, _ in _imports(path)}
-    declared = _declared() | {name for extra in PROJECT["optional-dependencies"] if extra != "test" for name in _declared(extra)}
+    declared = _declared() | {name for extra in PROJECT["optional-dependencies"] if extra not in FOR_ENGINEERS for name in _declared(extra)}
     assert declared - imported == NOT_IMPORTED.keys()
 
 
