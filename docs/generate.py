@@ -1,4 +1,4 @@
-"""Writes docs/settings.md, docs/commands.md, docs/methods.md and docs/reference/api.md from the code.
+"""Writes docs/settings.md, docs/commands.md and docs/reference/api.md from the code, and gives the page of methods to the documentation's build.
 
 Run: python docs/generate.py
 """
@@ -65,7 +65,7 @@ _KINDS = {str: "text", int: "integer", float: "number", bool: "true or false", t
 
 def _kind(annotation: Any) -> str:
     if annotation is MethodName:
-        return "names of [methods](methods.md)"
+        return "names of methods"
     inner = get_args(annotation)
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{choice}`" for choice in inner)
@@ -132,7 +132,7 @@ def _prose(text: str) -> str:
 
 
 def methods_page() -> str:
-    """Return docs/methods.md."""
+    """Return the documentation's page of methods, made at each build, so that a new method changes no file of docs/."""
     rows = ["| name | title | question | numbers depend on | signed | differs by class | adds up | forward | backward | windows |", "|" + "---|" * 10]
     for method in own_methods():
         rows.append(
@@ -140,8 +140,8 @@ def methods_page() -> str:
             f"| {_yes(method.signed)} | {_yes(method.by_class)} | {_yes(method.complete)} | {method.forward} | {method.backward} | {method.windows} |"
         )
     return (
-        f"{NOTE}# Methods\n\nThe declarations of `gallery/attribution/methods/`. The numbers of every method also depend on `dtype`, `tf32` and `layer`.\n"
-        f"[Add a method](add-a-method.md) says how to write another.\n\n" + "\n".join(rows) + "\n\n"
+        "# Methods\n\nThe declarations of `gallery/attribution/methods/`. The numbers of every method also depend on `dtype`, `tf32` and `layer`.\n"
+        "[Add a method](add-a-method.md) says how to write another.\n\n" + "\n".join(rows) + "\n\n"
         "- **signed**: a negative number speaks against the class.\n"
         "- **adds up**: the numbers add up to the change of the output between a baseline and the passage.\n"
         f"- **forward, backward**: {_attribute_doc('forward')} {_attribute_doc('backward')}\n"
@@ -176,7 +176,7 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page, "methods.md": methods_page, "reference/api.md": api_page}
+PAGES = {"settings.md": settings_page, "commands.md": commands_page, "reference/api.md": api_page}
 """File of docs/ -> the function that returns its text."""
 
 if __name__ == "__main__":

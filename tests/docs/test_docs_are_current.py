@@ -21,7 +21,7 @@ def script(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return sys.modules[name]
 
 
-@pytest.mark.parametrize("page", ["settings.md", "commands.md", "methods.md", "reference/api.md"])
+@pytest.mark.parametrize("page", ["settings.md", "commands.md", "reference/api.md"])
 def test_a_written_page_is_what_the_script_writes(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     generate = script("generate", monkeypatch)
     assert page in generate.PAGES
