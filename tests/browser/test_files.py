@@ -180,7 +180,7 @@ def test_without_attention_a_file_is_small_and_still_shows_the_picture_of_heads(
     [
         (("white-wal", "x.html"), "Did you mean white-wall?"),
         (("white-wall", "x.html", "--layers", "4"), "layers 1 to 3"),
-        (("white-wall", "x.html", "--layers", "some"), "none of all, none, and numbers"),
+        (("white-wall", "x.html", "--layers", "some"), "Give all, none, or numbers such as 1,4"),
     ],
 )
 def test_a_wrong_export_says_what_is_wrong(gallery: Path, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
