@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gallery.attribution.attribute import attribute
     from gallery.config import Settings, load_settings
-    from gallery.errors import GalleryError
+    from gallery.errors import GalleryError, SourceError
     from gallery.halves import explain_passages, open_classifier, open_store, render_site
     from gallery.methods import Method, method_names, method_of
     from gallery.sources.kinds import Fetched, SourceKind
@@ -50,7 +50,7 @@ _HOMES = {
     "gallery.attribution.attribute": ("attribute",),
     "gallery.testing": ("check_method",),
     "gallery.sources.kinds": ("SourceKind", "Fetched"),
-    "gallery.errors": ("GalleryError",),
+    "gallery.errors": ("GalleryError", "SourceError"),
 }  # fmt: skip
 """Module -> the public names that it defines."""
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
@@ -62,7 +62,7 @@ __all__ = [
     "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision",
     "Method", "method_names", "method_of", "attribute", "check_method",
     "SourceKind", "Fetched",
-    "GalleryError",
+    "GalleryError", "SourceError",
 ]  # fmt: skip
 
 

@@ -189,7 +189,7 @@ def publish(settings: Settings, config_file: Path, remote: str, branch: str, his
 def convert(source: str, folder: Path, tokenizer: str | None) -> None:
     """Write a copy of a model to FOLDER, its weights as safetensors and its tokenizer beside them.
 
-    SOURCE is a directory, a hub id (org/name@revision), or wandb:entity/project/name:version.
+    SOURCE is a folder, a hub id (org/name@revision), wandb:entity/project/name:version, or the name of another kind of source.
     """
     try:
         from gallery.model.convert import convert as write

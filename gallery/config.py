@@ -66,7 +66,7 @@ class Settings(Section):
     """
 
     model: str = "gallery/demo/classifier"
-    """The classifier: a directory, a hub id (org/name@revision), or wandb:entity/project/name:version."""
+    """The classifier: a folder, a hub id (org/name@revision), wandb:entity/project/name:version, or the name of another kind of source."""
     tokenizer: str | None = None
     """Source of the tokenizer, named as a model is; null takes the model's own."""
     passages: tuple[str, ...] = ("site_src/passages",)
@@ -110,11 +110,11 @@ class Settings(Section):
     max_steps: Annotated[int, Field(ge=9, le=5000)] = 300
     """Largest number of nodes; attributions that then still miss the tolerance are marked as not converged."""
     samples: Annotated[int, Field(ge=20, le=100_000)] = 200
-    """Number of texts with erased words on which lime and shapley are computed."""
+    """Number of texts with erased words on which methods that sample are computed, such as lime and shapley."""
     random_orders: Annotated[int, Field(ge=0, le=1000)] = 10
     """Number of random orders of the words, the control for faithfulness; 0 leaves faithfulness out."""
     erase: Literal["mask", "pad"] = "mask"
-    """Token that replaces an erased word, in faithfulness, occlusion, lime, shapley and rationale."""
+    """Token that replaces an erased word, in faithfulness and in methods that erase words."""
     batch_tokens: Annotated[int, Field(ge=64)] = 2048
     """Number of tokens in a batch of texts with erased words, or of nodes of a path."""
     attention: AttentionSettings = AttentionSettings()
@@ -182,6 +182,7 @@ def _validate(config_file: Path, values: dict[str, Any]) -> Settings:
             elif not problem["loc"]:
                 lines.append(f"{config_file}: {key}: {short(str(problem.get('ctx', {}).get('error', problem['msg'])), _LONGEST_REASON)}.")
             else:
-                lines.append(f"{config_file}: {key}: {problem['msg']}; it is {short(repr(problem['input']))}.")
+                wrong = problem["msg"].removeprefix("Value error, ")  # pydantic's words before our own
+                lines.append(f"{config_file}: {key}: {wrong}; it is {short(repr(problem['input']))}.")
         more = [f"{config_file}: and {len(lines) - _MOST_PROBLEMS} more."] if len(lines) > _MOST_PROBLEMS else []
         raise ConfigError("\n".join([*lines[:_MOST_PROBLEMS], *more])) from error

@@ -35,7 +35,13 @@ class PassageError(GalleryError):
 
 
 class SourceError(GalleryError):
-    """A model, tokenizer or text cannot be read or fetched, or is damaged."""
+    """A model, tokenizer or text cannot be read or fetched, or is damaged.
+
+    >>> raise SourceError("shelf:authors: no such model. Correct the name.")
+    Traceback (most recent call last):
+        ...
+    gallery.errors.SourceError: shelf:authors: no such model. Correct the name.
+    """
 
 
 class StoreError(GalleryError):

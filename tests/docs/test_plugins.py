@@ -63,6 +63,7 @@ def test_a_package_adds_a_method_and_a_source(tiny: Callable[[str], Path], packa
     table = (config_file.parent / "site" / "methods" / "index.html").read_text("utf-8")
     assert "which word is the longest" in table
     assert "shelf:authors" in (config_file.parent / "site" / "model" / "index.html").read_text("utf-8")
+    assert tomllib.loads(blocks("toml")[0])["tool"]["setuptools"]["py-modules"] == ["word_length", "shelf"], "pip could not install the package"
 
 
 def test_the_pages_method_passes_the_kit(package: Path) -> None:

@@ -112,6 +112,7 @@ def test_bibtex_is_escaped_and_knows_the_year_only_if_it_was_told() -> None:
     [
         ("org/name@abc", "from_pretrained('org/name', revision='abc')"),
         ("models/mine", "from_pretrained('models/mine')"),
+        ("zip:mine.zip@1a2b", "# put the files of zip:mine.zip@1a2b into the folder model\n"),
         ("wandb:ann/hw/baseline:v1", "# wandb artifact get ann/hw/baseline:v1 --root baseline"),
     ],
 )

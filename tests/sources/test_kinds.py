@@ -62,8 +62,9 @@ def test_each_name_has_one_kind(tmp_path: Path) -> None:
         "wandb:ann/authors/bert:v1": "wandb:entity/project/name:version",
         ".": "a folder",
     }
-    with pytest.raises(SourceError, match="a folder, org/name@revision, or wandb:entity/project/name:version"):
+    with pytest.raises(SourceError) as refused:
         source_kind("no such thing", tmp_path)
+    assert all(form in refused.value.message for form in forms.values())
 
 
 def test_a_package_adds_a_kind_of_source(install: Callable[..., Path], tiny: Tiny, tmp_path: Path) -> None:

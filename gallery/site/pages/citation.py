@@ -1,5 +1,6 @@
 """A passage's BibTeX entry, and a short program that computes its numbers again."""
 
+import re
 from dataclasses import dataclass
 
 from gallery.site.language import language
@@ -58,6 +59,7 @@ def _plain(text: str) -> str:
 
 
 _OUTPUTS = {"logit": "", "probability": ".softmax(-1)", "log-odds": ".softmax(-1).logit()"}
+_SCHEME = re.compile(r"[a-z][a-z0-9_+.-]+:")
 _ENOUGH_STEPS = 100
 
 
@@ -94,5 +96,7 @@ def _source(resolved: str) -> tuple[str, str]:
         artifact = resolved.removeprefix(PREFIX)
         folder = artifact.split("/")[-1].split(":")[0]
         return repr(folder), f"wandb artifact get {artifact} --root {folder}"
+    if _SCHEME.match(resolved):  # a kind of source that another package adds: only that package knows how to fetch it
+        return repr("model"), f"put the files of {resolved} into the folder model"
     name, at, revision = resolved.partition("@")
     return f"{name!r}, revision={revision!r}" if at else repr(name), ""
