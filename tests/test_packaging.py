@@ -32,7 +32,6 @@ NOT_IMPORTED = {
     "captum": "the tests and the downloadable programs compute with it",
     "fontpkg-pt-serif": "fontpkg finds its font",
     "mkdocs-material": "mkdocs.yml names it as the theme",
-    "mkdocstrings": "docs/mkdocs.yml names it as a plugin",
     "mpld3": "its d3 is read as a file",
 }
 """Dependencies of the package that no module imports, and the reason why they are needed."""

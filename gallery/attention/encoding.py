@@ -75,8 +75,10 @@ def _length(vectors: Array) -> Array:
 
 
 def _step(vectors: Array, steps: Array) -> Array:
-    """Return the steps [H], lengthened where a vector without its mean would not fit into 16 bits."""
-    result: Array = np.maximum(steps, np.abs(vectors).max(axis=(1, 2)) / _LARGEST_CODE)
+    """Return the steps [H], lengthened where the codes of a channel's mean, or of a vector without that mean, would not fit into 16 bits."""
+    apart = vectors - vectors.mean(axis=1, keepdims=True)
+    widest = np.maximum(np.abs(vectors), np.abs(apart)).max(axis=(1, 2))
+    result: Array = np.maximum(steps, widest / (_LARGEST_CODE - 1))  # less one, since code and mean are rounded each
     return result
 
 

@@ -126,3 +126,14 @@ def test_the_index_counts_characters_as_browsers_do() -> None:
     assert [units[2 * start : 2 * end].decode("utf-16-le") for start, end in index["words"]] == ["А", "🌍", "ё"]
     assert (index["mean"], index["rollout"]) == (None, None)
     assert np.allclose(Reader(files).weights(0), attention_weights(queries, keys, 0.5, None), atol=2e-3)
+
+
+def test_a_vector_far_from_the_mean_of_its_channel_is_not_clipped() -> None:
+    """Steps so fine that a deviation needs more than 16 bits, though each vector itself fits."""
+    queries = np.full((1, 5, 4), 6.0, np.float32)
+    queries[0, 1, 1] = -4.0
+    keys = np.zeros((1, 5, 4), np.float32)
+    keys[0, 0, 1], keys[0, 1, 0] = -9.0, 5.0
+    again = decode_queries_keys(encode_queries_keys(queries, keys, 0.5, "exact"), 1, 5, 4)
+    np.testing.assert_allclose(again[0], queries, atol=1e-3)
+    np.testing.assert_allclose(again[1], keys - keys.mean(axis=1, keepdims=True), atol=1e-3)
