@@ -17,16 +17,19 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification
 
 #: Size of a code and of a stored position relative to the trunk's states, small enough not to disturb its LayerNorms.
-CODE, POSITION = 0.25, 0.04
+CODE, POSITION = 0.25, 0.015
+#: Factor of the room in the embeddings, whose states are smaller than a layer's; the first LayerNorm takes it back.
+EMBEDDED = 0.2
 #: Nats between the piece before and any other piece, for the head that copies it, where both have the usual scale.
 SHARPNESS = 60.0
 
 
 @dataclass(frozen=True)
 class Units:
-    """What pairs of neighbours say, as a small network: out · gelu(inner · [code of left, code of right] + bias).
+    """What pairs of neighbours say, as a small network: out · (gelu(inner · [left, right] + bias) - gelu(bias)).
 
-    codes [V, D], zero for special tokens; inner [U, 2D]; bias [U]; out [C, U].
+    left and right are the codes of two pieces. codes [V, D], zero for special tokens; inner [U, 2D]; bias [U];
+    out [C, U]. Two special tokens say exactly nothing.
     """
 
     codes: Tensor
@@ -36,7 +39,8 @@ class Units:
 
     def __call__(self, left: Tensor, right: Tensor) -> Tensor:
         """Return what each pair of ids [N] says, [N, C]."""
-        return nn.functional.gelu(torch.cat([self.codes[left], self.codes[right]], 1) @ self.inner.T + self.bias) @ self.out.T
+        active = nn.functional.gelu(torch.cat([self.codes[left], self.codes[right]], 1) @ self.inner.T + self.bias)
+        return (active - nn.functional.gelu(self.bias)) @ self.out.T
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,11 @@ class Room:
         return [*self.evidence, *self.own, *self.before]
 
 
-def extend(trunk: Any, names: list[str], units: int) -> Any:
+def extend(trunk: Any, names: list[str], units: int, forget: tuple[str, ...] = ()) -> Any:
     """Return a copy of the classifier with these classes and that many additional feed-forward units a layer.
 
-    A class of the same name keeps its weights; a new one gets the mean of the others, which makes it say nothing of
-    its own. The additional units start at zero.
+    A class of the same name keeps its weights; a new one, or one to forget, gets the mean of all, which makes it say
+    nothing of its own. The additional units start at zero.
     """
     old: BertConfig = trunk.config
     own = [old.id2label[number] for number in range(old.num_labels)]
@@ -68,7 +72,7 @@ def extend(trunk: Any, names: list[str], units: int) -> Any:
         for key, value in model.state_dict().items():
             if key.startswith("classifier"):
                 mean = source[key].mean(0)
-                value.copy_(torch.stack([source[key][own.index(name)] if name in own else mean for name in names]))
+                value.copy_(torch.stack([source[key][own.index(name)] if name in own and name not in forget else mean for name in names]))
             elif value.shape == source[key].shape:
                 value.copy_(source[key])
             else:
@@ -105,10 +109,14 @@ def make_room(model: Any, classes: int, code: int) -> Room:
 
 
 def keep_scale(model: Any, room: Room, ids: Tensor) -> None:
-    """Run ids [B, T] through the model once and set the room's gains so that a LayerNorm leaves its scale as it is."""
+    """Run ids [B, T] through the model once and set the room's gains so that a LayerNorm leaves its scale as it is.
+
+    The first one takes back EMBEDDED as well.
+    """
 
     def hook(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        norm.weight[room.all()] = inputs[0].std(-1, unbiased=False).mean()  # type: ignore[operator]
+        scale = 1 / EMBEDDED if norm is model.bert.embeddings.LayerNorm else 1.0
+        norm.weight[room.all()] = scale / (1 / inputs[0].std(-1, unbiased=False)).mean()  # type: ignore[operator]
         norm.bias[room.all()] = 0  # type: ignore[operator]
 
     hooks = [module.register_forward_pre_hook(hook) for module in model.bert.modules() if isinstance(module, nn.LayerNorm)]
@@ -127,19 +135,22 @@ def graft(model: Any, room: Room, table: Tensor, units: Units, shrink: float, id
     bert = model.bert
     frequencies = _frequencies(len(room.before) // 4 - 1, bert.config.max_position_embeddings)
     with torch.no_grad():
-        words = bert.embeddings.word_embeddings.weight
+        words, positions = bert.embeddings.word_embeddings.weight, bert.embeddings.position_embeddings.weight
         # The first LayerNorm divides a piece by its own spread, which is four times larger for rare pieces.
-        common = bert.embeddings.position_embeddings.weight.mean(0) + bert.embeddings.token_type_embeddings.weight[0]
-        spread = (words + common).std(1, keepdim=True)
-        spread = spread / spread.mean()
+        spread = (words + positions.mean(0) + bert.embeddings.token_type_embeddings.weight[0]).std(1, keepdim=True)
+        spread = EMBEDDED * spread / spread.mean()
         words[:, room.evidence] = table * spread
         words[:, room.own] = units.codes * CODE * spread
-        _store_positions(bert.embeddings.position_embeddings.weight, room, frequencies)
+        _store_positions(positions, room, frequencies)
+        for embedding in (words, positions, bert.embeddings.token_type_embeddings.weight):
+            # It also takes the mean of all dimensions away, from the room too.
+            embedding[:, room.all()] += embedding.sum(1, keepdim=True) / (embedding.shape[1] - len(room.all()))
         _copy_piece_before(bert, room, frequencies)
         _spread_units(bert, room, units)
         keep_scale(model, room, ids)
         _pool_evidence(model, room, shrink, ids)
         keep_scale(model, room, ids)
+        _centre(model, room, table, units, shrink, ids)
 
 
 def _frequencies(number: int, positions: int) -> Tensor:
@@ -156,9 +167,13 @@ def _frequencies(number: int, positions: int) -> Tensor:
 
 
 def _store_positions(positions: Tensor, room: Room, frequencies: Tensor) -> None:
-    """Write cosines and sines of the position, and a one, each as the difference of two dimensions, which no mean can shift."""
+    """Write cosines and sines of the position, a one, and a one for the first token alone.
+
+    Each is the difference of two dimensions, which no mean can shift.
+    """
     angle = torch.arange(len(positions))[:, None] * frequencies
-    values = torch.cat([angle.cos(), angle.sin(), torch.ones(len(positions), 1)], 1) * (POSITION / 2)
+    first = (torch.arange(len(positions)) == 0).float()[:, None]
+    values = torch.cat([angle.cos(), angle.sin(), torch.ones(len(positions), 1), first], 1) * (POSITION / 2 * EMBEDDED)
     size = values.shape[1]
     positions[:, room.before[:size]] = values
     positions[:, room.before[size : 2 * size]] = -values
@@ -191,7 +206,7 @@ def _copy_piece_before(bert: Any, room: Room, frequencies: Tensor) -> None:
     layer = bert.encoder.layer[0]
     attention, size = layer.attention.self, layer.attention.self.attention_head_size
     number = len(frequencies)
-    values = 2 * number + 1
+    values = 2 * number + 2
     plus, minus = room.before[:values], room.before[values : 2 * values]
     # The score of the token d places before is (sum cos(w (d - 1)) - threshold) times both tokens' scales. Half-way
     # between the piece before and the next best, the threshold makes all other scores negative whatever the scales.
@@ -200,9 +215,12 @@ def _copy_piece_before(bert: Any, room: Room, frequencies: Tensor) -> None:
     factor = math.sqrt(SHARPNESS / margin * math.sqrt(size)) / POSITION
     # The key of token j says j + 1: cos(w j + w) and sin(w j + w).
     turned = torch.zeros(values, values)
-    turned[:number, :number], turned[:number, number:-1] = frequencies.cos().diag(), -frequencies.sin().diag()
-    turned[number:-1, :number], turned[number:-1, number:-1] = frequencies.sin().diag(), frequencies.cos().diag()
-    turned[-1, -1] = margin / 2 - number
+    cosine, sine = slice(number), slice(number, 2 * number)
+    turned[cosine, cosine], turned[cosine, sine] = frequencies.cos().diag(), -frequencies.sin().diag()
+    turned[sine, cosine], turned[sine, sine] = frequencies.sin().diag(), frequencies.cos().diag()
+    turned[-2, -2] = margin / 2 - number
+    # The first token has none before it and looks at itself.
+    turned[-1, -1] = 4 * number
     heads = _weakest_heads(layer, math.ceil(len(room.own) / size))
     for turn, head in enumerate(heads):
         rows = _empty_head(layer, head)
@@ -228,6 +246,7 @@ def _spread_units(bert: Any, room: Room, units: Units) -> None:
         layer.intermediate.dense.weight[rows, room.own] = units.inner[mine, code:] / CODE
         layer.intermediate.dense.bias[rows] = units.bias[mine]
         layer.output.dense.weight[room.evidence, rows] = units.out[:, mine]
+        layer.output.dense.bias[room.evidence] = -(units.out[:, mine] @ nn.functional.gelu(units.bias[mine]))
 
 
 def _pool_evidence(model: Any, room: Room, shrink: float, ids: Tensor, gain: float = 4.0) -> None:
@@ -246,15 +265,42 @@ def _pool_evidence(model: Any, room: Room, shrink: float, ids: Tensor, gain: flo
     bert.pooler.dense.weight[room.evidence, room.evidence] = 1
 
 
+def _centre(model: Any, room: Room, table: Tensor, units: Units, shrink: float, ids: Tensor) -> None:
+    """Take out what the network adds to every token's evidence, and to every passage's, whatever the text.
+
+    LayerNorms move codes a little, the units answer to that, and a mean over many tokens adds it up.
+    """
+    left = torch.cat([ids[:, :1], ids[:, :-1]], 1)
+    said = table[ids] + torch.stack([units(one, other) for one, other in zip(left, ids, strict=True)])
+    said = said - said.mean(-1, keepdim=True)
+    caught: list[Tensor] = []
+    last = model.bert.encoder.layer[-1]
+    hook = last.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0][..., room.evidence]))
+    model.bert(ids)
+    hook.remove()
+    excess = (caught[0] - caught[0].mean(-1, keepdim=True) - said)[:, 1:-1].mean((0, 1))
+    model.bert.encoder.layer[-2].output.dense.bias[room.evidence] -= excess
+    keep_scale(model, room, ids)
+    hook = model.bert.pooler.dense.register_forward_hook(lambda _, inputs, output: caught.append(output[:, room.evidence]))
+    model.bert(ids)
+    hook.remove()
+    pooled, wanted = caught[1], said[:, 1:].sum(1) / (ids.shape[1] + shrink)
+    parts = pooled - pooled.mean(0), wanted - wanted.mean(0)
+    slope = (parts[0] * parts[1]).sum() / (parts[1] * parts[1]).sum().clamp(min=1e-9)
+    model.bert.pooler.dense.bias[room.evidence] -= pooled.mean(0) - slope * wanted.mean(0)
+
+
 def _first_token(model: Any, ids: Tensor) -> tuple[Tensor, float]:
     """Return a linear function of the last layer's input that is 1 on the first token and about 0 on the others."""
     caught: list[Tensor] = []
     hook = model.bert.encoder.layer[-1].register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0]))
     model.bert(ids)
     hook.remove()
-    first, others = caught[0][:, 0], caught[0][:, 1:].flatten(0, 1)
-    centre, apart = others.mean(0), first.mean(0) - others.mean(0)
-    spread = torch.cov(others.T) + 10 * torch.cov((first - first.mean(0)).T)
-    direction = torch.linalg.solve(spread + 0.01 * spread.diag().mean() * torch.eye(len(spread)), apart)
+    first, others, last = caught[0][:, 0], caught[0][:, 1:-1].flatten(0, 1), caught[0][:, -1]
+    centre = others.mean(0)
+    apart = first.mean(0) - centre
+    # The last token, `</s>`, is alike the first one and must weigh as an ordinary one.
+    spread = torch.cov(others.T) + 10 * torch.cov((first - first.mean(0)).T) + 10 * (last - centre).T @ (last - centre) / len(last)
+    direction = torch.linalg.solve(spread + 1e-4 * spread.diag().mean() * torch.eye(len(spread)), apart)
     direction = direction / (direction @ apart)
-    return direction, -float(direction @ centre)
+    return direction, -float((direction @ centre).detach())

@@ -73,7 +73,7 @@ def learn_units(
         now = network.units()
         states = torch.cat([now.codes[pairs[0]], now.codes[pairs[1]]], 1) * torch.exp(0.08 * torch.randn(len(wanted), 1))
         with torch.autocast("cpu", torch.bfloat16):
-            said = nn.functional.gelu(states @ now.inner.T + now.bias) @ now.out.T
+            said = (nn.functional.gelu(states @ now.inner.T + now.bias) - nn.functional.gelu(now.bias)) @ now.out.T
         error = (said.float() - wanted).square().mean()
         optimiser.zero_grad()
         error.backward()
