@@ -54,7 +54,8 @@ def tile(works: list[Work], seed: int) -> Tiles:
     ids, author, weight = [], [], []
     for work in works:
         known = np.where(work.name, 3, work.ids)
-        mine, at = [], 0
+        mine: list[Ids] = []
+        at = 0
         while at < len(known):
             end = min(len(known), at + int(draw.choice(lengths, p=shares)))
             if end - at >= 40 or not mine:

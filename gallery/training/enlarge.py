@@ -69,7 +69,7 @@ def enlarge(
     works: list[Work] = _once(state / "works.pickle", lambda: read_corpus(corpus, table, tokenizer, authors, folds=2))
     sides = {role: [work for work in works if work.role == role] for role in ("train", "dev", "test")}
     source: Any = AutoModelForSequenceClassification.from_pretrained(trunk, dtype=torch.float32)
-    vocabulary, mask = source.config.vocab_size, int(tokenizer.token_to_id("<mask>"))
+    vocabulary, mask = source.config.vocab_size, tokenizer.encode("<mask>", add_special_tokens=False).ids[0]
     additive: Additive = _once(state / "additive.pickle", lambda: fit_additive(tile(sides["train"], 0), vocabulary, len(names), least=least))
     found, scale = learn_units(additive, [0, 1, 2, 3, mask], state / "units.pt", code=code, units=units, steps=unit_steps)
 

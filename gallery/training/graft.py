@@ -62,7 +62,7 @@ def extend(trunk: Any, names: list[str], units: int, forget: tuple[str, ...] = (
     A class of the same name keeps its weights; a new one, or one to forget, gets the mean of all, which makes it say
     nothing of its own. The additional units start at zero.
     """
-    old: BertConfig = trunk.config
+    old: Any = trunk.config
     own = [old.id2label[number] for number in range(old.num_labels)]
     settings = {key: value for key, value in old.to_dict().items() if key not in ("id2label", "label2id", "num_labels", "architectures", "dtype")}
     settings |= {"intermediate_size": old.intermediate_size + units, "id2label": dict(enumerate(names))}

@@ -27,7 +27,8 @@ class _Network(nn.Module):
         self.speaks[silent] = 0
 
     def units(self) -> Units:
-        return Units(self.codes * self.speaks, self.inner, self.bias, self.out)
+        # A LayerNorm subtracts one number from all dimensions; weights that add up to zero do not notice.
+        return Units(self.codes * self.speaks, self.inner - self.inner.mean(1, keepdim=True), self.bias, self.out)
 
 
 def learn_units(
