@@ -134,12 +134,13 @@ def test_units_say_what_the_pairs_say_and_go_on_after_a_kill(tmp_path: Path) -> 
     keys = np.unique(draw.integers(4, 40, (80, 2)) @ [40, 1])
     model = Additive(np.zeros((40, 3), np.float32), keys, draw.normal(size=(len(keys), 3)).astype(np.float32), np.ones(len(keys), np.float32))
     options: dict[str, Any] = {"code": 16, "units": 128, "batch": 256}
-    units, scale = learn_units(model, [0, 1, 2, 3], tmp_path / "units.pt", steps=150, **options)
+    crops = [draw.integers(4, 40, 60) for _ in range(10)]
+    units, scale = learn_units(model, [0, 1, 2, 3], crops, tmp_path / "units.pt", steps=200, **options)
     left, right = torch.from_numpy(keys // 40), torch.from_numpy(keys % 40)
     wanted = torch.from_numpy(model.pairs / scale)
     assert float((units(left, right) - wanted).square().mean() / wanted.square().mean()) < 0.2
     assert float(units.codes[:4].abs().max()) == 0
-    again, _ = learn_units(model, [0, 1, 2, 3], tmp_path / "units.pt", steps=150, **options)
+    again, _ = learn_units(model, [0, 1, 2, 3], crops, tmp_path / "units.pt", steps=200, **options)
     torch.testing.assert_close(again.out, units.out)
 
 

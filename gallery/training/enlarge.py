@@ -47,7 +47,7 @@ def enlarge(
     forget: tuple[str, ...] = ("Салтыков-Щедрин",),
     code: int = 48,
     units: int = 1936,
-    unit_steps: int = 800,
+    unit_steps: int = 1500,
     least: int = 12,
     mask_steps: int = 20,
     dev_crops: dict[int, int] | None = None,
@@ -70,8 +70,9 @@ def enlarge(
     sides = {role: [work for work in works if work.role == role] for role in ("train", "dev", "test")}
     source: Any = AutoModelForSequenceClassification.from_pretrained(trunk, dtype=torch.float32)
     vocabulary, mask = source.config.vocab_size, tokenizer.encode("<mask>", add_special_tokens=False).ids[0]
-    additive: Additive = _once(state / "additive.pickle", lambda: fit_additive(tile(sides["train"], 0), vocabulary, len(names), least=least))
-    found, scale = learn_units(additive, [0, 1, 2, 3, mask], state / "units.pt", code=code, units=units, steps=unit_steps)
+    tiles = tile(sides["train"], 0)
+    additive: Additive = _once(state / "additive.pickle", lambda: fit_additive(tiles, vocabulary, len(names), least=least))
+    found, scale = learn_units(additive, [0, 1, 2, 3, mask], tiles.ids, state / "units.pt", code=code, units=units, steps=unit_steps)
 
     known = list(source.config.id2label.values())
     model = extend(source, names, -(-units // (source.config.num_hidden_layers - 1)), forget)
@@ -100,7 +101,9 @@ def enlarge(
         "choosing": _once(state / "choosing.pickle", lambda: _outside(corpus, table, tokenizer, CHOOSING)),
         "measuring": _once(state / "measuring.pickle", lambda: _outside(corpus, table, tokenizer, MEASURING)),
     }
-    _measure_all(out, names, sides, dev, outside, test_crops, outside_crops, options)
+    with torch.no_grad():
+        logits = {length: model.float().classifier(states).double().numpy() for length, states in pooled.items()}
+    _measure_all(out, names, sides, dev, logits, outside, test_crops, outside_crops, options)
 
 
 def measured(model: Any, crops: list[Crop], path: Path, chunk: int = 60) -> Tensor:
@@ -177,15 +180,15 @@ def _measure_all(
     names: list[str],
     sides: dict[str, list[Work]],
     dev: dict[int, list[Crop]],
+    logits: dict[int, calibration.Floats],
     outside: dict[str, list[Work]],
     test_crops: int,
     outside_crops: int,
     options: dict[str, Any],
 ) -> None:
-    """Load the written folder and write calibration.json, of dev works, and figures.json, of test works."""
+    """Load the written folder and write calibration.json, of logits [N, C] on dev works, and figures.json, of test works."""
     state = out / "checkpoint"
     written: Any = AutoModelForSequenceClassification.from_pretrained(out, dtype=torch.float32)
-    logits = {length: measured(written, crops, state / f"dev-{length}").double().numpy() for length, crops in dev.items()}
     truth = {length: np.array([crop.work.author for crop in crops]) for length, crops in dev.items()}
     others: dict[str, Any] = {}
     for side, works in outside.items():
@@ -223,7 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--trunk", "--corpus", "--table", "--out"):
         parser.add_argument(name, type=Path, required=True)
-    parser.add_argument("--unit-steps", type=int, default=800)
+    parser.add_argument("--unit-steps", type=int, default=1500)
     parser.add_argument("--test-crops", type=int, default=50)
     given = parser.parse_args()
     enlarge(given.trunk, given.corpus, given.table, given.out, unit_steps=given.unit_steps, test_crops=given.test_crops)
