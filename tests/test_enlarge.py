@@ -16,8 +16,9 @@ from gallery.training.additive import SHRINK, Additive, Tiles, fit_additive, til
 from gallery.training.compose import teach_mask, weigh  # noqa: E402
 from gallery.training.corpus import Work  # noqa: E402
 from gallery.training.crops import Crop, erase_words  # noqa: E402
-from gallery.training.graft import Units, extend, graft, make_room  # noqa: E402
+from gallery.training.graft import extend, graft, make_room  # noqa: E402
 from gallery.training.pair_units import learn_units  # noqa: E402
+from gallery.training.room import Units  # noqa: E402
 
 VOCABULARY, CODE = 40, 24
 NAMES = ["Первый", "Второй", "Третий"]
@@ -64,7 +65,7 @@ def test_head_looks_at_the_piece_before_whatever_the_pieces(trunk: Any, units: U
     trunk.bert.embeddings.word_embeddings.weight.data *= torch.linspace(0.5, 4, VOCABULARY)[:, None]
     model = extend(trunk, NAMES, units=15)
     room = make_room(model, 3, CODE)
-    graft(model, room, torch.zeros(VOCABULARY, 3), units, SHRINK, passages())
+    graft(model, room, torch.zeros(VOCABULARY, 3), units, SHRINK, [passages()])
     model.set_attn_implementation("eager")
     attention = model(passages(), output_attentions=True).attentions[0]
     at = torch.arange(1, attention.shape[-1])
@@ -77,7 +78,7 @@ def test_evidence_of_pieces_and_pairs_reaches_the_pooler(trunk: Any, units: Unit
     table[:4] = 0
     model, ids = extend(trunk, NAMES, units=15), passages(12)
     room = make_room(model, 3, CODE)
-    graft(model, room, table, units, SHRINK, ids)
+    graft(model, room, table, units, SHRINK, [ids, ids[:, :20]])
     left = torch.cat([torch.zeros(12, 1, dtype=torch.long), ids[:, :-1]], 1)
     said = table[ids] + torch.stack([units(one, other) for one, other in zip(left, ids, strict=True)])
     wanted = (said - said.mean(-1, keepdim=True)).sum(1) / (ids.shape[1] + SHRINK)
@@ -92,7 +93,7 @@ def test_longer_passages_say_more(trunk: Any, units: Units) -> None:
     table[4:, 1] += 0.2
     model, ids = extend(trunk, NAMES, units=15), passages(8)
     room = make_room(model, 3, CODE)
-    graft(model, room, table, Units(units.codes, units.inner, units.bias, units.out * 0), SHRINK, ids)
+    graft(model, room, table, Units(units.codes, units.inner, units.bias, units.out * 0), SHRINK, [ids, ids[:, :20]])
 
     def said(tokens: int) -> float:
         pooled = model.bert(torch.cat([ids[:, :tokens], ids[:, -1:]], 1)).pooler_output

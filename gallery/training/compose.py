@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from gallery.training.graft import Room
+from gallery.training.room import Room
 
 
 def weigh(model: Any, room: Room, pooled: Tensor, truth: Tensor, fresh: list[int]) -> dict[str, float]:
@@ -39,7 +39,7 @@ def weigh(model: Any, room: Room, pooled: Tensor, truth: Tensor, fresh: list[int
     return {"trunk": round(trunk, 4), "evidence": round(new_evidence, 4), "new": round(new, 4)}
 
 
-def teach_mask(model: Any, room: Room, mask: int, passages: Tensor, truth: Tensor, *, steps: int = 20, learning_rate: float = 0.01) -> None:
+def teach_mask(model: Any, room: Room, mask: int, passages: Tensor, truth: Tensor, *, steps: int = 20, learning_rate: float = 0.03) -> None:
     """Learn the word embedding of the mask token: a passage of masks alone should speak for no author.
 
     passages [N, T] hold the mask token in place of some or all words; truth [N, C] is the distribution each should

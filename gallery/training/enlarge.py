@@ -20,13 +20,14 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
 from gallery.training import calibration
-from gallery.training.additive import Additive, fit_additive, tile
+from gallery.training.additive import SHRINK, Additive, fit_additive, tile
 from gallery.training.compose import teach_mask, weigh
 from gallery.training.corpus import AUTHORS, Work, read_corpus
 from gallery.training.crops import Crop, Sampler, erase_words, fixed_crops
 from gallery.training.evaluation import LENGTHS, figures, logits_of
-from gallery.training.graft import Room, Units, extend, graft, make_room
+from gallery.training.graft import extend, graft, make_room
 from gallery.training.pair_units import learn_units
+from gallery.training.room import Room, Units
 
 #: Authors who are no classes: the first choose the score that tells them from the classes, the others measure it.
 CHOOSING = {name: name for name in ("Narezhny", "Durova", "Khvoshchinskaya_N", "Bulgakov", "Belyaev")}
@@ -80,7 +81,8 @@ def enlarge(
     sampler = Sampler(sides["train"], len(names), seed=3)
     scaled = Units(found.codes, found.inner, found.bias, found.out * SIZE)
     evidence = torch.from_numpy(additive.pieces / scale * SIZE)
-    graft(model, room, evidence, scaled, 150.0, _rectangle([sampler.crop(row % len(names), 126) for row in range(32)]))
+    passages = [_rectangle([sampler.crop(row % len(names), tokens) for row in range(32)]) for tokens in (126, 62, 254, 508)]
+    graft(model, room, evidence, scaled, SHRINK, passages)
     dev = {length: fixed_crops(sides["dev"], len(names), number, length - 2) for length, number in (dev_crops or DEV_CROPS).items()}
     pooled = {length: measured(_Pooled(model), crops, state / f"dev-pooled-{length}") for length, crops in dev.items()}
     truth = {length: torch.tensor([crop.work.author for crop in crops]) for length, crops in dev.items()}

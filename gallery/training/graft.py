@@ -8,7 +8,6 @@ the last layer takes the mean of the evidence over the passage. All of it is ord
 """
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,44 +15,14 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertForSequenceClassification
 
+from gallery.training.room import Room, Units, centre
+
 #: Size of a code and of a stored position relative to the trunk's states, small enough not to disturb its LayerNorms.
 CODE, POSITION = 0.25, 0.015
 #: Factor of the room in the embeddings, whose states are smaller than a layer's; the first LayerNorm takes it back.
 EMBEDDED = 0.2
 #: Nats between the piece before and any other piece, for the head that copies it, where both have the usual scale.
 SHARPNESS = 60.0
-
-
-@dataclass(frozen=True)
-class Units:
-    """What pairs of neighbours say, as a small network: out · (gelu(inner · [left, right] + bias) - gelu(bias)).
-
-    left and right are the codes of two pieces. codes [V, D], zero for special tokens; inner [U, 2D]; bias [U];
-    out [C, U]. Two special tokens say exactly nothing.
-    """
-
-    codes: Tensor
-    inner: Tensor
-    bias: Tensor
-    out: Tensor
-
-    def __call__(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return what each pair of ids [N] says, [N, C]."""
-        active = nn.functional.gelu(torch.cat([self.codes[left], self.codes[right]], 1) @ self.inner.T + self.bias)
-        return (active - nn.functional.gelu(self.bias)) @ self.out.T
-
-
-@dataclass(frozen=True)
-class Room:
-    """Hidden dimensions given away: one a class, and one a code dimension twice."""
-
-    evidence: list[int]
-    own: list[int]
-    before: list[int]
-
-    def all(self) -> list[int]:
-        """Return every dimension given away."""
-        return [*self.evidence, *self.own, *self.before]
 
 
 def extend(trunk: Any, names: list[str], units: int, forget: tuple[str, ...] = ()) -> Any:
@@ -126,13 +95,15 @@ def keep_scale(model: Any, room: Room, ids: Tensor) -> None:
         one.remove()
 
 
-def graft(model: Any, room: Room, table: Tensor, units: Units, shrink: float, ids: Tensor) -> None:
-    """Write the evidence of pieces, table [V, C], and of pairs, units, into the room; ids [B, T] set the scales.
+def graft(model: Any, room: Room, table: Tensor, units: Units, shrink: float, passages: list[Tensor]) -> None:
+    """Write the evidence of pieces, table [V, C], and of pairs, units, into the room.
+
+    passages are ids [B, T] of several lengths; the first of them set the scales.
 
     The pooled evidence is Σ e / (T + shrink) over a passage of T tokens: an attention sink on the first token that
     weighs as much as shrink tokens makes the classifier surer of longer passages.
     """
-    bert = model.bert
+    bert, ids = model.bert, passages[0]
     frequencies = _frequencies(len(room.before) // 4 - 1, bert.config.max_position_embeddings)
     with torch.no_grad():
         words, positions = bert.embeddings.word_embeddings.weight, bert.embeddings.position_embeddings.weight
@@ -150,7 +121,7 @@ def graft(model: Any, room: Room, table: Tensor, units: Units, shrink: float, id
         keep_scale(model, room, ids)
         _pool_evidence(model, room, shrink, ids)
         keep_scale(model, room, ids)
-        _centre(model, room, table, units, shrink, ids)
+        centre(model, room, table, units, shrink, passages)
 
 
 def _frequencies(number: int, positions: int) -> Tensor:
@@ -263,31 +234,6 @@ def _pool_evidence(model: Any, room: Room, shrink: float, ids: Tensor, gain: flo
         attention.value.weight[rows.start + row, dimension] = 1
         layer.attention.output.dense.weight[dimension, rows.start + row] = gain
     bert.pooler.dense.weight[room.evidence, room.evidence] = 1
-
-
-def _centre(model: Any, room: Room, table: Tensor, units: Units, shrink: float, ids: Tensor) -> None:
-    """Take out what the network adds to every token's evidence, and to every passage's, whatever the text.
-
-    LayerNorms move codes a little, the units answer to that, and a mean over many tokens adds it up.
-    """
-    left = torch.cat([ids[:, :1], ids[:, :-1]], 1)
-    said = table[ids] + torch.stack([units(one, other) for one, other in zip(left, ids, strict=True)])
-    said = said - said.mean(-1, keepdim=True)
-    caught: list[Tensor] = []
-    last = model.bert.encoder.layer[-1]
-    hook = last.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0][..., room.evidence]))
-    model.bert(ids)
-    hook.remove()
-    excess = (caught[0] - caught[0].mean(-1, keepdim=True) - said)[:, 1:-1].mean((0, 1))
-    model.bert.encoder.layer[-2].output.dense.bias[room.evidence] -= excess
-    keep_scale(model, room, ids)
-    hook = model.bert.pooler.dense.register_forward_hook(lambda _, inputs, output: caught.append(output[:, room.evidence]))
-    model.bert(ids)
-    hook.remove()
-    pooled, wanted = caught[1], said[:, 1:].sum(1) / (ids.shape[1] + shrink)
-    parts = pooled - pooled.mean(0), wanted - wanted.mean(0)
-    slope = (parts[0] * parts[1]).sum() / (parts[1] * parts[1]).sum().clamp(min=1e-9)
-    model.bert.pooler.dense.bias[room.evidence] -= pooled.mean(0) - slope * wanted.mean(0)
 
 
 def _first_token(model: Any, ids: Tensor) -> tuple[Tensor, float]:

@@ -1,4 +1,4 @@
-"""Fits the feed-forward units that stand for an additive model's pairs in the network (see graft.Units).
+"""Fits the feed-forward units that stand for an additive model's pairs in the network (see room.Units).
 
 A hundred thousand pairs do not fit into a network of 28 million parameters as they are. A code for every piece and two
 thousand units over the codes of two neighbours come close to what the frequent ones say.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gallery.training.additive import Additive
-from gallery.training.graft import Units
+from gallery.training.room import Units
 
 Ids = NDArray[np.int64]
 
