@@ -17,6 +17,7 @@ from gallery.training.calibration import (
     reliability,
     share_below,
     softmax,
+    temperature,
 )
 
 LOGITS = np.log([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]]) + 2.0
@@ -68,6 +69,12 @@ def test_conformal_sets_cover_as_promised() -> None:
     quantile = conformal_quantile(1 - probabilities[np.arange(3000), truth[:3000]], 0.9)
     covered = prediction_set(probabilities[3000:], quantile)[np.arange(3000), truth[3000:]]
     assert covered.mean() == pytest.approx(0.9, abs=0.02)
+
+
+def test_temperature_of_a_model_that_is_twice_as_sure_as_it_may_be() -> None:
+    # Right in 3 of 4; the odds 3 : 1 are a logit of log 3, and the model says twice that.
+    logits = np.tile([2 * math.log(3), 0.0], (4, 1))
+    assert temperature(logits, np.array([0, 0, 0, 1])) == pytest.approx(2, rel=0.02)
 
 
 def test_reliability_bins() -> None:

@@ -10,6 +10,7 @@
       "lengths": {
         "64": {                             passage length in tokens, special tokens included
           "n": 320,                         held-out passages measured
+          "temperature": 1.15,              what logits of this length may be divided by; the others are of logits as they are
           "score_quantiles": [...],         the score's quantile at each level, over the known authors' passages
           "conformal_quantile": 0.97,       the set is every author with 1 - probability <= this
           "reliability": [{"low": 0.0, "high": 0.1, "n": 3, "confidence": 0.08, "accuracy": 0.33,
@@ -141,6 +142,14 @@ def choose_score(known: Floats, other: Floats) -> str:
     return max(SCORES, key=lambda name: auroc(SCORES[name](known), SCORES[name](other)))
 
 
+def temperature(logits: Floats, truth: NDArray[np.int64]) -> float:
+    """Return the divisor of the logits [N, C] with the least cross-entropy to truth [N]; Guo et al. 2017 (arXiv:1706.04599)."""
+    grid = np.geomspace(0.2, 5, 200)
+    rows = np.arange(len(truth))
+    losses = [float((energy(logits / divisor) - (logits / divisor)[rows, truth]).mean()) for divisor in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
 def calibrate(measured: dict[int, tuple[Floats, NDArray[np.int64]]], score: str, coverage: float = 0.9) -> dict[str, Any]:
     """Return what calibration.json holds of logits [N, C] and true classes [N] by passage length."""
     lengths = {}
@@ -149,6 +158,7 @@ def calibrate(measured: dict[int, tuple[Floats, NDArray[np.int64]]], score: str,
         nonconformity = 1 - probabilities[np.arange(len(truth)), truth]
         lengths[str(length)] = {
             "n": len(truth),
+            "temperature": round(temperature(logits, truth), 4),
             "score_quantiles": [round(float(value), 4) for value in np.quantile(SCORES[score](logits), LEVELS)],
             "conformal_quantile": round(conformal_quantile(nonconformity, coverage), 4),
             "reliability": reliability(probabilities.max(1), probabilities.argmax(1) == truth),
