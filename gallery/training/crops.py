@@ -75,6 +75,16 @@ class Sampler:
         return ids
 
 
+def erase_words(crop: Crop, ids: NDArray[np.int64], share: float, mask: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return ids with that share of the words replaced, all pieces of a word, by the mask token.
+
+    Erasure tests are sound only if the model has met erased texts (Hase et al. 2021, arXiv:2106.00786).
+    """
+    word = np.cumsum(np.isin(np.arange(crop.start, crop.end), crop.work.starts))
+    erased = rng.random(int(word[-1]) + 1) < share
+    return np.where(erased[word], mask, ids)
+
+
 def fixed_crops(works: list[Work], authors: int, per_author: int, length: int) -> list[Crop]:
     """Return the same crops of length tokens on every call, per_author each, spread evenly over the author's text."""
     rng = np.random.default_rng(length)

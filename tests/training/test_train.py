@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers  # noqa: E402
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertConfig, BertModel  # noqa: E402
 
-from gallery.training.evaluation import best_temperature, figures, fold_temperature  # noqa: E402
+from gallery.training.evaluation import best_temperature, figures, fold_temperature, risk_coverage, wilson_interval  # noqa: E402
 from gallery.training.train import train  # noqa: E402
 from gallery.training.typography import normalise_typography  # noqa: E402
 
@@ -153,6 +153,22 @@ def test_temperature_changes_confidence_and_not_the_answer() -> None:
     assert torch.equal(before.argmax(-1), after.argmax(-1))
     torch.testing.assert_close(after, before / temperature)
     assert figures(after.detach(), truth)["ece"] < figures(before.detach(), truth)["ece"]
+
+
+def test_wilson_interval_of_eight_in_ten() -> None:
+    assert wilson_interval(8, 10) == pytest.approx([0.4902, 0.9433], abs=1e-3)
+    assert wilson_interval(10, 10)[1] == pytest.approx(1.0)
+
+
+def test_risk_among_the_surest() -> None:
+    confidence = torch.tensor([0.9, 0.2, 0.8, 0.4])
+    right = torch.tensor([True, False, True, False])
+    assert risk_coverage(confidence, right, points=4) == [
+        {"coverage": 0.25, "risk": 0.0},
+        {"coverage": 0.5, "risk": 0.0},
+        {"coverage": 0.75, "risk": 0.3333},
+        {"coverage": 1.0, "risk": 0.5},
+    ]
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason="the real corpus is not here")
