@@ -213,7 +213,9 @@ def installed(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
     venv.create(folder, with_pip=False)
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
     own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
-    subprocess.run([sys.executable, "-m", "pip", "--python", str(folder), "install", "-q", "--no-deps", "--no-index", str(built[1])], check=True)
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # else pip may think that the package is there
+    install = [sys.executable, "-m", "pip", "--python", str(folder), "install", "-q", "--no-deps", "--no-index", str(built[1])]
+    subprocess.run(install, env=clean, check=True)
     core = _closure([*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["ru"]])  # pages differ without the extra ru
     blocked = {top for top, names in DISTRIBUTIONS.items() if not {canonicalize_name(name) for name in names} & core} - {"gallery"}
     assert {"torch", "transformers", "captum", "wandb", "pyarrow"} <= blocked
