@@ -19,20 +19,9 @@ def gradient_norm(classifier: Classifier, batch: Sequence[Tokenized], targets: S
 
     The numbers tell how sensitive the output is to a token, not in which direction. parameters: output.
     """
-    from gallery.attribution.gradients import gradients_at
-    from gallery.attribution.outputs import plain_attribution
+    from gallery.attribution.gradients import gradient_attributions
 
-    results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
-        gradients, _, outputs = gradients_at(classifier, tokenized, classes, parameters["output"])
-        tokens = [gradient.norm(dim=-1).cpu().numpy() for gradient in gradients]
-        results.append(
-            [
-                plain_attribution(classifier, tokenized, GRADIENT_NORM.name, target, parameters, values, float(outputs[target]), passes=1)
-                for target, values in zip(classes, tokens, strict=True)
-            ]
-        )
-    return results
+    return gradient_attributions(GRADIENT_NORM.name, lambda gradient, point: gradient.norm(dim=-1), classifier, batch, targets, parameters)
 
 
 GRADIENT_NORM = Method(

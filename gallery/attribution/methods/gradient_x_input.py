@@ -19,20 +19,9 @@ def gradient_x_input(classifier: Classifier, batch: Sequence[Tokenized], targets
 
     The sums add up to the change of output only where the model is linear. parameters: output.
     """
-    from gallery.attribution.gradients import gradients_at
-    from gallery.attribution.outputs import plain_attribution
+    from gallery.attribution.gradients import gradient_attributions
 
-    results = []
-    for tokenized, classes in zip(batch, targets, strict=True):
-        gradients, point, outputs = gradients_at(classifier, tokenized, classes, parameters["output"])
-        tokens = [(gradient * point).sum(-1).cpu().numpy() for gradient in gradients]
-        results.append(
-            [
-                plain_attribution(classifier, tokenized, GRADIENT_X_INPUT.name, target, parameters, values, float(outputs[target]), passes=1)
-                for target, values in zip(classes, tokens, strict=True)
-            ]
-        )
-    return results
+    return gradient_attributions(GRADIENT_X_INPUT.name, lambda gradient, point: (gradient * point).sum(-1), classifier, batch, targets, parameters)
 
 
 GRADIENT_X_INPUT = Method(
