@@ -35,7 +35,7 @@ NOT_IMPORTED = {
     "mpld3": "its d3 is read as a file",
 }
 """Dependencies of the package that no module imports, and the reason why they are needed."""
-TOOLS = {"build", "mypy", "pytest", "ruff", "setuptools", "types-pyyaml", "types-regex", "wheel"}
+TOOLS = {"build", "mypy", "pytest", "pytest-xdist", "ruff", "setuptools", "types-pyyaml", "types-regex", "wheel"}
 """Dependencies of the tests that are run, not imported."""
 EXTRAS = {
     "attention": {"explain"},

@@ -97,7 +97,7 @@ def test_longer_passages_say_more(trunk: Any, units: Units) -> None:
 
     def said(tokens: int) -> float:
         pooled = model.bert(torch.cat([ids[:, :tokens], ids[:, -1:]], 1)).pooler_output
-        return float((pooled[:, room.evidence[1]] - pooled[:, room.evidence[0]]).mean())
+        return float((pooled[:, room.evidence[1]] - pooled[:, room.evidence[0]]).mean().detach())
 
     assert said(40) / said(10) == pytest.approx((40 / (40 + SHRINK)) / (10 / (10 + SHRINK)), rel=0.25)
 
