@@ -62,7 +62,15 @@ def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
 def build(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
     """Explain what is new, then render the site."""
     problems = _explain(settings, config_file, plan, log_json)
-    _end(problems if plan else [*problems, *render_site(settings, config_file)])
+    if plan:
+        _end(problems)
+        return
+    errors = render_site(settings, config_file)
+    if settings.incomplete:
+        for problem in problems:
+            click.echo(f"Warning: {problem}", err=True)
+        problems = []
+    _end(list(dict.fromkeys([*problems, *errors])))
 
 
 @main.command()
@@ -264,7 +272,7 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
     try:
         with json_log(log_json) as log:
             if plan:
-                return plan_all(settings, config_file.parent, log).problems
+                return plan_all(settings, config_file.parent, log).problems.messages()
             return explain_passages(settings, config_file, log)
     except ImportError as error:
         raise _lacking(error, "explaining", "explain,ray" if settings.engine == "ray" else "explain") from error

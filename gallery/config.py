@@ -77,6 +77,8 @@ class Settings(Section):
     """Folder of the texts that passages refer to by url; null fetches each text once."""
     labels: dict[int, str] = Field(default_factory=dict)
     """Class number -> name, in place of the model's own names."""
+    true_class_is: Literal["name", "number"] | None = None
+    """How passages give their true class, where labels are numbers themselves: name or number; null takes what has one meaning alone."""
     store: str = "store"
     """Folder for everything that is computed, or a URL that fsspec knows, such as s3://bucket/gallery."""
     engine: Literal["local", "ray"] = "local"
@@ -124,6 +126,8 @@ class Settings(Section):
     """Record in W&B, in a run of the model's project, which artifacts the gallery was made from."""
     wandb_log: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     """entity/project of W&B to which the store and a table of the passages are logged, as an artifact."""
+    incomplete: bool = False
+    """Write and publish a site that lacks the passages that could not be read or explained; without it, the last site stays as it was."""
     site_budget_mb: Annotated[int, Field(ge=1, le=1000)] = 950
     """Largest site that passes the check, in millions of bytes; GitHub Pages publishes at most 1000."""
 

@@ -33,6 +33,12 @@ class ConfigError(GalleryError):
 class PassageError(GalleryError):
     """A passage cannot be used; the others can."""
 
+    def __init__(self, message: str, origin: str = "", fault: str = "") -> None:
+        """origin: the passage's file, and its line or row; fault: the same for every passage with the same fault, whatever its values."""
+        super().__init__(message)
+        self.origin = origin
+        self.fault = fault or message.removeprefix(f"{origin}: ")
+
 
 class SourceError(GalleryError):
     """A model, tokenizer or text cannot be read or fetched, or is damaged.

@@ -36,8 +36,9 @@ def explain_passages(settings: Settings, config_file: Path, log: Log | None = No
 def render_site(settings: Settings, config_file: Path) -> list[str]:
     """Write `site/` from the store alone; return what the check finds wrong with the site.
 
-    Needs no torch. The old site stays until the new one is whole. Raises a GalleryError if the store is missing or damaged, or
-    MkDocs cannot build the pages.
+    Needs no torch. The old site stays until the new one is whole. It also stays if passages could not be read or explained, which the
+    messages then say, unless the setting `incomplete` allows a site without them. Raises a GalleryError if the store is missing or
+    damaged or holds no passages, or MkDocs cannot build the pages.
 
     >>> render_site(settings, config_file)
     Site: 3 passages (0 unchanged), 3 authors in ...site.
@@ -47,10 +48,18 @@ def render_site(settings: Settings, config_file: Path) -> list[str]:
     """
     from gallery.site.build.site import build_site
     from gallery.site.check.report import check_built
+    from gallery.store.manifest import read_header, read_rows
 
+    store, site = open_store(settings, config_file), config_file.parent / "site"
+    problems = list(read_header(store).problems)
+    there = (site / "index.html").is_file()
+    if next(read_rows(store), None) is None:
+        return [*problems, f"{site}: {'left as it was' if there else 'not written'}, since no passage was explained. Run: python build.py explain"]
+    if problems and there and not settings.incomplete:
+        return [*problems, f"{site}: left as it was, since it would lack these passages. Mend them, or build without them: --incomplete."]
     with exclusive(config_file.parent / "build"):
         build_site(settings, config_file)
-        return check_built(settings, config_file).errors
+        return [*([] if settings.incomplete else problems), *check_built(settings, config_file).errors]
 
 
 def open_store(settings: Settings, config_file: Path) -> Store:

@@ -43,6 +43,8 @@ class Outcome:
     card: Model
     device: str
     workers: int = 1
+    fault: str = ""
+    """What is wrong, in the same words for every passage with the same fault; empty without a problem."""
 
 
 class Explainer:
@@ -67,10 +69,11 @@ class Explainer:
         while error is not None and _out_of_memory(error) and self._halve(job):
             self.finish()
             error = self._try(self._rest(job))
-        problem = None if error is None else f"{job.passage.origin}: {job.passage.id} could not be explained: {_reason(error, self.classifier)}."
+        fault = "" if error is None else _reason(error, self.classifier)
+        problem = f"{job.passage.origin}: {job.passage.id} could not be explained: {fault}." if fault else None
         spent, self._timings = list(self._timings.groups.items()), Timings()
         notes, self._notes = self._notes, []
-        return Outcome(job.passage.id, cost(job, self._planner, self._earlier), problem, spent, notes, self.classifier.card, self.device)
+        return Outcome(job.passage.id, cost(job, self._planner, self._earlier), problem, spent, notes, self.classifier.card, self.device, fault=fault)
 
     def finish(self) -> None:
         """Wait until all is written.

@@ -10,7 +10,7 @@ import pickle
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from gallery.errors import GalleryError, PassageError, SourceError, StoreError, 
 from gallery.explain.plan import Job, Planner, jobs, mending
 from gallery.files import store_location
 from gallery.passages.read import Passage, passage_paths, read_passages
-from gallery.passages.true_class import class_number
+from gallery.passages.true_class import Classes, class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
 from gallery.store.timings import Timings
@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # torch is loaded by the workers alone
     from gallery.explain.local import Explainer, Outcome
 
 
-def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[str], earlier: Timings, pending: int) -> "Iterator[Outcome]":
+def run_ray(settings: Settings, root: Path, planner: Planner, classes: Classes, earlier: Timings, pending: int) -> "Iterator[Outcome]":
     """Explain what the configured passages lack; yield the outcomes, in no certain order.
 
     The passages are read on this machine; model and store must be where every node finds them.
@@ -53,7 +53,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
         on_gpu = gpus > 0 and settings.device != "cpu"
         workers = max(1, min(gpus if on_gpu else cores // settings.ray_cpus, pending))
         passages = ray.data.read_datasource(
-            _Passages(settings, root, tuple(labels)),
+            _Passages(settings, root, classes),
             override_num_blocks=1,
             num_cpus=0,
             label_selector={"ray.io/node-id": ray.get_runtime_context().get_node_id()},
@@ -63,7 +63,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
             _Worker,
             batch_size=1,
             compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            fn_constructor_args=(settings, root, planner, tuple(labels), earlier),
+            fn_constructor_args=(settings, root, planner, classes, earlier),
             **share,
         )
         try:
@@ -81,9 +81,9 @@ def run_ray(settings: Settings, root: Path, planner: Planner, labels: Sequence[s
 class _Passages(Datasource):
     """The passages, each in a block of its own, so that a lost worker costs no more than the passages it had."""
 
-    def __init__(self, settings: Settings, root: Path, labels: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, root: Path, classes: Classes) -> None:
         super().__init__()
-        self._settings, self._root, self._labels = settings, root, labels
+        self._settings, self._root, self._classes = settings, root, classes
 
     def estimate_inmemory_data_size(self) -> int | None:
         """Return None: the size is not known before the passages are read."""
@@ -91,21 +91,21 @@ class _Passages(Datasource):
 
     def get_read_tasks(self, parallelism: int, per_task_row_limit: int | None = None, data_context: DataContext | None = None) -> list[ReadTask]:
         """Return the task that reads all passages."""
-        settings, root, labels = self._settings, self._root, self._labels
+        settings, root, classes = self._settings, self._root, self._classes
 
         def read() -> Iterator[pyarrow.Table]:
-            for passage in _usable(settings, root, labels):
+            for passage in _usable(settings, root, classes):
                 yield pyarrow.table({"passage": pyarrow.array([pickle.dumps(passage)], pyarrow.binary())})
 
         return [ReadTask(read, BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None))]
 
 
-def _usable(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[Passage]:
+def _usable(settings: Settings, root: Path, classes: Classes) -> Iterator[Passage]:
     """Yield the passages that can be explained; the process that started the run reports the others."""
     for passage in read_passages(passage_paths(settings), root, root / settings.texts if settings.texts else None):
         if not isinstance(passage, PassageError):
             try:
-                class_number(passage, labels)
+                class_number(passage, classes)
             except PassageError:
                 continue
             yield passage
@@ -114,8 +114,8 @@ def _usable(settings: Settings, root: Path, labels: Sequence[str]) -> Iterator[P
 class _Worker:
     """A process with the model: explains the passages it gets and returns their outcomes."""
 
-    def __init__(self, settings: Settings, root: Path, planner: Planner, labels: Sequence[str], earlier: Timings) -> None:
-        self._planner, self._labels = planner, labels
+    def __init__(self, settings: Settings, root: Path, planner: Planner, classes: Classes, earlier: Timings) -> None:
+        self._planner, self._classes = planner, classes
         self._notes: list[str] = []
         try:
             self._store = Store(store_location(settings.store, root))
@@ -132,7 +132,7 @@ class _Worker:
         """Return the passage's outcome; None where it lacks nothing."""
         if isinstance(self._explainer, GalleryError):
             return self._explainer
-        job = next(jobs([passage], self._labels, self._planner, mending(self._store, self._notes.append)))
+        job = next(jobs([passage], self._classes, self._planner, mending(self._store, self._notes.append)))
         if not isinstance(job, Job) or not job.missing:
             return None
         try:

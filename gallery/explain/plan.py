@@ -1,6 +1,6 @@
 """The plan: the entries that each passage needs, and which of them the store lacks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -12,7 +12,7 @@ from gallery.errors import PassageError
 from gallery.explain.needs import Need
 from gallery.methods import method_of
 from gallery.passages.read import Passage
-from gallery.passages.true_class import class_number
+from gallery.passages.true_class import Classes, class_number
 from gallery.sources.resolve import Source
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName
@@ -132,14 +132,14 @@ Look = Callable[[Passage, Need], object | None]
 """Gives an entry of a passage, or None where it must be computed."""
 
 
-def jobs(passages: Iterable[Passage | PassageError], labels: Sequence[str], planner: Planner, look: Look) -> Iterator[Job | PassageError]:
+def jobs(passages: Iterable[Passage | PassageError], classes: Classes, planner: Planner, look: Look) -> Iterator[Job | PassageError]:
     """Yield every passage with the entries it lacks, perhaps none, and the errors among the passages."""
     for passage in passages:
         if isinstance(passage, PassageError):
             yield passage
             continue
         try:
-            true_class = class_number(passage, labels)
+            true_class = class_number(passage, classes)
         except PassageError as error:
             yield error
             continue

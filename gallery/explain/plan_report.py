@@ -1,14 +1,16 @@
 """The report of a plan: what a build would do, why, and how long it would take. Needs no model and changes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from gallery.errors import PassageError, StoreError
 from gallery.explain.change_reasons import Before
 from gallery.explain.needs import Need
 from gallery.explain.plan import Job, Look, Planner, jobs
+from gallery.passages.problems import Problems
 from gallery.passages.read import Passage
+from gallery.passages.true_class import Classes
 from gallery.store.entries import Store
 from gallery.store.timings import Timings
 from gallery.units import duration
@@ -34,8 +36,8 @@ class Survey:
     """Reason -> number of passages; a passage may have several reasons."""
     named: list[tuple[str, str]] = field(default_factory=list)
     """(id, reasons) of the first passages."""
-    problems: list[str] = field(default_factory=list)
-    """Messages about passages that cannot be used."""
+    problems: Problems = field(default_factory=Problems)
+    """Errors of passages that cannot be used."""
 
     @property
     def seconds(self) -> float:
@@ -43,12 +45,12 @@ class Survey:
         return sum(seconds for _, seconds in self.parts.values())
 
 
-def survey(passages: Iterable[Passage | PassageError], labels: Sequence[str], planner: Planner, store: Store, timings: Timings, look: Look) -> Survey:
+def survey(passages: Iterable[Passage | PassageError], classes: Classes, planner: Planner, store: Store, timings: Timings, look: Look) -> Survey:
     """Return the totals of what the passages lack, and why; reads the passages once."""
     totals, before = Survey(), Before(store)
-    for job in jobs(passages, labels, planner, look):
+    for job in jobs(passages, classes, planner, look):
         if isinstance(job, PassageError):
-            totals.problems.append(job.message)
+            totals.problems.add(job)
             continue
         totals.passages += 1
         if not job.missing:

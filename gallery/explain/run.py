@@ -1,7 +1,7 @@
 """The explain half from end to end: sources, passages, plan, explaining, manifest."""
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gallery.config import Settings
-from gallery.errors import PassageError, StoreError
+from gallery.errors import ConfigError, PassageError, StoreError
 from gallery.explain.needs import entry_names
 from gallery.explain.plan import Job, Planner, jobs, mending, targets_of
 from gallery.explain.plan_report import Survey, describe, present, survey, untouched
@@ -21,8 +21,9 @@ from gallery.explain.progress import Log, no_log, progress, slowest
 from gallery.explain.wandb_log import lineage_of, record_lineage
 from gallery.files import store_location
 from gallery.model.labels import label_names
+from gallery.passages.problems import Problems
 from gallery.passages.read import Passage, passage_paths, read_passages
-from gallery.passages.true_class import class_number
+from gallery.passages.true_class import Classes, class_number
 from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store.entries import MANIFEST, Store
 from gallery.store.keys import entry_key
@@ -46,14 +47,14 @@ class Run:
     store: Store
     model: Source
     tokenizer: Source
-    labels: tuple[str, ...]
+    classes: Classes
     planner: Planner
     timings: Timings
     log: Log
 
-    def passages(self) -> Iterator[Passage | PassageError]:
-        """Yield the configured passages, and an error in place of each that cannot be used."""
-        return read_passages(passage_paths(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None)
+    def passages(self, say: Callable[[str], None] = lambda note: None) -> Iterator[Passage | PassageError]:
+        """Yield the configured passages, and an error in place of each that cannot be used; say: as in `read_passages`."""
+        return read_passages(passage_paths(self.settings), self.root, self.root / self.settings.texts if self.settings.texts else None, say)
 
 
 def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
@@ -65,13 +66,15 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     labels = label_names(model.labels, settings.labels, model.name)
-    return Run(settings, root, store, model, tokenizer, labels, Planner(model, tokenizer, settings), read_timings(store), log)
+    classes = Classes(labels, model.labels, settings.true_class_is)
+    return Run(settings, root, store, model, tokenizer, classes, Planner(model, tokenizer, settings), read_timings(store), log)
 
 
 def plan_all(settings: Settings, root: Path, log: Log = no_log) -> Survey:
     """Print what `explain_all` would do, why, and how long it would take. Computes and writes nothing."""
     run = prepare(settings, root, log)
-    plan = survey(run.passages(), run.labels, run.planner, run.store, run.timings, untouched(run.store, _say))
+    plan = survey(run.passages(_say), run.classes, run.planner, run.store, run.timings, untouched(run.store, _say))
+    _refuse_none(run, plan)
     click.echo("\n".join(describe(plan, run.timings)))
     _log_survey(run, "plan", plan)
     return plan
@@ -89,20 +92,19 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     used = lineage_of(settings, (run.model, run.tokenizer))
     for note in dict.fromkeys([*run.model.notes, *run.tokenizer.notes]):
         _say(note)
-    plan = survey(run.passages(), run.labels, run.planner, run.store, run.timings, present(run.store))
+    plan = survey(run.passages(_say), run.classes, run.planner, run.store, run.timings, present(run.store))
+    _refuse_none(run, plan)
     _log_survey(run, "start", plan)
     if plan.pending:
         _say(describe(plan, run.timings)[0])
-    problems = list(plan.problems)
-    for message in problems:
+    for message in plan.problems.messages():
         log("problem", message=message)
-    card, explained = _explain(run, plan, problems)
+    unexplained = Problems()
+    card, explained = _explain(run, plan, unexplained)
+    problems = [*plan.problems.messages(), *unexplained.messages()]
     run.store.sweep()  # a killed worker of a cluster may have left half a file
-    if explained:
-        click.echo(f"{explained} of {plan.passages} passages explained; the others were in the store.")
-    else:
-        click.echo(f"Nothing to explain: all {plan.passages} passages are in the store.")
-    header = Header(model=card, methods=settings.methods, scripts=_scripts(run.store, settings), parts=run.planner.parts)
+    click.echo(_done(plan, explained, unexplained.count))
+    header = Header(model=card, methods=settings.methods, scripts=_scripts(run.store, settings), parts=run.planner.parts, problems=tuple(problems))
     write_manifest(run.store, header, _rows(run))
     if settings.wandb_lineage or settings.wandb_log:
         record_lineage(settings, used, run.store, click.echo)
@@ -110,8 +112,26 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     return problems
 
 
-def _explain(run: Run, plan: Survey, problems: list[str]) -> tuple[Model, int]:
-    """Explain the passages that lack entries; return the model's card and the number of these passages. Adds to `problems`."""
+def _refuse_none(run: Run, plan: Survey) -> None:
+    """Raise ConfigError where there is no passage at all, not even one that cannot be used."""
+    if not plan.passages and not plan.problems.count:
+        paths = ", ".join(passage_paths(run.settings))
+        raise ConfigError(f"extra.gallery.passages: {paths}: no passages. Put a Markdown file there for each, or name a table of them.")
+
+
+def _done(plan: Survey, explained: int, failed: int) -> str:
+    """Return what a run has done, in a sentence."""
+    if not plan.passages:
+        return "Nothing to explain: no passage can be used."
+    if not explained and not failed:
+        return f"Nothing to explain: all {plan.passages} passages are in the store."
+    lacking = f"; {failed} could not be" if failed else ""
+    others = "; the others were in the store" if plan.passages > explained + failed else ""
+    return f"{explained} of {plan.passages} passages explained{lacking}{others}."
+
+
+def _explain(run: Run, plan: Survey, problems: Problems) -> tuple[Model, int]:
+    """Explain the passages that lack entries; return the model's card and the number of those explained. Adds to `problems`."""
     earlier, spent = deepcopy(run.timings), defaultdict[str, float](float)
     card, explained, kept = _card(run), 0, monotonic()
     said: set[str] = set()  # several workers may say the same of their model
@@ -120,7 +140,7 @@ def _explain(run: Run, plan: Survey, problems: list[str]) -> tuple[Model, int]:
             for outcome in outcomes:
                 card = outcome.card
                 if outcome.problem:
-                    problems.append(outcome.problem)
+                    problems.add(PassageError(outcome.problem, outcome.passage, outcome.fault))
                     run.log("problem", message=outcome.problem)
                 run.timings.merge(outcome.spent)
                 run.timings.device, run.timings.workers = outcome.device, outcome.workers
@@ -130,7 +150,7 @@ def _explain(run: Run, plan: Survey, problems: list[str]) -> tuple[Model, int]:
                     if line not in said:
                         _say(line)
                         said.add(line)
-                explained += 1
+                explained += outcome.problem is None
                 advance(outcome.passage, outcome.cost, slowest(spent))
                 if monotonic() - kept > _TIMINGS_EVERY:
                     kept = monotonic()
@@ -151,9 +171,9 @@ def _outcomes(run: Run, plan: Survey, earlier: Timings) -> "Generator[Outcome, N
     if run.settings.engine == "ray" and plan.pending:
         from gallery.explain.on_ray import run_ray
 
-        yield from run_ray(run.settings, run.root, run.planner, run.labels, earlier, plan.pending)
+        yield from run_ray(run.settings, run.root, run.planner, run.classes, earlier, plan.pending)
         return
-    pending = (job for job in jobs(run.passages(), run.labels, run.planner, mending(run.store, _say)) if isinstance(job, Job) and job.missing)
+    pending = (job for job in jobs(run.passages(), run.classes, run.planner, mending(run.store, _say)) if isinstance(job, Job) and job.missing)
     first = next(pending, None)
     if first is None:
         return
@@ -182,7 +202,7 @@ def _card(run: Run) -> Model | None:
         return None
     card = header.model
     same = (card.weights_digest, card.tokenizer_digest, card.source) == (run.model.digest, run.tokenizer.digest, run.settings.model)
-    return card if same and card.labels == run.labels else None
+    return card if same and card.labels == run.classes.labels else None
 
 
 def _scripts(store: Store, settings: Settings) -> str | None:
@@ -218,7 +238,7 @@ def _rows(run: Run) -> Iterator[Row]:
         if isinstance(passage, PassageError):
             continue
         try:
-            true_class = class_number(passage, run.labels)
+            true_class = class_number(passage, run.classes)
         except PassageError:
             continue
         first = planner.prediction(passage.text)

@@ -1,29 +1,34 @@
 """Passages from Markdown files, tables and references, read one at a time and checked."""
 
 import re
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gallery.config import Settings
 from gallery.disk_dict import DiskDict
-from gallery.errors import ConfigError, PassageError, shown
-from gallery.passages import references
+from gallery.errors import ConfigError, PassageError, reason, shown
+from gallery.passages.columns import COLUMNS, OPTIONAL
 from gallery.passages.front_matter import read_markdown
 from gallery.passages.references import Texts
-from gallery.passages.tables import TABLES, TableRow, is_dataset, read_dataset
+from gallery.passages.tables import TABLES, ClassName, Note, TableRow, is_dataset, read_dataset
 
 CLASSICS = "site_src/passages/classics.csv"
 """Genuine passages by reference. A table, so reading its folder, which takes Markdown files alone, does not read it."""
 
 _ID = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _LONGEST_ID = 100
+_MOST_NAMED = 10
+"""At most so many columns, or characters, are named in a message."""
 _WINDOWS_DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{digit}" for port in ("com", "lpt") for digit in range(10))}
 RESERVED = frozenset({"shell", "page", *_WINDOWS_DEVICES})
 """Names that no passage or author can have in an address: pages of the site itself, and devices of Windows."""
 _SCRIPT_ADDRESS = re.compile(r"(?:java|vb)script:|(?<![a-z])data:(?:[a-z]+/|[,;])", re.IGNORECASE)
 _NEVER_TEXT = re.compile(r"[\0\ud800-\udfff]")
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Characters without a shape that Unicode counts among letters, marks and symbols: fillers, and the blank pattern of Braille."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,8 @@ class Passage:
     work: str = ""
     source: str = ""
     note: str = ""
-
-
-_OPTIONAL = ("title", "work", "source", "note")
-_KNOWN = {"id", "true_class", "text", *_OPTIONAL, *references.KEYS}
+    names_class: bool = False
+    """Whether `true_class` is certainly a name, as in a dataset that declares its classes."""
 
 
 def passage_paths(settings: Settings) -> tuple[str, ...]:
@@ -52,40 +55,62 @@ def passage_paths(settings: Settings) -> tuple[str, ...]:
     return (*settings.passages, CLASSICS) if settings.classics else settings.passages
 
 
-def read_passages(paths: Iterable[str], root: Path = Path(), texts: Path | None = None) -> Iterator[Passage | PassageError]:
+def read_passages(
+    paths: Iterable[str], root: Path = Path(), texts: Path | None = None, say: Callable[[str], None] = lambda note: None
+) -> Iterator[Passage | PassageError]:
     """Yield each passage of some folders, files and tables, in order, and a PassageError for each that cannot be used.
 
     `paths` are relative to `root`. A folder yields its Markdown files by name, without README.md. Tables are read row by row,
     so a long table is never held in memory. For a row with a `url` instead of a text, the text comes from the folder `texts`, or
-    from the network if the folder does not hold it. Raises ConfigError for a path or folder that is missing.
+    from the network if the folder does not hold it. `say` is called with what the maker should know of a table: how its columns are
+    separated, and which of them are not used. Raises ConfigError for a path or folder that is missing.
     """
     if texts is not None and not texts.is_dir():
         raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")
     library = Texts(texts)
     origins = DiskDict()
     for path in paths:
+        unused: dict[str, None] = {}
         for origin, row in _rows(root / path, path):
+            if isinstance(row, Note):
+                say(row)
+                continue
             try:
-                passage = _passage(row, origin, library)
+                passage = _passage(row, origin, library, unused)
             except PassageError as error:
                 yield error
                 continue
             first = origins.setdefault(passage.id, origin)
             if first != origin:
-                yield PassageError(f"{origin}: id: {passage.id!r} is taken by {first}. Give one of the two another id.")
+                yield PassageError(f"{origin}: id: {passage.id!r} is taken by {first}. Give one of the two another id.", origin, "id taken")
             else:
                 yield passage
+        if unused:
+            known = ", ".join(sorted(COLUMNS))
+            say(f"{path}: columns that are not used: {', '.join(list(unused)[:_MOST_NAMED])}{', …' if len(unused) > _MOST_NAMED else ''}. Known ones: {known}.")
 
 
-def passage_ids(paths: Iterable[str], root: Path = Path()) -> Iterator[tuple[str, str]]:
-    """Yield (id, origin) of each passage; fetches no text, and does not check whether the passage can be used."""
+def passage_ids(paths: Iterable[str], root: Path = Path()) -> Iterator[tuple[str, str] | PassageError]:
+    """Yield (id, origin) of each passage, or the error where a file or row cannot be read.
+
+    Fetches no text, and does not check whether the passage can be used.
+    """
     for path in paths:
         for origin, row in _rows(root / path, path):
-            if not isinstance(row, PassageError) and isinstance(row.get("id"), str):
+            if isinstance(row, PassageError):
+                yield row
+            elif not isinstance(row, Note) and isinstance(row.get("id"), str):
                 yield row["id"], origin
 
 
 def _rows(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
+    try:
+        yield from _reader(path, name)
+    except OSError as error:
+        yield name, PassageError(f"{name}: {reason(error)}.", name)
+
+
+def _reader(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
     if is_dataset(path):
         yield from read_dataset(path, name)
     elif path.is_dir():
@@ -102,49 +127,83 @@ def _rows(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
         raise ConfigError(f"extra.gallery.passages: {name}: not a folder, .md, {', '.join(sorted(TABLES))} file.")
 
 
-def _passage(row: TableRow, origin: str, library: Texts) -> Passage:
-    """Return the passage of a row; raise PassageError, naming its key, if it cannot be used."""
+def _passage(row: TableRow, origin: str, library: Texts, unused: dict[str, None]) -> Passage:
+    """Return the passage of a row; raise PassageError, naming its key, if it cannot be used.
+
+    Unknown keys of a Markdown file are errors: somebody wrote them there. Columns of a table that are not known are added to `unused`.
+    """
     if isinstance(row, PassageError):
         raise row
-    unknown = sorted(key if isinstance(key, str) and key.isidentifier() and len(key) <= _LONGEST_ID else shown(key) for key in set(row) - _KNOWN)
-    if unknown:
-        raise PassageError(f"{origin}: {unknown[0]}: no such key. Known keys: {', '.join(sorted(_KNOWN))}.")
+    assert not isinstance(row, Note)
+    if broken := next((key for key in row if _NEVER_TEXT.search(str(key))), None):
+        raise PassageError(f"{origin}: {shown(broken)}: no name of a column. Save the table as UTF-8.", origin)
+    unknown = [key if key.isidentifier() and len(key) <= _LONGEST_ID else shown(key) for key in map(str, row) if key not in COLUMNS]
+    if unknown and origin.endswith(".md"):
+        raise PassageError(f"{origin}: {min(unknown)}: no such key. Known keys: {', '.join(sorted(COLUMNS))}.", origin)
+    unused |= dict.fromkeys(unknown[: _MOST_NAMED + 1 - len(unused)] if len(unused) <= _MOST_NAMED else ())
+    row = {key: value for key, value in row.items() if key in COLUMNS}
     for key, value in row.items():
         _check_value(key, value, origin)
     ident = row.get("id")
     if not isinstance(ident, str) or not _ID.fullmatch(ident) or len(ident) > _LONGEST_ID:
         raise PassageError(
             f"{origin}: id: {shown(ident)} cannot stand in an address. "
-            f"Use lower-case Latin letters and digits, joined by hyphens, at most {_LONGEST_ID} in all."
+            f"Use lower-case Latin letters and digits, joined by hyphens, at most {_LONGEST_ID} in all.",
+            origin,
+            "id",
         )
     if ident in RESERVED:
-        raise PassageError(f"{origin}: id: {ident!r} is taken, by a page of the site itself or by Windows for a device. Use another.")
+        raise PassageError(f"{origin}: id: {ident!r} is taken, by a page of the site itself or by Windows for a device. Use another.", origin, "id reserved")
     true_class = row.get("true_class")
-    if true_class is None or isinstance(true_class, (bool, float, dict, list)) or not str(true_class).strip():
-        raise PassageError(f"{origin}: true_class: missing. Name the label, or give its number.")
+    if not isinstance(true_class, str) or not true_class.strip():
+        raise PassageError(f"{origin}: true_class: missing. Name the label, or give its number.", origin)
     by_reference = row.get("url") is not None
     if by_reference and str(row.get("text") or "").strip():
-        raise PassageError(f"{origin}: both a text and a url. Keep one of the two.")
+        raise PassageError(f"{origin}: both a text and a url. Keep one of the two.", origin)
     text = library.passage(row, origin) if by_reference else row.get("text")
     if not isinstance(text, str) or not text.strip():
-        raise PassageError(f"{origin}: the text is empty. Write the passage {'below the front matter' if origin.endswith('.md') else 'into the column text'}.")
+        raise PassageError(
+            f"{origin}: the text is empty. Write the passage {'below the front matter' if origin.endswith('.md') else 'into the column text'}.",
+            origin,
+            "the text is empty",
+        )
     _check_value("text", text, origin)
-    texts = {key: str(row[key]) for key in _OPTIONAL if row.get(key) is not None}
+    texts = {key: str(row[key]) for key in OPTIONAL if row.get(key) is not None}
+    for key in ("text", "title"):
+        _check_visible(key, text if key == "text" else texts.get(key, ident), origin)
     texts.setdefault("title", ident)
-    return Passage(id=ident, text=_clean(text), true_class=str(true_class).strip(), origin=origin, **texts)
+    return Passage(id=ident, text=_clean(text), true_class=true_class.strip(), origin=origin, names_class=isinstance(true_class, ClassName), **texts)
 
 
 def _check_value(key: str, value: Any, origin: str) -> None:
     """Raise PassageError for a list or mapping, for text that cannot be written as UTF-8, and for a link that would run a script."""
-    if isinstance(value, (dict, list, tuple, set, bytes)) or (isinstance(value, int) and value.bit_length() > 64):
-        raise PassageError(f"{origin}: {key}: not a text or a number. Write one value, in quotation marks if it holds a colon or a bracket.")
-    if not isinstance(value, str):
+    if value is not None and not isinstance(value, str):
+        raise PassageError(
+            f"{origin}: {key}: not a text or a number. Write one value, in quotation marks if it holds a colon or a bracket.", origin, f"{key}: no text"
+        )
+    if value is None:
         return
     if wrong := _NEVER_TEXT.search(value):
-        raise PassageError(f"{origin}: {key}: character {wrong.start()} is U+{ord(wrong[0]):04X}, which no text holds. Save the text as UTF-8.")
+        raise PassageError(
+            f"{origin}: {key}: character {wrong.start()} is U+{ord(wrong[0]):04X}, which no text holds. Save the text as UTF-8.", origin, f"{key}: never text"
+        )
     squeezed = "".join(c for c in value if c > " ")  # browsers ignore white space and control characters in a scheme
     if key == "source" and (address := _SCRIPT_ADDRESS.search(squeezed)):
-        raise PassageError(f"{origin}: {key}: {address[0]} is an address that would run or hold something itself. Give an http or https address, or words.")
+        raise PassageError(
+            f"{origin}: {key}: {address[0]} is an address that would run or hold something itself. Give an http or https address, or words.", origin
+        )
+
+
+def _check_visible(key: str, value: str, origin: str) -> None:
+    """Raise PassageError, with the names of its characters, for a text that shows nothing: zero-width characters, fillers, controls."""
+    hidden = dict.fromkeys(value)
+    if all(c in _BLANKS or unicodedata.category(c)[0] in "CZ" or unicodedata.name(c, "").startswith("VARIATION SELECTOR") for c in hidden):
+        names = [f"U+{ord(c):04X} {unicodedata.name(c, '')}".rstrip() for c in hidden if not c.isspace()]
+        raise PassageError(
+            f"{origin}: {key}: nothing in it can be seen: it holds {', '.join(names[:_MOST_NAMED]) or 'white space'} alone. Write words, or take it out.",
+            origin,
+            f"{key}: invisible",
+        )
 
 
 def _clean(text: str) -> str:

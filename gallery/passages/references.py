@@ -15,7 +15,6 @@ from gallery.errors import PassageError, reason, shown
 from gallery.sources.cache import file_digest
 from gallery.sources.downloads import download
 
-KEYS = ("url", "sha256", "start", "length", "encoding")
 _LONGEST_URL = 1000
 
 
@@ -34,13 +33,15 @@ class Texts:
         """
         url, digest = str(row.get("url")), str(row.get("sha256", "")).lower()
         if len(url) > _LONGEST_URL:
-            raise PassageError(f"{origin}: url: {len(url):,} characters, which is no address. Give that of the text.")
+            raise PassageError(f"{origin}: url: {len(url):,} characters, which is no address. Give that of the text.", origin, "url too long")
         if not re.fullmatch(r"[0-9a-f]{64}", digest):
-            raise PassageError(f"{origin}: sha256: missing or not 64 hexadecimal digits. Give the sha256 of the whole file at url.")
+            raise PassageError(f"{origin}: sha256: missing or not 64 hexadecimal digits. Give the sha256 of the whole file at url.", origin)
         start, length = (_count(row.get(key), key, origin) for key in ("start", "length"))
         text = self._text(url, digest, str(row.get("encoding") or "utf-8-sig"), origin)
         if not length or start + length > len(text):
-            raise PassageError(f"{origin}: length: {start} + {length} is not within the {len(text)} characters of {url}. Correct start and length.")
+            raise PassageError(
+                f"{origin}: length: {start} + {length} is not within the {len(text)} characters of {url}. Correct start and length.", origin, "length"
+            )
         return set_white_space(text[start : start + length], hard_wrap(text))
 
     def _text(self, url: str, digest: str, encoding: str, origin: str) -> str:
@@ -53,12 +54,12 @@ class Texts:
             path = self._local(url, digest) or download(url, digest)
             text = path.read_bytes().decode("utf-8-sig" if encoding.lower() in {"utf-8", "utf8"} else encoding)
         except (UnicodeDecodeError, LookupError) as error:
-            raise PassageError(f"{origin}: encoding: {url} cannot be read as {shown(encoding)}. Name the right one.") from error
+            raise PassageError(f"{origin}: encoding: {url} cannot be read as {shown(encoding)}. Name the right one.", origin) from error
         except OSError as error:
-            raise PassageError(f"{origin}: {url}: {reason(error)}.") from error
+            raise PassageError(f"{origin}: {url}: {reason(error)}.", origin) from error
         except PassageError as error:
             self._failed[key] = error.message
-            raise PassageError(f"{origin}: {error.message}") from error
+            raise PassageError(f"{origin}: {error.message}", origin) from error
         self._last = key, text
         return text
 
@@ -92,7 +93,7 @@ def _count(value: Any, key: str, origin: str) -> int:
     except ValueError:
         number = -1
     if number < 0:
-        raise PassageError(f"{origin}: {key}: {shown(value)} is not a count of characters. Give a whole number.")
+        raise PassageError(f"{origin}: {key}: {shown(value)} is not a count of characters. Give a whole number.", origin, f"{key}: no count")
     return number
 
 

@@ -1,19 +1,71 @@
 """The true class of a passage, from the label or number that its file gives."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from gallery.errors import PassageError
+from gallery.errors import PassageError, shown
 from gallery.passages.read import Passage
 
+_LISTED = 30
+"""At most so many labels are listed in a message."""
 
-def class_number(passage: Passage, labels: Sequence[str]) -> int:
+
+@dataclass(frozen=True)
+class Classes:
+    """The model's classes, as passages may name them.
+
+    >>> Classes(("Толстой", "Чехов")).labels
+    ('Толстой', 'Чехов')
+    """
+
+    labels: tuple[str, ...]
+    """Names by number, as pages show them."""
+    own: tuple[str, ...] = ()
+    """The model's own names by number, which `labels` may replace."""
+    read_as: Literal["name", "number"] | None = None
+    """The setting `true_class_is`."""
+
+
+def class_number(passage: Passage, classes: Classes) -> int:
     """Return the number of a passage's true class.
 
-    `labels` are the names of the model's classes by number. Raises PassageError, listing the labels, if the model has no such class.
+    A class may be named as pages name it, as the model itself names it, or by its number. Raises PassageError, listing the labels, if the
+    model has no such class, and PassageError with both readings if the value names one class and numbers another.
     """
-    if passage.true_class in labels:
-        return labels.index(passage.true_class)
-    if passage.true_class.isascii() and passage.true_class.isdigit() and int(passage.true_class) < len(labels):
-        return int(passage.true_class)
-    known = f"{', '.join(labels)}; or a number from 0 to {len(labels) - 1}"
-    raise PassageError(f"{passage.origin}: true_class: {passage.true_class!r} is no class of the model. Use one of: {known}.")
+    value = passage.true_class
+    readings: dict[int, str] = {}
+    if classes.read_as != "number" or passage.names_class:
+        if value in classes.labels:
+            readings[classes.labels.index(value)] = "the name of class"
+        if classes.own.count(value) == 1 and not (readings and classes.read_as == "name"):
+            readings.setdefault(classes.own.index(value), "the model’s own name of class")
+    if classes.read_as != "name" and not passage.names_class and re.fullmatch("[0-9]{1,9}", value) and int(value) < len(classes.labels):
+        readings.setdefault(int(value), "the number of class")
+    if len(readings) == 1:
+        return next(iter(readings))
+    if readings:
+        both = ", or as ".join(f"{words} {number} ({shown(classes.labels[number])})" for number, words in readings.items())
+        raise PassageError(
+            f"{passage.origin}: true_class: {shown(value)} can be read as {both}. Set extra.gallery.true_class_is to name or to number.",
+            passage.origin,
+            "true_class is ambiguous",
+        )
+    raise PassageError(
+        f"{passage.origin}: true_class: {shown(value)} is no class of the model. Use {_known(classes)}.", passage.origin, f"true_class {shown(value)}"
+    )
+
+
+def _known(classes: Classes) -> str:
+    names, last = _listed(classes.labels), len(classes.labels) - 1
+    if classes.read_as == "number":
+        return f"a number from 0 to {last}; true_class_is is number"
+    if classes.read_as == "name":
+        return f"one of: {names}; true_class_is is name"
+    return f"one of: {names}; or a number from 0 to {last}"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = f", … ({len(labels) - _LISTED} more)" if len(labels) > _LISTED else ""
+    return ", ".join(labels[:_LISTED]) + more

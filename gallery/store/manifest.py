@@ -60,6 +60,8 @@ class Header:
     """Key of the scripts that bertviz's views need; None without bertviz."""
     parts: dict[str, Any] = field(default_factory=dict)
     """Everything on which keys depend besides the passages, by part, as the planner gives it."""
+    problems: tuple[str, ...] = ()
+    """Messages about the configured passages that are not in the manifest, since they could not be read or explained."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ def read_header(store: Store) -> Header:
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
-        return Header(model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}))
+        return Header(
+            model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}), problems=tuple(head.get("problems", ()))
+        )
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
     except OSError as error:

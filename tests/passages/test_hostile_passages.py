@@ -40,9 +40,6 @@ def test_an_id_that_could_become_another_path_is_refused(tmp_path: Path, name: s
     [
         "title: [a, b]",
         "title: {a: b}",
-        "title: 2024-99-99",
-        "title: 0x" + "f" * 20000,
-        "title: 0b_",
         "title: !!binary aGk=",
         "title: !!python/object/apply:os.system ['true']",
         "? [a]\n: b",
@@ -86,7 +83,8 @@ def test_a_source_in_words_or_an_address_is_not(tmp_path: Path, source: str) -> 
 
 def test_half_a_character_is_no_text(tmp_path: Path) -> None:
     for key, place in (("text", "text"), ("title", "title"), ("\\ud800", "'\\ud800'")):
-        row = '{"id": "one", "true_class": "1", "text": "a", "KEY": "\\ud800"}'.replace("KEY", key)
+        text = "" if key == "text" else '"text": "a", '
+        row = f'{{"id": "one", "true_class": "1", {text}"{key}": "\\ud800"}}'
         (tmp_path / "a.jsonl").write_text(row, "utf-8")
         (found,) = read_passages(["a.jsonl"], tmp_path)
         assert isinstance(found, PassageError)

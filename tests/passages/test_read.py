@@ -51,7 +51,13 @@ def test_the_file_name_stands_in_for_an_id(tmp_path: Path) -> None:
         (GOOD.replace("id: one", "id: Ася"), "cannot stand in an address"),
         (GOOD.replace("title:", "titel:"), "titel: no such key"),
         (GOOD.replace("true_class: Толстой\n", ""), "true_class: missing"),
-        (GOOD.replace("true_class: Толстой", "true_class: true"), "true_class: missing"),
+        (GOOD.replace("true_class: Толстой", "true_class:"), "true_class: missing"),
+        (GOOD.replace("title: Заглавие", "title: Заглавие\ntitle: Другое"), "line 5: the front matter is not valid YAML (title is given twice)"),
+        (
+            GOOD.replace("Текст с ёлкой.\n\nВторой абзац.\n", "\u200b \u2060\n"),
+            "text: nothing in it can be seen: it holds U+200B ZERO WIDTH SPACE, U+2060 WORD JOINER",
+        ),
+        (GOOD.replace("title: Заглавие", "title: \u3164"), "title: nothing in it can be seen: it holds U+3164 HANGUL FILLER alone"),
     ],
 )
 def test_a_bad_passage_names_its_file_and_fault_and_spares_the_others(tmp_path: Path, content: str | bytes, complaint: str) -> None:
@@ -97,6 +103,24 @@ def test_a_bad_row_names_its_line(tmp_path: Path, name: str, content: str, place
     assert bad.message.startswith(place)
 
 
+@pytest.mark.parametrize(
+    "written", ["No", "no", "on", "12:30", "010", "0x1F", "1.10", "1_984", "2024-05-06", "2024-99-99", "0b_", "Null", "~", "true", "1e3", ".5"]
+)
+def test_values_of_front_matter_are_texts_as_they_stand_there(tmp_path: Path, written: str) -> None:
+    """YAML 1.1 makes False, True, 750, 8, 31 and 1.1 of some of these; an author means none of them."""
+    write(tmp_path, "one.md", GOOD.replace("Заглавие", written).replace("Толстой", written))
+    (passage,) = read(tmp_path)
+    assert isinstance(passage, Passage)
+    assert (passage.title, passage.true_class) == (written, written)
+
+
+def test_an_id_of_digits_is_an_id(tmp_path: Path) -> None:
+    write(tmp_path, "one.md", GOOD.replace("id: one", "id: 2024"))
+    (passage,) = read(tmp_path)
+    assert isinstance(passage, Passage)
+    assert passage.id == "2024"
+
+
 def test_a_missing_place_says_which(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"nowhere\.csv"):
         read(tmp_path, "nowhere.csv")
@@ -128,7 +152,10 @@ def test_ids_are_listed_with_where_they_stand_and_without_fetching_texts(tmp_pat
     write(tmp_path, "c.md", "no front matter")
     write(tmp_path, "README.md", "# Not a passage")
     (tmp_path / "t.csv").write_text("id,true_class,url,sha256,start,length\nfar,0,http://127.0.0.1:9/none,0,0,1\n,0,,,,\n", "utf-8")
-    assert list(passage_ids(("passages", "t.csv"), tmp_path)) == [("b", "passages/b.md"), ("far", "t.csv: line 2")]
+    first, unread, far = passage_ids(("passages", "t.csv"), tmp_path)
+    assert (first, far) == (("b", "passages/b.md"), ("far", "t.csv: line 2"))
+    assert isinstance(unread, PassageError)
+    assert unread.message.startswith("passages/c.md: no front matter")
 
 
 def test_an_id_may_have_a_hundred_characters_and_hyphens_between_them(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from html import escape
 from importlib.metadata import version
@@ -74,7 +74,7 @@ class SiteInput:
         shell = (self.shells / "passages" / "shell" / "index.html").read_text("utf-8")
         parts = {
             "publication": asdict(self.publication),
-            "header": asdict(self.header),
+            "header": asdict(replace(self.header, problems=())),
             "shell": shell,
             "carried": asdict(self.carried),
             "templates": _templates(self.publication.language),

@@ -4,6 +4,7 @@ MkDocs renders one shell for each kind of page, so its time does not grow with t
 through Markdown or the theme's templates.
 """
 
+import errno
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,6 +32,11 @@ from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
 
 _UNCHANGED = "kept.sqlite"
+_CURES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Allow writing there"),
+    errno.ENOENT: "It was taken away during the build, or is a part of the installed gallery that is missing: build again, or install it again",
+}
 
 
 class OvertakenError(Exception):
@@ -47,7 +53,8 @@ def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bo
         return _build_site(settings, config_file, overtaken)
     except OSError as error:
         path = error.filename2 or error.filename or config_file.parent
-        raise SiteError(f"{path}: {reason(error)}. Make room, or allow writing there; the old site is untouched.") from error
+        cure = _CURES.get(error.errno or 0, "Mend that, then run the same command again")
+        raise SiteError(f"{path}: {reason(error)}. {cure}; the old site is untouched.") from error
     except sqlite3.Error as error:
         path = config_file.parent / "build" / _UNCHANGED
         raise SiteError(f"{path}: {reason(error)}. Make room, or remove it; the old site is untouched.") from error
@@ -107,6 +114,10 @@ def _finish(site_input: SiteInput, gathered: Gathered, site_url: str) -> None:
     gallery = GalleryInput(site_input.publication, site_input.header, gathered, Store(site_input.store), site_input.carried, site_input.source)
     out = site_input.out
     (out / "assets" / "gallery" / "card.png").write_bytes(gallery_card(gallery))
+    if not (out / "index.html").is_file():
+        raise SiteError(
+            f"{site_input.source / 'index.md'}: missing, so the site would have no front page. Write it; <!-- gallery:index --> lists the passages."
+        )
     listed = [ListedPage(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
     for declaration in declarations():
         for page in declaration.pages(gallery):

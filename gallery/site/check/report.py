@@ -7,9 +7,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
 from gallery.config import Settings
-from gallery.errors import SiteError
+from gallery.errors import PassageError, SiteError
 from gallery.files import store_location
 from gallery.mkdocs_config import read_mkdocs_config
+from gallery.passages.problems import Problems
 from gallery.passages.read import passage_ids, passage_paths
 from gallery.site.check.links import LinkCache, PageLinks, other_host
 from gallery.site.check.sizes import PAGE_BYTES, PAGES_BYTES, PUSH_BYTES, Sizes, advice, measure
@@ -74,12 +75,23 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 
 
 def check_gallery(settings: Settings, config_file: Path) -> Report:
-    """Return the report of `check_built`, with an error for each configured passage that is not in the store."""
+    """Return the report of `check_built`, with errors for configured passages that cannot be read, or that the last build has not explained.
+
+    With the setting `incomplete`, these are warnings.
+    """
     report = check_built(settings, config_file)
-    explained = {row.id for row in read_rows(Store(store_location(settings.store, config_file.parent)))}
-    configured = passage_ids(passage_paths(settings), config_file.parent)
-    missing = [f"{origin}: {ident}: not in the store. Run: python build.py explain" for ident, origin in configured if ident not in explained]
-    return replace(report, errors=[*report.errors, *missing])
+    store, problems = Store(store_location(settings.store, config_file.parent)), Problems()
+    explained = {row.id for row in read_rows(store)}
+    for found in passage_ids(passage_paths(settings), config_file.parent):
+        if isinstance(found, PassageError):
+            problems.add(found)
+        elif found[0] not in explained:
+            ident, origin = found
+            problems.add(PassageError(f"{origin}: {ident}: not in the store. Run: python build.py explain", origin, "not in the store"))
+    messages = list(dict.fromkeys([*read_header(store).problems, *problems.messages()]))
+    if settings.incomplete:
+        return replace(report, warnings=[*report.warnings, *messages])
+    return replace(report, errors=[*report.errors, *messages])
 
 
 class _Links:
