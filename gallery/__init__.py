@@ -8,7 +8,7 @@ Each is imported when it is first used, so `import gallery` loads neither torch 
 >>> config_file = Path("mkdocs.yml")
 >>> settings = gallery.load_settings(config_file)
 >>> problems = gallery.explain_passages(settings, config_file)
-3 of 3 passages explained; the others were in the store.
+3 of 3 passages explained.
 >>> store = gallery.open_store(settings, config_file)
 >>> for row in gallery.read_rows(store):
 ...     prediction = store.read("prediction", row.entries[gallery.EntryName("prediction")])

@@ -11,9 +11,10 @@ import click
 
 from gallery import __version__
 from gallery.config import Settings
-from gallery.errors import GalleryError, install_command
+from gallery.errors import GalleryError, command, install_command
 from gallery.files import store_location
 from gallery.halves import explain_passages, render_site
+from gallery.mkdocs_config import read_mkdocs_config
 from gallery.options import configured
 from gallery.store.entries import Store, exclusive
 
@@ -71,6 +72,53 @@ def build(settings: Settings, config_file: Path, plan: bool, log_json: str | Non
             click.echo(f"Warning: {problem}", err=True)
         problems = []
     _end(list(dict.fromkeys([*problems, *errors])))
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--model", help="The classifier: a folder, a hub id (org/name@revision), wandb:entity/project/name:version. Asked for where it is missing.")
+@click.option("--tokenizer", help="Source of the tokenizer, if the model has none.")
+@click.option("--passages", type=click.Path(path_type=Path), help="CSV, JSONL or Parquet table, or a folder, to copy; without it, three samples are written.")
+@click.option("--language", type=click.Choice(["ru", "en"]), help="Language of the pages.")
+@click.option("--name", help="Name of the site; without it, that of the folder.")
+@click.option("--demo", is_flag=True, help="The demo gallery with three of its passages, from a clone of the repository.")
+@click.option("--clone", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The clone for --demo, where the package is not in one.")
+def new(
+    folder: Path, model: str | None, tokenizer: str | None, passages: Path | None, language: str | None, name: str | None, demo: bool, clone: Path | None
+) -> None:
+    """Begin a gallery in FOLDER: look into model and passages, say what was found, and write the files to start from.
+
+    Asks for what no option gives, if there is somebody to answer. Writes nothing where model or passages cannot be used.
+    """
+    from gallery.beginning.found import Found, describe
+    from gallery.beginning.write import Wish, begin, demo_wish
+
+    asks = sys.stdin.isatty()
+    if demo:
+        wish = demo_wish(clone, name, language)
+    else:
+        if model is None and not asks:
+            raise click.UsageError("Name the classifier with --model, or take the demo's with --demo.")
+        model = model or click.prompt("Model (a folder, a hub id, or wandb:…)")
+        if passages is None and asks:
+            answer = click.prompt("Passages (a table or a folder; empty for three samples)", default="", show_default=False)
+            passages = Path(answer) if answer else None
+        language = language or (click.prompt("Language of the pages", type=click.Choice(["ru", "en"]), default="en") if asks else "en")
+        name = name or folder.absolute().name.replace("-", " ").replace("_", " ").capitalize()
+        wish = Wish(name, language, str(model), tokenizer, passages)
+
+    def confirm(found: Found) -> None:
+        click.echo("\n".join(describe(found)))
+        if not found.passages:
+            raise GalleryError("No passage could be used, so nothing was written. Mend the problems above, and run the same command again.")
+        if asks and not click.confirm(f"Write the gallery to {folder}?", default=True):
+            raise click.Abort
+
+    try:
+        files = begin(folder, wish, confirm)
+    except ImportError as error:
+        raise _lacking(error, "looking into a model") from error
+    click.echo(f"{len(files)} files in {folder}. Then:\n\n    cd {folder}\n    {command('serve')}")
 
 
 @main.command()
@@ -171,7 +219,7 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
         raise _lacking(error, "randomising") from error
     with exclusive(store_location(settings.store, config_file.parent)):
         click.echo(sanity_all(settings, config_file.parent, idents, count))
-    click.echo("In the store. To put it on the page of methods, run: python build.py render")
+    click.echo(f"In the store. To put it on the page of methods, run: {command('render')}")
 
 
 @main.command()
@@ -187,7 +235,7 @@ def publish(settings: Settings, config_file: Path, remote: str, branch: str, his
     from gallery.site.check.report import check_gallery
 
     report = check_gallery(settings, config_file)
-    push(config_file.parent / "site", report, config_file.parent, click.echo, Target(remote, branch, history), dry_run)
+    push(read_mkdocs_config(config_file).site_dir, report, config_file.parent, click.echo, Target(remote, branch, history), dry_run)
 
 
 @main.command()

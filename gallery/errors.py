@@ -1,6 +1,8 @@
 """Errors that a user can mend: each prints its message without a traceback, and ends the program with status 1."""
 
+import errno
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ class GalleryError(click.ClickException):
     ...     load_settings(Path("nowhere.yml"))
     ... except GalleryError as error:
     ...     print(error.message)
-    nowhere.yml: No such file or directory. Run build.py in the folder of mkdocs.yml, or name it with --config-file.
+    nowhere.yml: No such file or directory. Run python build.py in the folder of mkdocs.yml, name it with --config-file, or begin a gallery: ...
     """
 
     exit_code = 1
@@ -85,9 +87,37 @@ def reason(error: BaseException, longest: int = 300, line: int | None = None) ->
     return short(text if line is None else text.splitlines()[line], longest).rstrip(".")
 
 
+def cure(error: BaseException) -> str:
+    """Return what a user can do about a file that cannot be read or written, without a full stop: each cause has a cure of its own."""
+    number = getattr(error, "errno", None)
+    if number in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
+        return "Make room there"
+    if number in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return "Allow writing there"
+    if number in {errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY}:
+        return "Move away what lies there"
+    if number == errno.EXDEV:
+        return "Choose a folder on the same disk as mkdocs.yml"
+    if number == errno.ENOENT:
+        return "It was taken away during the build, or is a part of the installed gallery that is missing: build again, or install it again"
+    return "Mend that"
+
+
+def command(words: str = "") -> str:
+    """Return a command of this program as the user gave it: with build.py in a clone of the repository, else with the installed `gallery`."""
+    program = Path(sys.argv[0])
+    if program.name == "build.py":
+        return f"python {program} {words}".rstrip()
+    return f"{'python build.py' if _in_clone() and program.stem != 'gallery' else 'gallery'} {words}".rstrip()
+
+
+def _in_clone() -> bool:
+    return Path(__file__).parents[1].joinpath("constraints.txt").is_file()
+
+
 def install_command(extra: str) -> str:
     """Return the command that installs an extra of this package, in a clone of the repository or elsewhere."""
-    if Path(__file__).parents[1].joinpath("constraints.txt").is_file():
+    if _in_clone():
         return f'pip install -c constraints.txt -e ".[{extra}]"'
     return f'pip install "explanation-gallery[{extra}]"'
 

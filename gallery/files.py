@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from gallery.errors import GalleryError, StoreError, install_command, reason
+from gallery.errors import GalleryError, StoreError, cure, install_command, reason
 
 Location = Path | str
 """A folder of this machine, or the URL of a folder."""
@@ -230,7 +230,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        raise StoreError(f"{path}: {reason(error)}. Make room, or allow writing there; then run the same command again.") from error
+        raise StoreError(f"{path}: {reason(error)}. {cure(error)}; then run the same command again.") from error
     finally:
         if name and os.path.exists(name):
             os.unlink(name)

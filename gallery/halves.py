@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gallery.config import Settings
+from gallery.errors import command
 from gallery.files import store_location
+from gallery.mkdocs_config import read_mkdocs_config
 from gallery.store.entries import Store, exclusive
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ def explain_passages(settings: Settings, config_file: Path, log: Log | None = No
     build at work.
 
     >>> explain_passages(settings, config_file)
-    3 of 3 passages explained; the others were in the store.
+    3 of 3 passages explained.
     []
     """
     from gallery.explain.progress import no_log
@@ -50,11 +52,11 @@ def render_site(settings: Settings, config_file: Path) -> list[str]:
     from gallery.site.check.report import check_built
     from gallery.store.manifest import read_header, read_rows
 
-    store, site = open_store(settings, config_file), config_file.parent / "site"
+    store, site = open_store(settings, config_file), read_mkdocs_config(config_file).site_dir
     problems = list(read_header(store).problems)
     there = (site / "index.html").is_file()
     if next(read_rows(store), None) is None:
-        return [*problems, f"{site}: {'left as it was' if there else 'not written'}, since no passage was explained. Run: python build.py explain"]
+        return [*problems, f"{site}: {'left as it was' if there else 'not written'}, since no passage was explained. Run: {command('explain')}"]
     if problems and there and not settings.incomplete:
         return [*problems, f"{site}: left as it was, since it would lack these passages. Mend them, or build without them: --incomplete."]
     with exclusive(config_file.parent / "build"):

@@ -1,5 +1,6 @@
 """The one reader of mkdocs.yml: parses it by MkDocs' own YAML rules and checks the keys that the gallery uses; runs no plugin."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import yaml
 from mkdocs.exceptions import ConfigurationError
 from mkdocs.utils.yaml import yaml_load
 
-from gallery.errors import ConfigError, reason, short
+from gallery.errors import ConfigError, command, reason, short
 
 NOT_YAML = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """Exceptions of PyYAML for a text that is not YAML: impossible dates, numbers too long, endless nesting."""
@@ -26,6 +27,12 @@ class MkDocsConfig:
     """With a slash at the end."""
     language: str
     """`theme.language`, Material's code; `en` where the key is missing."""
+    docs_dir: Path
+    """Folder of the documents that people write; `site_src` beside mkdocs.yml where the key is missing."""
+    site_dir: Path
+    """Folder of the finished site; `site` beside mkdocs.yml where the key is missing."""
+    not_in_nav: str
+    """Patterns of documents that the navigation leaves out on purpose."""
     nav: list[Any] | None
     """Items as written; None where MkDocs or the gallery chooses them."""
     gallery: dict[str, Any]
@@ -46,6 +53,9 @@ def read_mkdocs_config(config_file: Path) -> MkDocsConfig:
         site_description=_text(config_file, document, "site_description"),
         site_url=f"{url.rstrip('/')}/" if url else "",
         language=_text(config_file, theme, "theme.language") or "en" if isinstance(theme, dict) else "en",
+        docs_dir=config_file.parent / (_text(config_file, document, "docs_dir") or "site_src"),
+        site_dir=_site_dir(config_file, document),
+        not_in_nav=_text(config_file, document, "not_in_nav"),
         nav=_nav(config_file, document.get("nav")),
         gallery=_mapping(config_file, extra, "extra.gallery"),
     )
@@ -56,7 +66,8 @@ def _document(config_file: Path) -> dict[str, Any]:
         with config_file.open("rb") as stream:
             document: Any = yaml_load(stream)
     except OSError as error:
-        raise ConfigError(f"{config_file}: {reason(error)}. Run build.py in the folder of mkdocs.yml, or name it with --config-file.") from error
+        begin = f"name it with --config-file, or begin a gallery: {command('new FOLDER')}"
+        raise ConfigError(f"{config_file}: {reason(error)}. Run {command()} in the folder of mkdocs.yml, {begin}") from error
     except ConfigurationError as error:
         what, _, why = str(error).partition(":")
         raise ConfigError(f"{config_file}: {f'not valid YAML: {short(why, _LONGEST_REASON)}' if why else short(what)}") from error
@@ -85,6 +96,21 @@ def _text(config_file: Path, values: dict[str, Any], dotted: str) -> str:
     if not isinstance(value, str):
         raise ConfigError(f"{config_file}: {dotted} must be a text, not {short(repr(value))}. Put it into quotation marks.")
     return value
+
+
+def _site_dir(config_file: Path, document: dict[str, Any]) -> Path:
+    """Return the folder of the site, which each build replaces as a whole: so nothing else may lie in it."""
+    root, name = config_file.parent.absolute(), _text(config_file, document, "site_dir") or "site"
+    folder = Path(os.path.normpath(root / name))
+    docs = Path(os.path.normpath(root / (_text(config_file, document, "docs_dir") or "site_src")))
+    if root.is_relative_to(docs):
+        raise ConfigError(f"{config_file}: docs_dir is {docs}, which holds mkdocs.yml and all that is built. Name a folder of its own, such as site_src.")
+    if root.is_relative_to(folder) or folder.is_relative_to(docs) or docs.is_relative_to(folder) or folder == root / "build":
+        raise ConfigError(
+            f"{config_file}: site_dir is {name!r}, but each build replaces that folder, so it may not hold mkdocs.yml, docs_dir or build/. "
+            "Name a folder of its own, such as site."
+        )
+    return config_file.parent / name
 
 
 def _nav(config_file: Path, value: Any) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""Undocumented parts of MkDocs: its live server's versions of the site, scripts with a type, the folders of a theme."""
+"""Undocumented parts of MkDocs: its live server's versions of the site, scripts with a type, its events."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -62,6 +62,6 @@ def add_module_script(config: Any, path: str) -> None:
     config["extra_javascript"].append(script)
 
 
-def add_theme_folder(config: Any, folder: Path) -> None:
-    """Put a folder of templates before the theme's own, and behind the user's `custom_dir`."""
-    config["theme"].dirs.insert(1 if config["theme"].custom_dir else 0, str(folder))
+def on_event(config: Any, event: str, handler: Callable[..., Any]) -> None:
+    """Call a function at an event of MkDocs, after the user's plugins; it gets what a plugin gets, and may return None to change nothing."""
+    config["plugins"].events[event].append(handler)

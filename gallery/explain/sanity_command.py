@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from gallery.config import Settings
-from gallery.errors import GalleryError
+from gallery.errors import GalleryError, command
 from gallery.evaluation.sanity import sanity
 from gallery.explain.needs import Need, entry_names
 from gallery.explain.plan import Planner, sanity_parameters
@@ -31,7 +31,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     if (model.digest, tokenizer.digest) != (header.model.weights_digest, header.model.tokenizer_digest):
-        raise GalleryError(f"{model.name}: not the model that the store explains. Run: python build.py explain")
+        raise GalleryError(f"{model.name}: not the model that the store explains. Run: {command('explain')}")
     planner = Planner(model, tokenizer, settings)
     chosen = _chosen(rows, idents, count)
     predictions = {row.id: _prediction(store, row) for row in chosen}
@@ -53,7 +53,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
 def _chosen(rows: Sequence[Row], idents: Sequence[str], count: int) -> list[Row]:
     """Return the rows of the ids, or `count` rows evenly spread over the gallery."""
     if not rows:
-        raise GalleryError("No passage has been explained yet. Run: python build.py explain")
+        raise GalleryError(f"No passage has been explained yet. Run: {command('explain')}")
     known = {row.id: row for row in rows}
     unknown = [ident for ident in idents if ident not in known]
     if unknown:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gallery.config import Settings
-from gallery.errors import ConfigError, SourceError, install_command, reason
+from gallery.errors import ConfigError, SourceError, command, install_command, reason
 from gallery.sources.artifacts import PREFIX, RETRIES
 from gallery.sources.resolve import Source
 from gallery.store.archive import pack
@@ -57,7 +57,7 @@ def record_lineage(settings: Settings, used: Sequence[str], store: Store, say: C
             say(f"W&B: {entity}/{project} knows that this gallery was made from {', '.join(used)}.")
     except (wandb.Error, ValueError, OSError, RuntimeError) as error:
         raise SourceError(
-            f"W&B: {entity}/{project} could not be told: {reason(error)}. The store is complete; run python build.py explain again to tell it."
+            f"W&B: {entity}/{project} could not be told: {reason(error)}. The store is complete; run {command('explain')} again to tell it."
         ) from error
 
 
@@ -66,7 +66,7 @@ def _artifact(wandb: Any, store: Store, folder: Path) -> Any:
     artifact = wandb.Artifact(
         ARTIFACT,
         type=ARTIFACT,
-        description="The store of an explanation gallery: python build.py store unpack store.tar, then render.",
+        description="The store of an explanation gallery: gallery store unpack store.tar, then render.",
         metadata={"model": header.model.resolved, "weights_sha256": header.model.weights_digest, "tokenizer_sha256": header.model.tokenizer_digest},
     )
     pack(store.location, folder / "store.tar")

@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from gallery.errors import SourceError, reason
+from gallery.errors import SourceError, cure, reason
 from gallery.model.loading import load_network, load_tokenizer
 from gallery.sources.resolve import Source
 
@@ -31,6 +31,6 @@ def convert(model: Source, tokenizer: Source, folder: Path) -> None:
         fresh.chmod(0o755)
         fresh.replace(folder)
     except OSError as error:
-        raise SourceError(f"{folder}: {reason(error)}. Make room, or allow writing there; then run the same command again.") from error
+        raise SourceError(f"{folder}: {reason(error)}. {cure(error)}; then run the same command again.") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

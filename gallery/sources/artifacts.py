@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from gallery.errors import SourceError, install_command, reason
+from gallery.errors import SourceError, cure, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
 from gallery.sources.kinds import Fetched, SourceKind
 
@@ -127,7 +127,7 @@ def _download(name: str, artifact: Any, part: Path) -> None:
     except OSError as error:
         if isinstance(error, requests.RequestException):
             raise SourceError(f"{name}: the connection broke off: {reason(error)}. Run the same command again: it goes on where it stopped.") from error
-        raise SourceError(f"{name}: {reason(error)}. Make room, or set GALLERY_CACHE to another disk.") from error
+        raise SourceError(f"{name}: {reason(error)}. {cure(error)}, or set GALLERY_CACHE to another disk.") from error
     except ValueError as error:
         raise SourceError(f"{name}: {reason(error)}. Do not use this artifact.") from error
 

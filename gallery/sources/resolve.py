@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import SourceError, reason
+from gallery.errors import SourceError, command, reason
 from gallery.sources.kinds import source_kind
 
 # Keys of config.json on which no number depends.
@@ -52,7 +52,7 @@ def resolve_model(name: str, root: Path) -> Source:
         weights = sorted(folder.glob("pytorch_model*.bin"))
         notes += (
             f"{name}: its weights are a pickle, pytorch_model.bin; it is read without running what may be in it. "
-            f"python build.py convert {name} FOLDER writes a copy in safetensors.",
+            f"{command(f'convert {name} FOLDER')} writes a copy in safetensors.",
         )
     if not weights:
         raise SourceError(f"{name}: no weights. It needs model.safetensors (or an old pytorch_model.bin): save the model with save_pretrained.")

@@ -77,7 +77,8 @@ export class Side {
     const right = passage.true === passage.predicted;
     const link = only(section, "h2 a", HTMLAnchorElement);
     link.textContent = passage.title;
-    link.href = `${this.passages}${passage.id}/`;
+    const file = location.pathname.endsWith("/index.html") ? "index.html" : ""; // opened from a disk, where no server finds the file
+    link.href = `${this.passages}${passage.id}/${file}`;
     const verdict = only(section, ".g-verdict", HTMLElement);
     verdict.className = `g-verdict ${right ? "g-right" : "g-wrong"}`;
     verdict.textContent = right ? `✓ ${strings.right}` : `✗ ${fill(strings.wrong, { name: strings.labels[passage.predicted] })}`;

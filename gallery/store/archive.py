@@ -1,5 +1,6 @@
 """Packing a store into a tar file, for a release or an artifact, and unpacking it; equal stores give equal bytes."""
 
+import errno
 import gzip
 import io
 import json
@@ -14,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, cast
 
-from gallery.errors import StoreError, reason
+from gallery.errors import StoreError, command, cure, reason
 from gallery.files import Location
 from gallery.store.entries import LOCK, MANIFEST, Store
 from gallery.store.manifest import read_header, read_rows
@@ -54,7 +55,7 @@ def pack(location: Location, file: Path, everything: bool = False) -> tuple[int,
         os.chmod(fresh, 0o644)
         os.replace(fresh, file)
     except OSError as error:
-        raise StoreError(f"{file}: {reason(error)}. Make room, or name another file.") from error
+        raise StoreError(f"{file}: {reason(error)}. {cure(error)}, or name another file.") from error
     finally:
         if os.path.exists(fresh):
             os.unlink(fresh)
@@ -88,7 +89,7 @@ def unpack(file: Path, store: Path) -> int:
     except (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{file}: not a packed store, or damaged: {reason(error)}. Fetch it again.") from error
     except OSError as error:
-        raise StoreError(f"{store}: {reason(error)}. Make room, or allow writing there.") from error
+        raise StoreError(f"{store}: {reason(error)}. {cure(error)}.") from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return count
@@ -125,7 +126,7 @@ def _members(raw: IO[bytes], free: int) -> Iterator[tuple[str, bytes]]:
                 contents = _contents(member, archive.extractfile(member))
                 total = sum(size for size, _ in contents.values())
                 if total > free:
-                    raise OSError(f"{total:,} bytes, but there is room for {free:,}")
+                    raise OSError(errno.ENOSPC, f"{total:,} bytes, but there is room for {free:,}")
                 stream.allowed = total + (len(contents) + 10) * _BLOCKS
                 continue
             if member.name not in contents:
@@ -173,7 +174,7 @@ def _read(store: Store, name: str) -> bytes:
         content = store.files.read(name)
         _sound(name, content)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{store.files.where(name)}: damaged ({reason(error)}). Run: python build.py explain") from error
+        raise StoreError(f"{store.files.where(name)}: damaged ({reason(error)}). Run: {command('explain')}") from error
     return content
 
 

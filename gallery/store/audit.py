@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from gallery.errors import StoreError
+from gallery.errors import StoreError, command
 from gallery.store.entries import LOCK, MANIFEST, TIMINGS, Store
 from gallery.store.manifest import read_header, read_rows
 from gallery.store.records import RECORD_TYPES
-
-_ADVICE = ". Run: python build.py explain"
 
 
 @dataclass
@@ -28,7 +26,7 @@ def audit(store: Store) -> Audit:
     Raises StoreError if there is no store.
     """
     if not store.folder.is_dir():
-        raise StoreError(f"{store.folder}: no such folder, so nothing has been explained yet{_ADVICE}")
+        raise StoreError(f"{store.folder}: no such folder, so nothing has been explained yet. Run: {command('explain')}")
     result = Audit(files=1)
     listed: set[tuple[str, str]] = set()
     try:

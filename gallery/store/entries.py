@@ -6,7 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gallery.errors import StoreError, reason
+from gallery.errors import StoreError, command, cure, reason
 from gallery.files import WRITING, Location, files_at
 from gallery.store.record_files import decode, encode
 from gallery.store.records import RECORD_TYPES, Record
@@ -60,9 +60,9 @@ class Store:
         try:
             return decode(self.files.read(name), kind)
         except FileNotFoundError as error:
-            raise StoreError(f"{self.files.where(name)}: not in the store. Run: python build.py explain") from error
+            raise StoreError(f"{self.files.where(name)}: not in the store. Run: {command('explain')}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(f"{self.files.where(name)}: damaged ({reason(error)}). Run: python build.py explain") from error
+            raise StoreError(f"{self.files.where(name)}: damaged ({reason(error)}). Run: {command('explain')}") from error
 
     def read_sound(self, kind: str, key: str) -> tuple[Record | None, str | None]:
         """Return the record of an entry, None if it is missing or damaged, and a message if it was damaged.
@@ -130,7 +130,7 @@ def exclusive(location: Location) -> Iterator[None]:
     except Timeout as error:
         raise StoreError(f"{location}: another build is at work there. Wait until it ends, or give this one a folder of its own.") from error
     except (OSError, NotImplementedError) as error:
-        raise StoreError(f"{location / LOCK}: {reason(error)}. Make room, or allow writing there; or build in another folder.") from error
+        raise StoreError(f"{location / LOCK}: {reason(error)}. {cure(error)}, or build in another folder.") from error
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
-from gallery.errors import StoreError, reason
+from gallery.errors import StoreError, command, reason
 from gallery.store.entries import MANIFEST, Store
 from gallery.store.keys import SCHEMA, canonical
 from gallery.store.records import Model
@@ -127,13 +127,13 @@ def read_header(store: Store) -> Header:
             model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}), problems=tuple(head.get("problems", ()))
         )
     except FileNotFoundError as error:
-        raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: python build.py explain") from error
+        raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: {command('explain')}") from error
     except OSError as error:
         damage = reason(error)
-        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
+        raise StoreError(f"{path}: {damage}. Run: {command('explain')}", damage) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         damage = f"cannot be read: {reason(error)}"
-        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
+        raise StoreError(f"{path}: {damage}. Run: {command('explain')}", damage) from error
 
 
 def read_rows(store: Store) -> Iterator[Row]:
@@ -157,10 +157,10 @@ def read_rows(store: Store) -> Iterator[Row]:
         raise ValueError("it is cut short")
     except OSError as error:
         damage = reason(error)
-        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
+        raise StoreError(f"{path}: {damage}. Run: {command('explain')}", damage) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         damage = f"line {number + 1}: damaged: {reason(error)}"
-        raise StoreError(f"{path}: {damage}. Run: python build.py explain", damage) from error
+        raise StoreError(f"{path}: {damage}. Run: {command('explain')}", damage) from error
 
 
 def _seal(values: dict[str, Any]) -> str:

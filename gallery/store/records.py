@@ -301,7 +301,7 @@ class Chance:
 class Sanity:
     """Similarity of a method's attributions before and after the model's weights are randomised from the top down.
 
-    Made by `python build.py sanity` for the passages that it tries; other passages have none.
+    Made by `gallery sanity` for the passages that it tries; other passages have none.
 
     >>> [name for name in row.entries if name.kind == "sanity"]
     []

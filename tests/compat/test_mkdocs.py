@@ -5,9 +5,10 @@ import threading
 import urllib.request
 from pathlib import Path
 
+from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
-from gallery.compat.mkdocs import LiveServer, add_module_script, add_theme_folder
+from gallery.compat.mkdocs import LiveServer, add_module_script, on_event
 
 REMEDY = "Read mkdocs/livereload/__init__.py and adapt LiveServer in gallery/compat/mkdocs.py."
 PAGE = "<html><head></head><body>{}</body></html>"
@@ -67,18 +68,15 @@ def test_the_live_server_answers_rebuilds_and_shows(tmp_path: Path) -> None:
         serving.join(30)
 
 
-def test_scripts_are_modules_and_a_theme_folder_goes_before_the_themes_own(tmp_path: Path) -> None:
+def test_scripts_are_modules_and_an_event_comes_after_the_plugins(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
-    (tmp_path / "mkdocs.yml").write_text("site_name: x\ntheme: {name: material}\n", "utf-8")
+    (tmp_path / "docs" / "index.md").write_text("# X", "utf-8")
+    (tmp_path / "mkdocs.yml").write_text("site_name: x\ntheme: {name: material}\nplugins: [offline]\n", "utf-8")
     config = load_config(str(tmp_path / "mkdocs.yml"))
     add_module_script(config, "gallery.js")
     script = config["extra_javascript"][-1]
     assert (str(script), script.type) == ("gallery.js", "module"), "ExtraScriptValue: adapt add_module_script in gallery/compat/mkdocs.py"
-    add_theme_folder(config, tmp_path)
-    assert config["theme"].dirs[0] == str(tmp_path), "Theme.dirs: adapt add_theme_folder in gallery/compat/mkdocs.py"
-    own = tmp_path / "own"
-    own.mkdir()
-    (tmp_path / "mkdocs.yml").write_text("site_name: x\ntheme: {name: material, custom_dir: own}\n", "utf-8")
-    config = load_config(str(tmp_path / "mkdocs.yml"))
-    add_theme_folder(config, tmp_path)
-    assert config["theme"].dirs[:2] == [str(own), str(tmp_path)], "Theme.dirs: the user's custom_dir must stay before ours"
+    seen: list[bool] = []
+    on_event(config, "config", lambda later: seen.append(later["use_directory_urls"]))
+    build(config)
+    assert seen == [False], "PluginCollection.events: our function must come after the plugin `offline`; adapt on_event in gallery/compat/mkdocs.py"

@@ -1,4 +1,4 @@
-"""All faults, one program after another; the figures go to site_src/reliability.json, for the gallery's page on reliability.
+"""All faults, one program after another; the figures go to gallery/documents/reliability.json, for the gallery's page on reliability.
 
     python -m tests.faults
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gallery.site.pages.reliability import FIGURES, KEYS
 
-PLACE = Path(__file__).parents[2] / "site_src" / FIGURES
+PLACE = Path(__file__).parents[2] / "gallery" / "documents" / FIGURES
 PROGRAMS = {"kills": ["--kills", "100"], "damage": [], "strings": [], "fuzz": ["--inputs", "1000000"]}
 
 

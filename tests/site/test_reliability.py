@@ -77,7 +77,7 @@ def test_the_programs_figures_replace_their_own_and_leave_the_others(tmp_path: P
 
 def test_the_demo_gallery_shows_a_whole_run_without_losses() -> None:
     """As many faults as the programs make today: figures of an earlier list of strings, or of a shorter run, must be measured again."""
-    figures = json.loads((ROOT / "site_src" / FIGURES).read_text("utf-8"))
+    figures = json.loads((ROOT / "gallery" / "documents" / FIGURES).read_text("utf-8"))
     assert figures["kills"] == figures["kills_survived"] == int(faults.PROGRAMS["kills"][1])
     assert figures["damages"] == figures["damages_found"] > 0
     assert figures["damages"] % len(DAMAGE) == 0, "every kind of damage to every file"

@@ -47,7 +47,7 @@ def test_the_page_shows_what_the_benchmark_wrote(tiny: Callable[[str], Path], tm
     }
     explained = {"explained": {"passages": 1000, "longest": 240, "bare_s": 1800.0, "seconds": 2000.0}, "throughput_share": 0.9}
     spread = {"ray_ratio": 0.95, "ray_same_digest": True}
-    shutil.copyfile(ROOT / "site_src" / "scale.md", tmp_path / "site_src" / "scale.md")
+    shutil.copyfile(ROOT / "gallery" / "documents" / "ru" / "scale.md", tmp_path / "site_src" / "scale.md")
     sites = ("321\u00a0МБ", "25&nbsp;мс", "17\u00a0с", "80\u00a0кБ", "BERT-large", "100 × 8 H100")
     whole, rays = ("по 2,0\u00a0с на отрывок", "занимают 90\u00a0%"), ("95\u00a0%",)
     for more, there, absent in (({}, sites, whole + rays), (explained, sites + whole, rays), (explained | spread, sites + whole + rays, ())):
@@ -73,7 +73,7 @@ def test_the_page_shows_what_the_benchmark_wrote(tiny: Callable[[str], Path], tm
     ],
 )
 def test_figures_that_the_benchmark_would_not_write_are_one_message(tmp_path: Path, change: dict[str, object], problem: str) -> None:
-    figures = json.loads((ROOT / "site_src" / FIGURES).read_text("utf-8"))
+    figures = json.loads((ROOT / "gallery" / "documents" / FIGURES).read_text("utf-8"))
     (tmp_path / FIGURES).write_text(json.dumps(figures), "utf-8")
     assert len(scale_page("en", tmp_path)[0].slots) == 4
     figures.pop("throughput_share", None)

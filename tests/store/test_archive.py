@@ -259,6 +259,6 @@ def test_a_folder_that_cannot_be_written_is_named(store: Path, tmp_path: Path) -
     with pytest.raises(StoreError, match=r"file: File exists\. Allow writing there"):
         unpack(tmp_path / "store.tar", tmp_path / "file" / "store")
     (tmp_path / "folder.tar").mkdir()
-    with pytest.raises(StoreError, match=r"folder\.tar: Is a directory\. Make room"):
+    with pytest.raises(StoreError, match=r"folder\.tar: Is a directory\. Move away what lies there, or name another file\."):
         pack(store, tmp_path / "folder.tar")
     assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -200,7 +200,7 @@ def test_one_build_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "store").touch()
     with (
-        pytest.raises(StoreError, match=r"store/\.lock: File exists\. Make room, or allow writing there; or build in another folder\."),
+        pytest.raises(StoreError, match=r"store/\.lock: File exists\. Move away what lies there, or build in another folder\."),
         exclusive(tmp_path / "store"),
     ):
         pass

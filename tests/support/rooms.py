@@ -23,7 +23,7 @@ FLOORS: list[list[str]] = [
     ["site.check"],
     ["site.build"],
     ["explain"],
-    ["training", "testing"],
+    ["training", "testing", "beginning"],
     ["halves", "options"],
     ["cli"],
 ]

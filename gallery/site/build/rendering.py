@@ -19,6 +19,7 @@ from typing import Any
 from jinja2 import meta
 
 from gallery.files import Location
+from gallery.site.build.file_links import name_files
 from gallery.site.build.unchanged_pages import FileStates, UnchangedPages
 from gallery.site.build_cache import file_state
 from gallery.site.entries import read_records
@@ -66,8 +67,10 @@ class SiteInput:
     out: Path
     """Folder of the new site."""
     source: Path
-    """Folder of the documents that people write, site_src/."""
+    """Folder of the documents that people write, `docs_dir`."""
     carried: Carried
+    named: bool = False
+    """Whether links name the file index.html; see `Shells`."""
 
     def digest(self) -> str:
         """Return the sha256 of all input of a passage's page but the passage: header, shell, templates, program, libraries."""
@@ -77,6 +80,7 @@ class SiteInput:
             "header": asdict(replace(self.header, problems=())),
             "shell": shell,
             "carried": asdict(self.carried),
+            "named": self.named,
             "templates": _templates(self.publication.language),
             "program": _program(),
         }
@@ -104,7 +108,7 @@ def render(site_input: SiteInput, job: PassageJob) -> tuple[Summary, FileStates]
     write_data(passage, site_input.carried, data)
     if site_input.carried.cards:
         write_card(passage, out)
-    stamp(page, site_input.shells, out)
+    stamp(page, site_input.shells, out, site_input.named)
     files = sorted(path for folder in (out / page.address, data) for path in folder.rglob("*") if path.is_file())
     return summarise(passage), {path.relative_to(out).as_posix(): state for path in files if (state := file_state(path))}
 
@@ -139,26 +143,27 @@ def _render_stale(site_input: SiteInput, stale: Sequence[PassageJob]) -> Iterato
         pool.shutdown(cancel_futures=True)
 
 
-def stamp(page: Page, shells: Path, out: Path) -> bool:
-    """Write a page; return whether its shell exists, since people may leave out a document such as how-to-read.md."""
+def stamp(page: Page, shells: Path, out: Path, named: bool = False) -> bool:
+    """Write a page; return whether its shell exists, since plugins may leave out a document. named: whether links name the file index.html."""
     if not (shells / page.shell / "index.html").exists():
         return False
     path = out / page.address / "index.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(filled(page, shells), "utf-8")
+    path.write_text(filled(page, shells, named), "utf-8")
     return True
 
 
-def filled(page: Page, shells: Path) -> str:
+def filled(page: Page, shells: Path, named: bool = False) -> str:
     """Return a page's HTML: its shell with the slots filled."""
     shell = (shells / page.shell / "index.html").read_text("utf-8")
     if not page.card:
         shell = shell.replace(f"{page.shell}card.png", "assets/gallery/card.png")
     if page.shell != page.address:
         shell = shell.replace(page.shell, page.address)
+    slots = {name: name_files(slot) for name, slot in page.slots.items()} if named else page.slots
     plain = {TITLE: escape(page.title), DESCRIPTION: escape(page.description)}
     # In one pass, since the text of one slot may look like another slot.
-    return _SLOT.sub(lambda match: page.slots.get(match[1], "") if match[1] else plain[match[0]], shell)
+    return _SLOT.sub(lambda match: slots.get(match[1], "") if match[1] else plain[match[0]], shell)
 
 
 def _templates(code: str) -> dict[str, str]:

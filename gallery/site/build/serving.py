@@ -11,6 +11,7 @@ import click
 from gallery.compat.mkdocs import LiveServer
 from gallery.config import Settings
 from gallery.errors import GalleryError
+from gallery.mkdocs_config import read_mkdocs_config
 from gallery.passages.read import passage_paths
 from gallery.site.build.rendering import PassageJob, SiteInput, filled, input_of
 from gallery.site.build.site import OvertakenError, build_site, jobs_of, site_input_of
@@ -31,7 +32,7 @@ def serve_site(settings: Settings, config_file: Path, port: int, explain: Callab
     server = _Server(settings, config_file, port, explain)
     root = config_file.parent
     sources = [root / name for name in passage_paths(settings)]
-    for path in dict.fromkeys([root / "site_src", *sources, config_file, _PACKAGE / "static", _PACKAGE / "templates"]):
+    for path in dict.fromkeys([read_mkdocs_config(config_file).docs_dir, *sources, config_file, _PACKAGE / "static", _PACKAGE / "templates"]):
         if path.exists():
             server.watch(str(path))
     click.echo(f"Serving on {server.url}")
@@ -57,7 +58,7 @@ class _Server(LiveServer):
 
     def __init__(self, settings: Settings, config_file: Path, port: int, explain: Callable[[], Sequence[str]]) -> None:
         root = config_file.parent
-        super().__init__(self.rebuild, root / "site", port)
+        super().__init__(self.rebuild, read_mkdocs_config(config_file).site_dir, port)
         self._settings, self._config_file, self._explain = settings, config_file, explain
         self._sources = [root / name for name in passage_paths(settings)]
         self._seen = self._passages()
@@ -73,7 +74,7 @@ class _Server(LiveServer):
                 self._seen = passages
                 for problem in self._explain():
                     click.echo(f"Error: {problem}", err=True)
-            fresh = replace(site_input_of(self._settings, self._config_file), shells=self._shells, carried=self._built.carried)
+            fresh = replace(site_input_of(self._settings, self._config_file), shells=self._shells, carried=self._built.carried, named=self._built.named)
             self._outdated = _Outdated(fresh, {job.row.id: job for job in jobs_of(fresh)})
             self.show()
             self._build()
@@ -104,7 +105,7 @@ class _Server(LiveServer):
         if outdated is None or job is None:
             return None
         page = passage_page(input_of(outdated.site_input, job), outdated.site_input.carried, job.neighbours)
-        return filled(page, outdated.site_input.shells).encode()
+        return filled(page, outdated.site_input.shells, outdated.site_input.named).encode()
 
     def cleaned(self, content: bytes) -> bytes:
         """Return a page without its policy, which does not know the script that reloads it."""

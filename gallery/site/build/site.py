@@ -4,7 +4,6 @@ MkDocs renders one shell for each kind of page, so its time does not grow with t
 through Markdown or the theme's templates.
 """
 
-import errno
 import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,8 +12,9 @@ from pathlib import Path
 import click
 
 from gallery.config import Settings
-from gallery.errors import SiteError, reason
+from gallery.errors import SiteError, cure, reason
 from gallery.files import store_location
+from gallery.mkdocs_config import read_mkdocs_config
 from gallery.site.build.fitting import fit
 from gallery.site.build.mkdocs_shells import build_shells, copy_shells
 from gallery.site.build.put_in_place import put_in_place
@@ -32,11 +32,6 @@ from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
 
 _UNCHANGED = "kept.sqlite"
-_CURES = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "Make room there"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Allow writing there"),
-    errno.ENOENT: "It was taken away during the build, or is a part of the installed gallery that is missing: build again, or install it again",
-}
 
 
 class OvertakenError(Exception):
@@ -53,18 +48,18 @@ def build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bo
         return _build_site(settings, config_file, overtaken)
     except OSError as error:
         path = error.filename2 or error.filename or config_file.parent
-        cure = _CURES.get(error.errno or 0, "Mend that, then run the same command again")
-        raise SiteError(f"{path}: {reason(error)}. {cure}; the old site is untouched.") from error
+        raise SiteError(f"{path}: {reason(error)}. {cure(error)}; the old site is untouched.") from error
     except sqlite3.Error as error:
         path = config_file.parent / "build" / _UNCHANGED
-        raise SiteError(f"{path}: {reason(error)}. Make room, or remove it; the old site is untouched.") from error
+        raise SiteError(f"{path}: {reason(error)}. Make room if the disk is full, else remove that file; the old site is untouched.") from error
 
 
 def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], bool]) -> SiteInput:
     root, site_input = config_file.parent, site_input_of(settings, config_file)
-    site_url = build_shells(config_file, site_input.publication.language)
+    shells = build_shells(settings, config_file, site_input.publication.language)
+    site_input = replace(site_input, named=shells.named)
     copy_shells(site_input.shells, site_input.out)
-    jobs, site = jobs_of(site_input), root / "site"
+    jobs, site = jobs_of(site_input), read_mkdocs_config(config_file).site_dir
     if settings.attention.fit:
         site_input = replace(site_input, carried=fit(settings.site_budget_mb, site_input, jobs, root / "build"))
         click.echo(f"attention.fit: {site_input.carried.words()}, to stay within {settings.site_budget_mb} MB.")
@@ -77,7 +72,10 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
                 raise OvertakenError
             gathered.add(row, summary)
             count += is_new
-        _finish(site_input, gathered, site_url)
+        _finish(site_input, gathered, shells.site_url)
+        if not (site_input.out / "index.html").is_file():
+            raise SiteError(f"{site_input.source}: no index.md, so the site would have no front page; the old site is untouched.")
+        site.parent.mkdir(parents=True, exist_ok=True)
         put_in_place(site_input.out, site)
     kept = len(gathered.cards) - count
     click.echo(f"Site: {len(gathered.cards)} passages ({kept} unchanged), {len(site_input.header.model.labels)} authors in {site}.")
@@ -97,7 +95,7 @@ def site_input_of(settings: Settings, config_file: Path) -> SiteInput:
         header=header,
         shells=(build / "shells").absolute(),
         out=build / "site",
-        source=config_file.parent / "site_src",
+        source=read_mkdocs_config(config_file).docs_dir,
         carried=carried_by(settings, header.model.layers),
     )
 
@@ -121,10 +119,10 @@ def _finish(site_input: SiteInput, gathered: Gathered, site_url: str) -> None:
     listed = [ListedPage(f"passages/{card.id}/", card.title, text) for card, text in zip(gathered.cards, cut_texts(gathered.searches), strict=True)]
     for declaration in declarations():
         for page in declaration.pages(gallery):
-            if stamp(page, site_input.shells, out):
+            if stamp(page, site_input.shells, out, site_input.named):
                 listed.append(ListedPage(page.address, page.title, page.search))
     if len(cut(gathered.cards)) > 1:
         (out / "passages" / "list.json").write_text(list_index(gathered.cards), "utf-8")
     write_shared(gallery, out)
-    write_search(out, listed)
-    write_sitemap(out, listed, site_url)
+    write_search(out, listed, site_input.named)
+    write_sitemap(out, listed, site_url, site_input.named)

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urljoin, urlsplit
 
 from gallery.config import Settings
-from gallery.errors import PassageError, SiteError
+from gallery.errors import PassageError, SiteError, command
 from gallery.files import store_location
 from gallery.mkdocs_config import read_mkdocs_config
 from gallery.passages.problems import Problems
@@ -20,6 +20,10 @@ from gallery.store.manifest import read_header, read_rows
 from gallery.units import megabytes
 
 _HERE = "http://site.invalid"
+_OTHER_HOST = "loads from another host"
+_FONTS = "; the theme loads its fonts there: set theme.font: false in mkdocs.yml, and readers see the fonts of their own system"
+_CURES = {"fonts.googleapis.com": _FONTS, "fonts.gstatic.com": _FONTS}
+"""Host -> what to do about pages that load something from it."""
 _FOLLOWED = {"", "http", "https", "mailto", "tel"}
 
 
@@ -39,7 +43,7 @@ def check_site(site: Path, site_url: str = "", budget_mb: int = 950, expected: I
     Raises SiteError where there is no site.
     """
     if not (site / "index.html").is_file():
-        raise SiteError(f"{site}: no site. Run: python build.py")
+        raise SiteError(f"{site}: no site. Run: {command()}")
     with LinkCache(cache) as known:
         links = _Links(site, site_url, known)
         errors, warnings = list(links.problems()), []
@@ -56,7 +60,7 @@ def check_site(site: Path, site_url: str = "", budget_mb: int = 950, expected: I
             f"the site takes {megabytes(sizes.bytes)}, over the {megabytes(budget)} of extra.gallery.site_budget_mb (GitHub Pages publishes 1 GB). "
             f"What would help: {'; '.join(advice(sizes, budget))}."
         )
-    errors += [f"{address}: missing. Run: python build.py" for address in expected if f"{address}index.html" not in links.files]
+    errors += [f"{address}: missing. Run: {command()}" for address in expected if f"{address}index.html" not in links.files]
     if not site_url:
         warnings.append("mkdocs.yml: site_url is not set, so the page for wrong addresses and the list for search engines lack their links. Set it.")
     return Report(errors, warnings, sizes)
@@ -69,9 +73,9 @@ def check_built(settings: Settings, config_file: Path) -> Report:
     """
     store = Store(store_location(settings.store, config_file.parent))
     read_header(store)
-    root, url = config_file.parent, read_mkdocs_config(config_file).site_url
+    root, config = config_file.parent, read_mkdocs_config(config_file)
     expected = [*required_addresses(), *(f"passages/{ident}/" for ident in sorted(row.id for row in read_rows(store)))]
-    return check_site(root / "site", url, settings.site_budget_mb, expected, root / "build" / "links.sqlite")
+    return check_site(config.site_dir, config.site_url, settings.site_budget_mb, expected, root / "build" / "links.sqlite")
 
 
 def check_gallery(settings: Settings, config_file: Path) -> Report:
@@ -87,7 +91,7 @@ def check_gallery(settings: Settings, config_file: Path) -> Report:
             problems.add(found)
         elif found[0] not in explained:
             ident, origin = found
-            problems.add(PassageError(f"{origin}: {ident}: not in the store. Run: python build.py explain", origin, "not in the store"))
+            problems.add(PassageError(f"{origin}: {ident}: not in the store. Run: {command('explain')}", origin, "not in the store"))
     messages = list(dict.fromkeys([*read_header(store).problems, *problems.messages()]))
     if settings.incomplete:
         return replace(report, warnings=[*report.warnings, *messages])
@@ -128,7 +132,7 @@ class _Links:
         yield from (f"{name}: a link in the file system; it would not be published." for name in self._symlinks)
         for (fault, address), pages in sorted(self._faults.items()):
             more = f" (and {len(pages) - 1} other files)" if len(pages) > 1 else ""
-            yield f"{pages[0]}: {fault}: {address}{more}"
+            yield f"{pages[0]}: {fault}: {address}{more}{_CURES.get(other_host(address) or '', '') if fault == _OTHER_HOST else ''}"
 
     def _read(self, name: str) -> None:
         page = self._cache.read(self.site, name)
@@ -138,7 +142,7 @@ class _Links:
             if address.startswith(("data:", "blob:")):
                 continue
             if (host := other_host(address)) and host != self._own_host:
-                self._faults["loads from another host", address].append(name)
+                self._faults[_OTHER_HOST, address].append(name)
             else:
                 self._follow(name, address, page)
         for address in dict.fromkeys(page.links):

@@ -1,4 +1,4 @@
-"""Figures that a program has measured and left in site_src/ as JSON; a file that is not as the program writes it is an error message."""
+"""Figures that a program has measured and left as JSON; a file that is not as the program writes it is an error message."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from gallery.errors import SiteError, reason, shown
+
+DEFAULTS = Path(__file__).parents[2] / "documents"
+"""The package's own documents, a folder for each language, and beside these the figures that were measured of the program."""
+
+
+def folder_of(source: Path, name: str) -> Path:
+    """Return the folder of a file of figures: the user's documents where they have it, else the package's."""
+    return source if (source / name).exists() else DEFAULTS
 
 
 def read_figures(path: Path, program: str) -> dict[str, Any] | None:

@@ -62,7 +62,7 @@ class GalleryInput:
     store: Store
     carried: Carried
     source: Path
-    """Folder of the documents that people write, site_src/."""
+    """Folder of the documents that people write, `docs_dir`."""
 
     @property
     def code(self) -> str:

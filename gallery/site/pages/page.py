@@ -41,7 +41,7 @@ class Document:
     name: str
     """Path below the documents, such as `compare.md`."""
     slots: tuple[str, ...] = ()
-    """Slots of the document that the build writes; none where people write the document, in site_src/."""
+    """Slots of the document that the build writes; none where people write the document, in `docs_dir`."""
     title: Words | None = None
     """Heading of the document; None where the shell serves many pages with titles of their own."""
     hide: str = "navigation, toc"

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from gallery.site.pages.figures import number_of, read_figures
+from gallery.site.pages.figures import folder_of, number_of, read_figures
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.page import Declaration, Document, Page
 from gallery.site.templates import rendered
 
 FIGURES = "reliability.json"
-"""File name within site_src/; `python -m tests.faults` writes it."""
+"""File name within the documents; `python -m tests.faults` writes it."""
 KEYS = ("kills", "kills_survived", "damages", "damages_found", "strings", "strings_executed", "fuzz_inputs", "fuzz_crashes")
 _PROGRAM = "python -m tests.faults"
 
@@ -19,7 +19,7 @@ def reliability_pages(gallery: GalleryInput) -> Iterator[Page]:
 
     Raises SiteError where the figures are not as the programs write them.
     """
-    yield reliability_page(gallery.code, gallery.source)
+    yield reliability_page(gallery.code, folder_of(gallery.source, FIGURES))
 
 
 def reliability_page(code: str, source: Path) -> Page:

@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from gallery.errors import SiteError, reason, short
 from gallery.site.language import language
-from gallery.site.pages.figures import read_figures, remedy
+from gallery.site.pages.figures import folder_of, read_figures, remedy
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.page import Declaration, Document, Page
 from gallery.site.templates import rendered
 
 FIGURES = "scale.json"
-"""File name within site_src/."""
+"""File name within the documents."""
 PARTS = ("measured", "passage", "time", "site")
 _PROGRAM = "python tests/benchmarks/scale.py"
 _SIZES = ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (0, "kB"))
@@ -82,11 +82,11 @@ class _Figures(BaseModel):
 
 
 def scale_pages(gallery: GalleryInput) -> Iterator[Page]:
-    """Yield the page, filled from site_src/scale.json, or nothing where there are no figures.
+    """Yield the page, filled from scale.json.
 
     Raises SiteError where the figures are not as the benchmark writes them.
     """
-    yield from scale_page(gallery.code, gallery.source)
+    yield from scale_page(gallery.code, folder_of(gallery.source, FIGURES))
 
 
 def scale_page(code: str, source: Path) -> list[Page]:
