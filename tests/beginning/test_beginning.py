@@ -13,7 +13,7 @@ from gallery.config import load_settings
 from tests.support.galleries import contents, run
 
 Tiny = Callable[[str], Path]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TABLE = "id,true_class,title,text\nshort,Чехов,Короткий,Никто не ответил.\nlong,2,Длинный,Он вошёл и поклонился и сел у окна и долго смотрел.\n"
 
 
