@@ -45,7 +45,7 @@ def test_a_table_is_looked_into_and_copied(tiny: Tiny, tmp_path: Path) -> None:
     result = _new(tmp_path / "own", "--model", str(tiny("bert")), "--passages", str(tmp_path / "texts.csv"), "--name", "Чьи: слова?", "--language", "ru")
     assert result.exit_code == 0, result.output
     assert "Columns of texts.csv: id, true_class, title, text." in result.output
-    assert "words in a passage: 2 (odd) to 10 (long)" in result.output
+    assert "words in a passage: 2 (odd) to 11 (long)" in result.output
     assert "Problem: texts.csv: line 4: true_class: 'Пушкин' is no class of the model" in result.output
     values = yaml.safe_load((tmp_path / "own" / "mkdocs.yml").read_text("utf-8"))
     assert values["site_name"] == "Чьи: слова?"
