@@ -83,7 +83,7 @@ def test_a_gallery_without_passages_is_an_error_and_not_an_empty_site(built: Pat
 def test_a_site_without_a_front_page_is_not_put_in_place(built: Path, tmp_path: Path) -> None:
     config = _gallery(built, tmp_path)
     before = contents(config.parent / "site")
-    (config.parent / "site_src" / "index.md").unlink()
+    config.write_text(config.read_text("utf-8") + "exclude_docs: /index.md\n", "utf-8")
     result = run(config, "render")
     assert result.exit_code == 1
     assert "index.md: missing, so the site would have no front page." in result.output

@@ -73,8 +73,6 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
             gathered.add(row, summary)
             count += is_new
         _finish(site_input, gathered, shells.site_url)
-        if not (site_input.out / "index.html").is_file():
-            raise SiteError(f"{site_input.source}: no index.md, so the site would have no front page; the old site is untouched.")
         site.parent.mkdir(parents=True, exist_ok=True)
         put_in_place(site_input.out, site)
     kept = len(gathered.cards) - count
