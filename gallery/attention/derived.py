@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallery.attention.encoding import encode_weights
+from gallery.attention.encoding import encode_mean
 from gallery.attention.layer import Layer
 from gallery.attention.picture import CELL
 from gallery.attention.rollout import roll_on
@@ -76,8 +76,8 @@ class Derived:
 
     def packed_mean(self) -> Array:
         """Return the encoded mean of all heads as uint8 bytes; none for a passage longer than FULL."""
-        return np.frombuffer(encode_weights(self.mean.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
+        return np.frombuffer(encode_mean(self.mean.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
 
     def packed_rollout(self) -> Array:
         """Return the encoded rollout as uint8 bytes; none for a passage longer than FULL."""
-        return np.frombuffer(encode_weights(self.rollout.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
+        return np.frombuffer(encode_mean(self.rollout.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gallery.attribution.erasure import erased_logits, generator_of
-from gallery.evaluation.metrics import aopc, area
+from gallery.evaluation.metrics import KEPT, TAKEN, aopc, area
 from gallery.model.classifier import Classifier, versions
 from gallery.model.tokenized import Tokenized
 from gallery.softmax import softmax
@@ -23,13 +23,15 @@ def faithfulness(classifier: Classifier, tokenized: Tokenized, attributions: Seq
     without the first words) and sufficiency (its fall with them alone) as in ERASER (DeYoung et al. 2020, arXiv:1911.03429);
     the area over the perturbation curve (AOPC) is their mean over the shares. The AOPC of the reversed order is for
     `gallery.evaluation.metrics.normalised_aopc`.
-    parameters: erase `mask` | `pad`; products `auto`, in bfloat16 where that is faster, or `float32`. measures["rounding"] is
-    the largest error of a probability by bfloat16, measured at the two ends, which are computed in float32 too.
-    Cost: 15 forward passes for each attribution, and 4 for the ends.
+    parameters: erase `mask` | `pad`; products `auto`, in bfloat16 where that is faster, or `float32`. The whole passage, the passage
+    without any word, and the shares that pages name (TAKEN erased, KEPT kept) are in float32 in any case. measures["rounding"] is the
+    largest difference of a probability between the two where both were computed; elsewhere it may be larger.
+    Cost: 15 forward passes for each attribution, 2 for the ends, and 2 more for each attribution where products are in bfloat16.
     """
     ranked = [np.argsort(-attribution.words, kind="stable") for attribution in attributions]
-    probabilities = _probabilities(classifier, tokenized, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters)
-    rounding = _rounding(classifier, tokenized, probabilities[0], parameters) if ranked else 0.0
+    exact = np.zeros((3 * len(ranked), len(SHARES)), bool)
+    exact[: len(ranked), SHARES.index(TAKEN)] = exact[2 * len(ranked) :, SHARES.index(KEPT)] = True
+    probabilities, rounding = _probabilities(classifier, tokenized, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters, exact)
     results = []
     for index, attribution in enumerate(attributions):
         deletion, reverse, insertion = (probabilities[index + part * len(ranked), :, attribution.target] for part in range(3))
@@ -55,25 +57,31 @@ def chance(classifier: Classifier, tokenized: Tokenized, parameters: Mapping[str
     """
     generator = generator_of(tokenized)
     orders = [generator.permutation(len(tokenized.words)) for _ in range(parameters["random_orders"])]
-    probabilities = _probabilities(classifier, tokenized, orders, orders, parameters)
+    exact = np.zeros((2 * len(orders), len(SHARES)), bool)
+    probabilities, _ = _probabilities(classifier, tokenized, orders, orders, parameters, exact)
     return Chance(dict(parameters), np.array(SHARES), probabilities[: len(orders)], probabilities[len(orders) :], versions())
 
 
-def _probabilities(classifier: Classifier, tokenized: Tokenized, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any]) -> Array:
-    """Return probabilities [orders, S, C]: without the first words of the orders `without`, then with the first words of the orders `alone`."""
+def _probabilities(
+    classifier: Classifier, tokenized: Tokenized, without: Sequence[Array], alone: Sequence[Array], parameters: Mapping[str, Any], exact: Array
+) -> tuple[Array, float]:
+    """Return probabilities [orders, S, C], and the largest difference by bfloat16 products where they were computed without it too.
+
+    The rows: without the first words of the orders `without`, then with the first words of the orders `alone`. exact [orders, S] bool:
+    probabilities to compute in the model's own number format; those of all words and of no word are in any case.
+    """
     count = len(tokenized.words)
     numbers = [_number_of(count, share) for share in SHARES]
-    kept = np.concatenate([_masks(without, numbers, count), ~_masks(alone, numbers, count)])
-    logits = erased_logits(classifier, tokenized, kept.reshape(-1, count), parameters["erase"], parameters["products"] == "auto")
-    return softmax(logits).reshape(-1, len(SHARES), logits.shape[-1])
-
-
-def _rounding(classifier: Classifier, tokenized: Tokenized, deletion: Array, parameters: Mapping[str, Any]) -> float:
-    """Return the largest difference, at the two ends, between probabilities [S, C] and those in the model's own number format."""
-    if classifier.bf16_encoder is None or parameters["products"] != "auto":
-        return 0.0
-    ends = np.array([[True], [False]]).repeat(len(tokenized.words), 1)
-    return float(np.abs(softmax(erased_logits(classifier, tokenized, ends, parameters["erase"])) - deletion[[0, -1]]).max())
+    kept = np.concatenate([_masks(without, numbers, count), ~_masks(alone, numbers, count)]).reshape(-1, count)
+    in_bf16 = parameters["products"] == "auto" and classifier.bf16_encoder is not None
+    probabilities = softmax(erased_logits(classifier, tokenized, kept, parameters["erase"], in_bf16))
+    rounding = 0.0
+    if in_bf16 and len(kept):
+        again = np.flatnonzero(exact.reshape(-1) | kept.all(1) | ~kept.any(1))
+        own = softmax(erased_logits(classifier, tokenized, kept[again], parameters["erase"]))
+        rounding = float(np.abs(own - probabilities[again]).max(initial=0.0))
+        probabilities[again] = own
+    return probabilities.reshape(-1, len(SHARES), probabilities.shape[-1]), rounding
 
 
 def _number_of(count: int, share: float) -> int:

@@ -6,6 +6,11 @@ import numpy as np
 
 from gallery.store.records import Array, Chance, Faithfulness
 
+TRIALS = 2
+"""Version of the numbers of `faithfulness` and `chance`; part of their keys."""
+TAKEN, KEPT = 0.1, 0.2
+"""Shares of the words, erased and kept, whose probabilities pages give as numbers: computed in the model's own number format."""
+
 
 def kendall_taus(attributions: Array) -> Array:
     """Return Kendall's tau-b [M, M] between M attributions [M, W] of the same words; 0 where an attribution is constant.

@@ -9,6 +9,7 @@ from typing import Any
 from gallery.attention.encoding import VERSION
 from gallery.config import Settings, trial_parameters
 from gallery.errors import PassageError
+from gallery.evaluation.metrics import TRIALS
 from gallery.explain.needs import Need
 from gallery.methods import method_of
 from gallery.passages.read import Passage
@@ -77,9 +78,11 @@ class Planner:
             own = {"parameters": method_of(method).parameters(settings)}
             needs += [self._need("attribution", method, target, own, whole) for target in classes]
             if settings.random_orders:
-                needs.append(self._need("faithfulness", method, predicted, {**own, "tried": trial_parameters(settings, "faithfulness")}, whole))
+                needs.append(
+                    self._need("faithfulness", method, predicted, {**own, "tried": trial_parameters(settings, "faithfulness"), "trials": TRIALS}, whole)
+                )
         if settings.random_orders:
-            needs.append(self._need("chance", settings={"parameters": trial_parameters(settings, "chance")}, passage=whole))
+            needs.append(self._need("chance", settings={"parameters": trial_parameters(settings, "chance"), "trials": TRIALS}, passage=whole))
         if settings.dtype != "float32":
             for method in settings.methods[:1]:
                 needs.append(self._need("precision", method, predicted, {"parameters": method_of(method).parameters(settings)}, whole))

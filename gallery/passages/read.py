@@ -63,7 +63,7 @@ def read_passages(
     `paths` are relative to `root`. A folder yields its Markdown files by name, without README.md. Tables are read row by row,
     so a long table is never held in memory. For a row with a `url` instead of a text, the text comes from the folder `texts`, or
     from the network if the folder does not hold it. `say` is called with what the maker should know of a table: how its columns are
-    separated, and which of them are not used. Raises ConfigError for a path or folder that is missing.
+    separated, and which of them are not used. Raises ConfigError for a path or folder that is missing, but for the default folder.
     """
     if texts is not None and not texts.is_dir():
         raise ConfigError(f"extra.gallery.texts: {texts}: no such folder. Correct it, or leave it out to fetch texts from their addresses.")
@@ -117,6 +117,8 @@ def _reader(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
         for file in sorted(path.glob("*.md")):
             if file.name != "README.md":
                 yield from read_markdown(file, f"{name}/{file.name}")
+    elif not path.exists() and name in Settings.model_fields["passages"].default:  # git keeps no empty folder
+        yield name, Note(f"{name}: no such folder, so no passage is read from it.")
     elif not path.exists():
         raise ConfigError(f"extra.gallery.passages: {name}: no such file or folder. Make it, or name another.")
     elif path.suffix == ".md":

@@ -42,6 +42,10 @@ class Language:
         """Return a share of 1 in per cent."""
         return self.number(100 * share, digits) + str(self.locale.percent_formats[None].suffix[0])
 
+    def probability(self, probability: float) -> str:
+        """Return a probability of a class as all pages, cards and sentences write it, so that one number has one spelling."""
+        return self.percent(probability, 1)
+
 
 @cache
 def _pattern(digits: int) -> NumberPattern:

@@ -18,7 +18,13 @@ def environment(code: str) -> Environment:
         loader=PackageLoader("gallery"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.i18n"]
     )
     env.install_gettext_callables(speech.gettext, speech.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    env.filters |= {"label": lambda number, names: names[number], "number": speech.number, "signed": speech.signed, "percent": speech.percent}
+    env.filters |= {
+        "label": lambda number, names: names[number],
+        "number": speech.number,
+        "signed": speech.signed,
+        "percent": speech.percent,
+        "probability": speech.probability,
+    }
     env.globals |= {"lang": speech.code, "method_names": _method_titles(speech)}
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return env

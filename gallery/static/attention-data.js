@@ -1,6 +1,6 @@
 // One passage's attention: its files fetched, decoded and multiplied as they are asked for.
 
-import { decodeProducts, decodeWeights } from "./attention-decoding.js";
+import { decodeMean, decodeProducts, decodeWeights } from "./attention-decoding.js";
 import { Stretch, multiplied } from "./attention-products.js";
 import { Cache } from "./cache.js";
 import { parsed } from "./fetching.js";
@@ -110,7 +110,7 @@ export class AttentionData {
     const kept = this.#matrices.get(name);
     if (kept) return kept;
     const file = /** @type {string} */ (this.index[name]);
-    const weights = decodeWeights(await this.read(file), this.index, 1);
+    const weights = decodeMean(await this.read(file), this.index);
     this.#matrices.set(name, weights);
     return weights;
   }

@@ -89,3 +89,28 @@ export function decodeWeights(data, index, matrices) {
   }
   return weights;
 }
+
+/**
+ * Decode the mean of all heads, or rollout, [tokens, tokens]: round(256·ln(largest of the row / a)) as low bytes, then high bytes;
+ * 65535 for no weight. Rows add up to 1 again, or to their shares. Throws FetchError where the file is damaged.
+ * @param {Uint8Array} data @param {Index} index
+ */
+export function decodeMean(data, index) {
+  const tokens = index.tokens.length;
+  const count = tokens * tokens;
+  checkLength(data, 2 * count + (index.shares ? 4 * tokens : 0));
+  const weights = new Float32Array(count);
+  const shares = index.shares ? new Float32Array(data.slice(2 * count).buffer) : null;
+  for (let row = 0; row < tokens; row++) {
+    const [start, end] = [row * tokens, (row + 1) * tokens];
+    let sum = 0;
+    for (let i = start; i < end; i++) {
+      const code = data[i] + 256 * data[count + i];
+      weights[i] = code < 65535 ? Math.exp(-code / 256) : 0;
+      sum += weights[i];
+    }
+    const scale = sum ? (shares?.[row] ?? 1) / sum : 0;
+    for (let i = start; i < end; i++) weights[i] *= scale;
+  }
+  return weights;
+}

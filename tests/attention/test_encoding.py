@@ -10,8 +10,10 @@ from gallery.attention.encoding import (
     Reader,
     attention_files,
     attention_weights,
+    decode_mean,
     decode_queries_keys,
     decode_weights,
+    encode_mean,
     encode_queries_keys,
     encode_weights,
     pack,
@@ -76,6 +78,27 @@ def test_stored_weights_keep_diffuse_rows_and_add_up_to_one() -> None:
     decoded = decode_weights(encode_weights(weights), 300)
     assert np.allclose(decoded.sum(axis=-1), 1, atol=1e-5)
     assert np.median(relative_errors(weights, decoded)) < 0.01
+
+
+@pytest.mark.parametrize("sharpness", [0.25, 1.0])
+def test_the_stored_mean_is_no_coarser_than_the_mean_of_what_is_stored_of_each_head(sharpness: float) -> None:
+    """The page computes the mean of chosen heads from queries and keys; that of all heads must not tell less."""
+    queries, keys = random_layer(12, 300)
+    exact = attention_weights(queries * sharpness, keys, 0.25, None).mean(axis=0, dtype=np.float64)
+    again = decode_queries_keys(encode_queries_keys(queries * sharpness, keys, 0.25, "int8"), 12, 300, 16)
+    computed = np.abs(attention_weights(*again, 0.25, None).mean(axis=0) - exact) / exact
+    stored = np.abs(decode_mean(encode_mean(exact), 300) - exact) / exact
+    for percentile in (50, 99):
+        assert np.percentile(stored, percentile) <= np.percentile(computed, percentile)
+    assert stored.max() < 0.0025
+
+
+@pytest.mark.parametrize("shares", [False, True])
+def test_a_mean_with_weights_of_nothing_comes_back(shares: bool) -> None:
+    weights = np.tril(np.random.default_rng(4).dirichlet(np.full(40, 0.05), 40)).astype(np.float32)
+    weights[0] = 0
+    wanted = weights if shares else weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
+    assert np.allclose(decode_mean(encode_mean(weights, shares), 40, shares), wanted, rtol=3e-3, atol=1e-9)
 
 
 def test_files_are_plain_gzip_without_time() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gallery.attention.encoding import decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights
+from gallery.attention.encoding import decode_mean, decode_queries_keys, decode_sums, decode_weights, encode_mean, encode_queries_keys, encode_weights
 from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, PassageError, StoreError
 from gallery.model.words import group_tokens
@@ -62,10 +62,13 @@ def _passages(rows: Iterable[tuple[str, Any]]) -> None:
     """Take rows on to passages, as a build does; every message must be fit to print."""
     library = Texts(Path(__file__).parent)
     for origin, row in rows:
+        if isinstance(row, tables.Note):
+            _fit_to_print(row)
+            continue
         try:
             if not isinstance(row, PassageError) and row.get("url") is not None:
                 row["url"] = "file:///" + str(row["url"])  # no fetching here
-            found: Passage | PassageError = passages._passage(row, origin, library)
+            found: Passage | PassageError = passages._passage(row, origin, library, {})
         except PassageError as error:
             found = error
         if isinstance(found, PassageError):
@@ -221,6 +224,8 @@ def _attention(content: bytes) -> None:
             lambda blob: decode_sums(blob, 2, 3),
             lambda blob: decode_weights(blob, 3),
             lambda blob: decode_weights(blob, 3, shares=True),
+            lambda blob: decode_mean(blob, 3),
+            lambda blob: decode_mean(blob, 3, shares=True),
         ):
             try:
                 with np.errstate(all="ignore"):
@@ -321,6 +326,10 @@ SOUND: dict[str, Callable[[], Sequence[bytes]]] = {
     "manifest": _manifests,
     "forged-manifest": _manifests,
     "packed": _tars,
-    "attention": lambda: [encode_queries_keys(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))), encode_weights(np.full((2, 3, 3), 1 / 3), shares=True)],
+    "attention": lambda: [
+        encode_queries_keys(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))),
+        encode_weights(np.full((2, 3, 3), 1 / 3), shares=True),
+        encode_mean(np.full((3, 3), 1 / 3), shares=True),
+    ],
 }
 """Name -> what a reader reads well."""

@@ -15,7 +15,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gallery.attention.encoding import attention_weights, decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights, pack, unpack
+from gallery.attention.encoding import (
+    attention_weights,
+    decode_mean,
+    decode_queries_keys,
+    decode_sums,
+    decode_weights,
+    encode_queries_keys,
+    encode_weights,
+    pack,
+    unpack,
+)
 from gallery.config import Settings, load_settings
 from gallery.errors import ConfigError, GalleryError
 from gallery.model.words import group_tokens, split_words
@@ -159,6 +169,7 @@ def test_any_bytes_are_attention_of_the_right_shape_or_an_error(content: bytes, 
         ((heads, tokens, 2), lambda: decode_queries_keys(blob, heads, tokens, 2)[0]),
         ((heads, tokens), lambda: decode_sums(blob, heads, tokens)),
         ((tokens, tokens), lambda: decode_weights(blob, tokens)[-1]),
+        ((tokens, tokens), lambda: decode_mean(blob, tokens)),
     ]
     for shape, read in readers:
         try:

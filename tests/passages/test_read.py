@@ -126,6 +126,15 @@ def test_a_missing_place_says_which(tmp_path: Path) -> None:
         read(tmp_path, "nowhere.csv")
 
 
+def test_a_missing_default_folder_is_an_empty_one_beside_a_table(tmp_path: Path) -> None:
+    """git keeps no empty folder, so a gallery whose passages all stand in a table lacks it after a clone."""
+    (tmp_path / "t.csv").write_text("id,true_class,text\none,0,Раз.\n", "utf-8")
+    said: list[str] = []
+    (passage,) = read_passages(["site_src/passages", "t.csv"], tmp_path, say=said.append)
+    assert isinstance(passage, Passage)
+    assert said == ["site_src/passages: no such folder, so no passage is read from it."]
+
+
 def test_a_gallery_reads_its_own_passages_and_then_the_classics_if_they_are_asked_for() -> None:
     assert passage_paths(Settings(passages=("a", "b.csv"), classics=False)) == ("a", "b.csv")
     assert passage_paths(Settings(passages=("a", "b.csv"), classics=True)) == ("a", "b.csv", CLASSICS)

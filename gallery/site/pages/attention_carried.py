@@ -5,7 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gallery.attention.encoding import attention_files, decode_queries_keys, decode_sums, decode_weights, encode_queries_keys, encode_weights
+from gallery.attention.encoding import (
+    attention_files,
+    decode_mean,
+    decode_queries_keys,
+    decode_sums,
+    decode_weights,
+    encode_mean,
+    encode_queries_keys,
+    encode_weights,
+)
 from gallery.attention.picture import reduced
 from gallery.config import AttentionSettings, Settings
 from gallery.errors import ConfigError
@@ -111,14 +120,18 @@ def _cut(prediction: Prediction, attention: Attention, count: int) -> tuple[Pred
         shape=(layers, heads, count, size),
         encoding={**attention.encoding, "sums": products, "shares": True},
         packed=packed,
-        mean=_cut_weights(attention.mean, tokens, count),
-        rollout=_cut_weights(attention.rollout, tokens, count),
+        mean=_cut_mean(attention.mean, tokens, count),
+        rollout=_cut_mean(attention.rollout, tokens, count),
     )
 
 
-def _cut_weights(data: Array, tokens: int, count: int) -> Array:
+def _cut_mean(data: Array, tokens: int, count: int) -> Array:
     if not data.size:
         return data
+    return np.frombuffer(encode_mean(decode_mean(data.tobytes(), tokens)[:count, :count], shares=True), np.uint8)
+
+
+def _cut_weights(data: Array, tokens: int, count: int) -> Array:
     weights = decode_weights(data.tobytes(), tokens)[:, :count, :count]
     return np.frombuffer(encode_weights(weights, shares=True), np.uint8)
 

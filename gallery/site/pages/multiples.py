@@ -5,13 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.evaluation.metrics import top_overlap
+from gallery.evaluation.metrics import TAKEN, top_overlap
 from gallery.store.records import Attribution, Faithfulness, Prediction
 
 STRONGEST = 5
 """Words that are named for each method."""
-_TAKEN = 0.1
-"""Share of the words that are taken away."""
 
 
 @dataclass(frozen=True)
@@ -49,5 +47,5 @@ def _multiple(prediction: Prediction, attribution: Attribution, first: Attributi
         words=tuple(texts[number] for number in order[:STRONGEST] if attribution.words[number] > 0),
         error=attribution.delta_share,
         overlap=None if attribution is first else top_overlap(first.words, attribution.words),
-        without=None if tried is None else float(tried.deletion[tried.shares.tolist().index(_TAKEN)]),
+        without=None if tried is None else float(tried.deletion[tried.shares.tolist().index(TAKEN)]),
     )

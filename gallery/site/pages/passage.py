@@ -120,7 +120,7 @@ def passage_fragment(
         precision=passage.first(Precision),
         data=words_on_page(passage.code, passage.views),
         text_lang=passage.text_language,
-        trial=trial(tried, chance, len(prediction.words)) if tried is not None and chance is not None else None,
+        trial=trial(tried, chance, prediction) if tried is not None and chance is not None else None,
         agreements=agreements(passage.views),
         methods=list(dict.fromkeys(view.method for view in passage.views)),
         multiples=side_by_side,

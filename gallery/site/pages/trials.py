@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gallery.store.records import Array, Chance, Faithfulness
+from gallery.evaluation.metrics import KEPT, TAKEN
+from gallery.store.records import Array, Chance, Faithfulness, Prediction
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Trial:
     random: str
     """The same for the mean of the random orders."""
     rounding: float
-    """Error of a probability by bfloat16 products; 0 where they are float32."""
+    """Largest difference of a probability by bfloat16 products, where it was computed without them too; 0 where all are in float32."""
+    orders: int
+    """Number of random orders."""
 
     @property
     def comprehensive(self) -> bool:
@@ -42,13 +45,10 @@ class Trial:
         return self.alone > self.alone_random
 
 
-_TAKEN, _KEPT = 0.1, 0.2  # shares of the words
-
-
-def trial(measured: Faithfulness, control: Chance, words: int) -> Trial:
-    """Return the trial of a passage of so many words, from its faithfulness record and its random orders."""
-    shares = measured.shares.tolist()
-    taken, kept = shares.index(_TAKEN), shares.index(_KEPT)
+def trial(measured: Faithfulness, control: Chance, prediction: Prediction) -> Trial:
+    """Return the trial of a passage from its faithfulness record and its random orders."""
+    shares, words = measured.shares.tolist(), len(prediction.words)
+    taken, kept = shares.index(TAKEN), shares.index(KEPT)
     random_deletion, random_insertion = control.deletion[..., measured.target], control.insertion[..., measured.target]
 
     def curve(values: Array) -> str:
@@ -57,14 +57,15 @@ def trial(measured: Faithfulness, control: Chance, words: int) -> Trial:
 
     return Trial(
         name=measured.target,
-        whole=float(measured.deletion[0]),
-        words=max(1, round(_TAKEN * words)),
+        whole=float(prediction.probabilities[measured.target]),
+        words=max(1, round(TAKEN * words)),
         without=float(measured.deletion[taken]),
         without_random=float(random_deletion[:, taken].mean()),
-        kept=max(1, round(_KEPT * words)),
+        kept=max(1, round(KEPT * words)),
         alone=float(measured.insertion[kept]),
         alone_random=float(random_insertion[:, kept].mean()),
         deletion=curve(measured.deletion),
         random=curve(random_deletion.mean(axis=0)),
         rounding=float(measured.measures["rounding"]),
+        orders=len(random_deletion),
     )

@@ -125,7 +125,7 @@ def verdict(passage: PassageInput) -> str:
     """Return in words whether the model named the true author, and with which probability."""
     speech = language(passage.code)
     answer = speech.gettext("recognised") if passage.right else speech.gettext("the model says: %(name)s") % {"name": passage.labels[passage.predicted]}
-    return f"{answer}, {speech.percent(passage.confidence)}"
+    return f"{answer}, {speech.probability(passage.confidence)}"
 
 
 def described(passage: PassageInput) -> str:
