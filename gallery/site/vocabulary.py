@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
@@ -27,16 +28,30 @@ _SENTENCE_END = re.compile(r"[.!?…]")
 _OPENING = '«„“"—–-'
 
 
-def text_language(text: str, interface: str) -> str:
-    """Return the language of a passage as HTML names it: Russian where most letters are Cyrillic, else the interface's.
+_SCRIPTS: dict[str, tuple[str, ...]] = {
+    "CYRILLIC": ("ru", "be", "bg", "kk", "mk", "mn", "sr", "uk"), "GREEK": ("el",), "HEBREW": ("he",), "THAI": ("th",), "HANGUL": ("ko",),
+    "HIRAGANA": ("ja",), "KATAKANA": ("ja",), "CJK": ("zh", "ja"), "GEORGIAN": ("ka",), "ARMENIAN": ("hy",), "TAMIL": ("ta",), "TELUGU": ("te",),
+    "ARABIC": ("", "ar", "fa", "ur"), "DEVANAGARI": ("", "hi", "sa"), "BENGALI": ("", "bn"),
+}  # fmt: skip
+"""Script, by the first word of its letters' names -> the language of a text in it, and others that a site in such a script may have."""
 
-    Empty, which means unknown in HTML, for a text in Latin letters in a Russian gallery.
+
+def text_language(text: str, interface: str) -> str:
+    """Return the language of a passage as HTML names it, by the script of most of its letters; empty, which means unknown, where that tells none.
+
+    A text in the script of the interface is taken to be in its language, and one in Cyrillic letters elsewhere to be Russian.
     """
-    letters = [c for c in text if c.isalpha()]
-    cyrillic = sum("CYRILLIC" in unicodedata.name(c, "") for c in letters)
-    if 2 * cyrillic > len(letters):
-        return "ru"
-    return "" if interface == "ru" else interface
+    scripts = Counter(unicodedata.name(c, " ").split()[0].split("-")[0] for c in text if c.isalpha())
+    if not scripts:
+        return interface
+    script = scripts.most_common(1)[0][0]
+    if script == "CJK" and (scripts["HIRAGANA"] or scripts["KATAKANA"]):
+        return "ja"
+    spoken = interface.split("-")[0]
+    if script not in _SCRIPTS:
+        elsewhere = any(spoken in languages for languages in _SCRIPTS.values())
+        return interface if script == "LATIN" and not elsewhere else ""
+    return interface if spoken in _SCRIPTS[script] else _SCRIPTS[script][0]
 
 
 @cache

@@ -36,7 +36,22 @@ def test_without_the_dictionary_words_are_counted_as_they_stand(monkeypatch: pyt
 
 @pytest.mark.parametrize(
     ("text", "interface", "expected"),
-    [("Дорога.", "en", "ru"), ("The road.", "en", "en"), ("The road.", "ru", ""), ("«Nota bene», — сказал он тихо.", "ru", "ru")],
+    [
+        ("Дорога.", "en", "ru"),
+        ("Дорога.", "uk", "uk"),
+        ("The road.", "en", "en"),
+        ("The road.", "ru", ""),
+        ("The road.", "ar", ""),
+        ("«Nota bene», — сказал он тихо.", "ru", "ru"),
+        ("السلام عليكم، قال الرجل.", "en", ""),
+        ("السلام عليكم، قال الرجل.", "ar", "ar"),
+        ("שלום עולם.", "ru", "he"),
+        ("今天天气很好我们去公园散步吧。", "en", "zh"),
+        ("今日は天気がとても良いです。", "en", "ja"),
+        ("สวัสดีชาวโลกวันนี้อากาศดี", "en", "th"),
+        ("नमस्ते दुनिया", "en", ""),
+        ("1, 2 — 3!", "en", "en"),
+    ],
 )
 def test_the_language_of_a_passage_is_told_by_its_letters(text: str, interface: str, expected: str) -> None:
     assert text_language(text, interface) == expected
