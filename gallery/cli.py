@@ -154,7 +154,8 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
     """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
     from gallery.site.build.serving import serve_site
 
-    _explain(settings, config_file)
+    for problem in _explain(settings, config_file):
+        click.echo(f"Error: {problem}", err=True)
     serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
 
 
