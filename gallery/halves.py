@@ -56,7 +56,8 @@ def render_site(settings: Settings, config_file: Path) -> list[str]:
     problems = list(read_header(store).problems)
     there = (site / "index.html").is_file()
     if next(read_rows(store), None) is None:
-        return [*problems, f"{site}: {'left as it was' if there else 'not written'}, since no passage was explained. Run: {command('explain')}"]
+        kept, cure = "left as it was" if there else "not written", "" if problems else f" Run: {command('explain')}"
+        return [*problems, f"{site}: {kept}, since no passage was explained.{cure}"]
     if problems and there and not settings.incomplete:
         return [*problems, f"{site}: left as it was, since it would lack these passages. Mend them, or build without them: --incomplete."]
     with exclusive(config_file.parent / "build"):

@@ -31,7 +31,7 @@ from gallery.model.fast_encoder import fast_encoder_of
 from gallery.model.loading import load_classifier
 from gallery.model.tokenized import Tokenized
 from gallery.passages.read import Passage, read_passages
-from gallery.passages.true_class import class_number
+from gallery.passages.true_class import Classes, class_number
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.records import Attribution, Model
 
@@ -205,7 +205,7 @@ def main() -> None:
     if "demo" not in options.skip or "accuracy" not in options.skip:
         demo = load_classifier(resolve_model(options.classifier, ROOT), resolve_tokenizer(options.classifier, ROOT), Settings())
         chosen = [passage for passage in read_passages(("site_src/passages",), ROOT) if isinstance(passage, Passage)]
-        true = [class_number(passage, demo.card.labels) for passage in chosen]
+        true = [class_number(passage, Classes(demo.card.labels)) for passage in chosen]
     if "demo" not in options.skip:
         some = list(zip(chosen, true, strict=True))[:: max(1, len(chosen) // options.timed_passages)]
         speeds.append(speed(demo, "demo", {n: [(cut(demo, p.text, n), t) for p, t in some] for n in options.lengths}, options.rounds, table))
