@@ -74,10 +74,10 @@ class Derived:
         spread = torch.special.entr(rows).sum(-1) / np.log(max(2, tokens))
         return torch.stack([*near, first, last, rows[..., self.punctuation].sum(-1), spread], dim=-1)
 
-    def packed_mean(self) -> Array:
+    def packed_mean(self, fineness: str) -> Array:
         """Return the encoded mean of all heads as uint8 bytes; none for a passage longer than FULL."""
-        return np.frombuffer(encode_mean(self.mean.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
+        return np.frombuffer(encode_mean(self.mean.numpy(), fineness), np.uint8) if self.kept else np.zeros(0, np.uint8)
 
-    def packed_rollout(self) -> Array:
+    def packed_rollout(self, fineness: str) -> Array:
         """Return the encoded rollout as uint8 bytes; none for a passage longer than FULL."""
-        return np.frombuffer(encode_mean(self.rollout.numpy()), np.uint8) if self.kept else np.zeros(0, np.uint8)
+        return np.frombuffer(encode_mean(self.rollout.numpy(), fineness), np.uint8) if self.kept else np.zeros(0, np.uint8)

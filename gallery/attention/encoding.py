@@ -22,8 +22,8 @@ NOISE = {"int8": 0.01, "exact": 0.0004}
 """How far rounding moves a score, for each setting of `attention.precision`; a number takes about 8 or 12 bits."""
 VERSION = 3
 """Version of the files' format; part of the key of a stored attention."""
-_MEAN_STEP = 1 / 256
-"""Step of the logarithm of a weight in the mean of all heads and in rollout: an error of at most 0.2 per cent."""
+_MEAN_STEP = {"int8": 1 / 256, "exact": 1 / 4096}
+"""Step of the logarithm of a weight in the mean of all heads and in rollout, by precision: an error of at most 0.2 or 0.013 per cent."""
 _NO_WEIGHT = 65535
 """Code of a weight of 0, or smaller than any code."""
 _LARGEST_CODE = 16383
@@ -124,26 +124,26 @@ def decode_weights(blob: bytes, tokens: int, shares: bool = False) -> Array:
     return result * np.frombuffer(data, "<f4", rows, rows * tokens).reshape(-1, tokens, 1) if shares else result
 
 
-def encode_mean(weights: Array, shares: bool = False) -> bytes:
+def encode_mean(weights: Array, fineness: str, shares: bool = False) -> bytes:
     """Return the gzip file of the mean of all heads, or of rollout, [T, T]: the logarithm of each weight below the largest of its row.
 
-    round(256·ln(the largest / a)) as uint16: all low bytes, then all high bytes. The error of a weight is relative, and no larger than
-    that of the mean of weights made of stored queries and keys. shares: as in `encode_weights`.
+    round(ln(the largest / a) / step) as uint16: all low bytes, then all high bytes. The error of a weight is relative, and no larger than
+    that of the mean of weights made of stored queries and keys. fineness: as in `encode_queries_keys`; shares: as in `encode_weights`.
     """
     top = weights.max(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
-        depth = (np.log(top) - np.log(weights)) / _MEAN_STEP
+        depth = (np.log(top) - np.log(weights)) / _MEAN_STEP[fineness]
     codes = np.where(weights > 0, np.minimum(depth, _NO_WEIGHT), _NO_WEIGHT).round().astype(np.uint16)
     sums = weights.sum(axis=-1).astype("<f4").tobytes() if shares else b""
     return pack((codes & 255).astype(np.uint8).tobytes() + (codes >> 8).astype(np.uint8).tobytes() + sums)
 
 
-def decode_mean(blob: bytes, tokens: int, shares: bool = False) -> Array:
+def decode_mean(blob: bytes, tokens: int, fineness: str, shares: bool = False) -> Array:
     """Return the weights, float32 [T, T], of a file made by `encode_mean`; its rows add up to 1, or to the sums in a file with `shares`."""
     data, count = unpack(blob), tokens * tokens
     low, high = (np.frombuffer(data, np.uint8, count, start).astype(np.int32) for start in (0, count))
     codes = (low + 256 * high).reshape(tokens, tokens)
-    raised = np.where(codes < _NO_WEIGHT, np.exp(-codes * _MEAN_STEP), 0.0)
+    raised = np.where(codes < _NO_WEIGHT, np.exp(-codes * _MEAN_STEP[fineness]), 0.0)
     result: Array = (raised / np.maximum(raised.sum(axis=-1, keepdims=True), np.finfo(np.float64).tiny)).astype(np.float32)
     return result * np.frombuffer(data, "<f4", tokens, 2 * count).reshape(tokens, 1) if shares else result
 
@@ -232,4 +232,4 @@ class Reader:
 
     def stored(self, name: str) -> Array:
         """Return `mean`, over all layers and heads, or `rollout`: [T, T]."""
-        return decode_mean(self.files[self.index[name]], self.tokens, self.index.get("shares", False))
+        return decode_mean(self.files[self.index[name]], self.tokens, self.index["precision"], self.index.get("shares", False))

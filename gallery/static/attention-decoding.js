@@ -5,6 +5,7 @@ import { FetchError } from "./failure.js";
 /**
  * @typedef {object} Index of a passage's files
  * @property {"products" | "weights"} kind
+ * @property {"int8" | "exact"} precision
  * @property {number} layers
  * @property {number} heads
  * @property {number} size of a head
@@ -91,13 +92,14 @@ export function decodeWeights(data, index, matrices) {
 }
 
 /**
- * Decode the mean of all heads, or rollout, [tokens, tokens]: round(256·ln(largest of the row / a)) as low bytes, then high bytes;
+ * Decode the mean of all heads, or rollout, [tokens, tokens]: round(ln(largest of the row / a) / step) as low bytes, then high bytes;
  * 65535 for no weight. Rows add up to 1 again, or to their shares. Throws FetchError where the file is damaged.
  * @param {Uint8Array} data @param {Index} index
  */
 export function decodeMean(data, index) {
   const tokens = index.tokens.length;
   const count = tokens * tokens;
+  const step = index.precision === "exact" ? 1 / 4096 : 1 / 256;
   checkLength(data, 2 * count + (index.shares ? 4 * tokens : 0));
   const weights = new Float32Array(count);
   const shares = index.shares ? new Float32Array(data.slice(2 * count).buffer) : null;
@@ -106,7 +108,7 @@ export function decodeMean(data, index) {
     let sum = 0;
     for (let i = start; i < end; i++) {
       const code = data[i] + 256 * data[count + i];
-      weights[i] = code < 65535 ? Math.exp(-code / 256) : 0;
+      weights[i] = code < 65535 ? Math.exp(-code * step) : 0;
       sum += weights[i];
     }
     const scale = sum ? (shares?.[row] ?? 1) / sum : 0;

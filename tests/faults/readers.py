@@ -224,8 +224,8 @@ def _attention(content: bytes) -> None:
             lambda blob: decode_sums(blob, 2, 3),
             lambda blob: decode_weights(blob, 3),
             lambda blob: decode_weights(blob, 3, shares=True),
-            lambda blob: decode_mean(blob, 3),
-            lambda blob: decode_mean(blob, 3, shares=True),
+            lambda blob: decode_mean(blob, 3, "int8"),
+            lambda blob: decode_mean(blob, 3, "exact", shares=True),
         ):
             try:
                 with np.errstate(all="ignore"):
@@ -329,7 +329,7 @@ SOUND: dict[str, Callable[[], Sequence[bytes]]] = {
     "attention": lambda: [
         encode_queries_keys(_GRID, _GRID[:, ::-1], 0.5, "int8", np.zeros((2, 3))),
         encode_weights(np.full((2, 3, 3), 1 / 3), shares=True),
-        encode_mean(np.full((3, 3), 1 / 3), shares=True),
+        encode_mean(np.full((3, 3), 1 / 3), "int8", shares=True),
     ],
 }
 """Name -> what a reader reads well."""

@@ -169,7 +169,7 @@ def test_any_bytes_are_attention_of_the_right_shape_or_an_error(content: bytes, 
         ((heads, tokens, 2), lambda: decode_queries_keys(blob, heads, tokens, 2)[0]),
         ((heads, tokens), lambda: decode_sums(blob, heads, tokens)),
         ((tokens, tokens), lambda: decode_weights(blob, tokens)[-1]),
-        ((tokens, tokens), lambda: decode_mean(blob, tokens)),
+        ((tokens, tokens), lambda: decode_mean(blob, tokens, "int8")),
     ]
     for shape, read in readers:
         try:

@@ -120,15 +120,15 @@ def _cut(prediction: Prediction, attention: Attention, count: int) -> tuple[Pred
         shape=(layers, heads, count, size),
         encoding={**attention.encoding, "sums": products, "shares": True},
         packed=packed,
-        mean=_cut_mean(attention.mean, tokens, count),
-        rollout=_cut_mean(attention.rollout, tokens, count),
+        mean=_cut_mean(attention.mean, attention.encoding["precision"], tokens, count),
+        rollout=_cut_mean(attention.rollout, attention.encoding["precision"], tokens, count),
     )
 
 
-def _cut_mean(data: Array, tokens: int, count: int) -> Array:
+def _cut_mean(data: Array, fineness: str, tokens: int, count: int) -> Array:
     if not data.size:
         return data
-    return np.frombuffer(encode_mean(decode_mean(data.tobytes(), tokens)[:count, :count], shares=True), np.uint8)
+    return np.frombuffer(encode_mean(decode_mean(data.tobytes(), tokens, fineness)[:count, :count], fineness, shares=True), np.uint8)
 
 
 def _cut_weights(data: Array, tokens: int, count: int) -> Array:
