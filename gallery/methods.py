@@ -59,7 +59,7 @@ class Method:
     by_class: bool = True
     """Whether the numbers differ between classes."""
     complete: bool = False
-    """Whether the numbers add up to the change of the output between a baseline and the passage."""
+    """Whether the numbers add up to the change of the output between a baseline, or the biases alone, and the passage."""
     forward: str = "1"
     """Forward passes of a passage: N points of a path, T classes, W words, L layers."""
     backward: str = "0"
@@ -81,7 +81,7 @@ def method_names() -> tuple[str, ...]:
     """Return the names of all methods, our own first, in the order of lists.
 
     >>> method_names()[:2]
-    ('integrated_gradients', 'gradient_x_input')
+    ('integrated_gradients', 'decomposition')
     """
     return (*_own(), *(name for name in sorted(_foreign()) if name not in _own()))
 

@@ -32,7 +32,7 @@ def check_method(method: Method, classifier: Classifier | None = None) -> None:
     tokens and words, finite numbers, words as the sums of their tokens, the same numbers in a second call and for a class asked
     alone, the declared settings among the parameters, the output value, and an unchanged model; besides what the method declares:
     numbers alike for all classes (`by_class=False`), none negative (`signed=False`), and sums that add up to
-    output_value - baseline_value + delta (`complete=True`).
+    output_value - baseline_value + delta, or output_value - biases + delta (`complete=True`).
 
     Without a classifier, a random BERT of two layers is made; nothing is fetched. Needs the extra `explain`.
 
@@ -101,22 +101,23 @@ def _check_shapes(method: Method, attribution: Attribution, tokenized: Tokenized
 
 
 def _check_numbers(method: Method, attribution: Attribution, tokenized: Tokenized, where: str) -> None:
-    for name in ("tokens", "words", "layers", "output_value", "baseline_value", "delta", "baseline_probabilities"):
+    for name in ("tokens", "words", "layers", "output_value", "baseline_value", "biases", "delta", "baseline_probabilities"):
         value = getattr(attribution, name)
         _hold(value is None or bool(np.isfinite(value).all()), method, f"{name} holds a number that is not finite {where}")
     _hold(_close(attribution.words, tokenized.sum_words(attribution.tokens)), method, f"a word is not the sum of its tokens {where}")
 
 
 def _check_sum(method: Method, attribution: Attribution, where: str) -> None:
-    start, delta = attribution.baseline_value, attribution.delta
+    start, delta = attribution.start, attribution.delta
     if start is None or delta is None:
-        raise AssertionError(f"{method.name}: declared complete=True, but the record has no baseline_value or no delta {where}.")
+        raise AssertionError(f"{method.name}: declared complete=True, but the record has no baseline_value or biases, or no delta {where}.")
+    named = "baseline_value" if attribution.biases is None else "biases"
     total, change = float(attribution.tokens.sum()), attribution.output_value - start
     scale = max(abs(total), abs(change), float(np.abs(attribution.tokens).sum()))
     _hold(
         abs(total - (change + delta)) <= _TOLERANCE * scale,
         method,
-        f"declared complete=True, but the tokens add up to {total:.6g}, and output_value - baseline_value + delta is {change + delta:.6g} {where}",
+        f"declared complete=True, but the tokens add up to {total:.6g}, and output_value - {named} + delta is {change + delta:.6g} {where}",
     )
 
 

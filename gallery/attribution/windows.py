@@ -24,7 +24,6 @@ def combined(tokenized: Tokenized, parts: Sequence[Attribution], covering: bool)
         if len(part.layers):
             layers[:, list(window.words)] += part.layers
     tokens *= token_shares
-    complete = first.delta is not None and first.baseline_value is not None
     result = Attribution(
         method=first.method,
         target=first.target,
@@ -33,14 +32,15 @@ def combined(tokenized: Tokenized, parts: Sequence[Attribution], covering: bool)
         words=tokenized.sum_words(tokens),
         output=first.output,
         output_value=float(np.mean([part.output_value for part in parts])),
-        baseline_value=float(np.mean([part.baseline_value for part in parts])) if complete else None,
-        delta=float(np.mean([part.delta for part in parts])) if complete else None,
+        baseline_value=_mean([part.baseline_value for part in parts]),
+        delta=_mean([part.delta for part in parts]),
         converged=None,
         steps=sum(part.steps for part in parts),
         baseline_probabilities=_probabilities([part.baseline_probabilities for part in parts]),
         versions=first.versions,
         extra={"windows": [part.extra for part in parts]},
         layers=layers * word_shares if len(first.layers) else first.layers,
+        biases=_mean([part.biases for part in parts]),
     )
     if first.converged is None:
         return result
@@ -56,6 +56,12 @@ def _shares(tokenized: Tokenized, covering: bool) -> tuple[Array, Array]:
     tokens = np.bincount([token for window in tokenized.windows for token in window.tokens], minlength=len(tokenized.ids))
     words = np.bincount([word for window in tokenized.windows for word in window.words], minlength=len(tokenized.words))
     return 1 / np.maximum(tokens, 1), 1 / np.maximum(words, 1)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Return the mean of numbers that every window has; None where the method gives none."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if len(known) == len(values) else None
 
 
 def _probabilities(windows: Sequence[Array]) -> Array:

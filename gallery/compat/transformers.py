@@ -1,15 +1,16 @@
-"""transformers' registry of attention functions, which the whole process shares, and the function that a model takes from it."""
+"""transformers' registries: of attention functions, which the whole process shares, with the function that a model takes from it, and of activations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.activations import ACT2CLS
 from transformers.integrations.sdpa_attention import sdpa_attention_forward as sdpa_attention
 from transformers.masking_utils import sdpa_mask
 from transformers.utils import logging
 
-__all__ = ["attention_by", "attention_of", "be_quiet", "register_attention", "sdpa_attention", "sdpa_mask", "use_attention"]
+__all__ = ["activation_classes", "attention_by", "attention_of", "be_quiet", "register_attention", "sdpa_attention", "sdpa_mask", "use_attention"]
 
 
 def register_attention(name: str, attention: Callable[..., Any], mask: Callable[..., Any] | None = None) -> None:
@@ -44,6 +45,12 @@ def attention_by(model: Any, name: str) -> Iterator[None]:
         yield
     finally:
         use_attention(model, before)
+
+
+def activation_classes() -> tuple[type, ...]:
+    """Return the classes of transformers' activations, of which some are written out in several functions of torch."""
+    classes: set[Any] = {cls[0] if isinstance(cls, tuple) else cls for cls in ACT2CLS.values()}
+    return tuple(classes)
 
 
 def be_quiet() -> None:

@@ -82,13 +82,20 @@ class View:
     """The convergence delta as a share, see Attribution.delta_share."""
     converged: bool | None
     steps: int
+    biases: float | None = None
+    """What the model's biases add to the output whatever the words; None if the method does not tell it apart."""
     rounding: float | None = None
     """Error of the bfloat16 gradient where the path is steepest, as a share of the largest; None where gradients are float32."""
 
     @property
+    def start(self) -> float | None:
+        """See Attribution.start."""
+        return self.baseline_value if self.biases is None else self.biases
+
+    @property
     def change(self) -> float | None:
-        """F(x) - F(baseline): the sum of words and specials, less delta."""
-        return None if self.baseline_value is None else self.output_value - self.baseline_value
+        """F(x) - start: the sum of words and specials, less delta."""
+        return None if self.start is None else self.output_value - self.start
 
 
 def views(row: Row, predicted: int, attributions: Mapping[tuple[str, int], Attribution], methods: Sequence[str]) -> list[View]:
@@ -109,17 +116,27 @@ def views(row: Row, predicted: int, attributions: Mapping[tuple[str, int], Attri
 
 def view_of(a: Attribution) -> View:
     """Return the view that one attribution gives."""
-    specials = float(a.tokens.sum() - a.words.sum())
-    words = tuple(float(v) for v in a.words)
-    rounding = a.extra.get("rounding")
-    return View(a.method, a.target, None, words, specials, a.output, a.output_value, a.baseline_value, a.delta, a.delta_share, a.converged, a.steps, rounding)
+    return View(
+        method=a.method,
+        target=a.target,
+        against=None,
+        words=tuple(float(v) for v in a.words),
+        specials=float(a.tokens.sum() - a.words.sum()),
+        output=a.output,
+        output_value=a.output_value,
+        baseline_value=a.baseline_value,
+        delta=a.delta,
+        error=a.delta_share,
+        converged=a.converged,
+        steps=a.steps,
+        biases=a.biases,
+        rounding=a.extra.get("rounding"),
+    )
 
 
 def _difference(a: Attribution, b: Attribution) -> View:
     """Return the view of one class against another."""
     minuend, subtrahend = view_of(a), view_of(b)
-    assert minuend.baseline_value is not None
-    assert subtrahend.baseline_value is not None
     assert minuend.delta is not None
     assert subtrahend.delta is not None
     return View(
@@ -130,12 +147,17 @@ def _difference(a: Attribution, b: Attribution) -> View:
         specials=minuend.specials - subtrahend.specials,
         output=a.output,
         output_value=minuend.output_value - subtrahend.output_value,
-        baseline_value=minuend.baseline_value - subtrahend.baseline_value,
+        baseline_value=_less(minuend.baseline_value, subtrahend.baseline_value),
         delta=minuend.delta - subtrahend.delta,
         error=max(a.delta_share or 0.0, b.delta_share or 0.0),
-        converged=bool(a.converged and b.converged),
+        converged=None if a.converged is None else bool(a.converged and b.converged),
         steps=max(a.steps, b.steps),
+        biases=_less(minuend.biases, subtrahend.biases),
     )
+
+
+def _less(minuend: float | None, subtrahend: float | None) -> float | None:
+    return None if minuend is None or subtrahend is None else minuend - subtrahend
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class Attribution:
     """Signed contributions of a passage's words to a class, by a method, with the method's own error.
 
     Raw values in units of `output`; only the display is normalised. For complete methods
-    `tokens.sum() == output_value - baseline_value + delta`.
+    `tokens.sum() == output_value - start + delta`.
 
     >>> name = EntryName("attribution", "integrated_gradients", row.true_class)
     >>> attribution = store.read("attribution", row.entries[name])
@@ -141,7 +141,7 @@ class Attribution:
     baseline_value: float | None
     """F(baseline) for the target; None if the method has no baseline."""
     delta: float | None
-    """Convergence delta, sum(tokens) - (F(x) - F(baseline)); None if the method does not promise completeness."""
+    """Convergence delta, sum(tokens) - (F(x) - start); None if the method does not promise completeness."""
     converged: bool | None
     """Whether |delta| met the tolerance; None without a delta."""
     steps: int
@@ -153,6 +153,13 @@ class Attribution:
     """Values of a single method, such as a rationale's words."""
     layers: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """[layers, W] float64 for methods that explain each layer; empty for the others."""
+    biases: float | None = None
+    """What the model's biases add to the output whatever the tokens; None if the method does not tell it apart."""
+
+    @property
+    def start(self) -> float | None:
+        """The output from which the contributions lead to `output_value`: of the baseline, or of the biases alone; None if they need not add up."""
+        return self.baseline_value if self.biases is None else self.biases
 
     @property
     def delta_share(self) -> float | None:
@@ -160,9 +167,9 @@ class Attribution:
 
         The scale of `delta_tolerance`; see gallery/attribution/quadrature.py.
         """
-        if self.delta is None or self.baseline_value is None:
+        if self.delta is None or self.start is None:
             return None
-        return abs(self.delta) / max(abs(self.output_value - self.baseline_value), 0.1 * float(np.abs(self.tokens).sum()), 1e-7)
+        return abs(self.delta) / max(abs(self.output_value - self.start), 0.1 * float(np.abs(self.tokens).sum()), 1e-7)
 
 
 @dataclass(frozen=True)

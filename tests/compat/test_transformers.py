@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gallery.compat.transformers import attention_by, attention_of, register_attention, sdpa_attention, sdpa_mask, use_attention
+from gallery.compat.transformers import activation_classes, attention_by, attention_of, register_attention, sdpa_attention, sdpa_mask, use_attention
 from gallery.model.classifier import Classifier
 from tests.support.classifiers import TEXT, load
 
@@ -76,3 +76,11 @@ def test_eager_attention_returns_weights_and_sdpa_does_not(tiny: Callable[[str],
         with attention_by(classifier.model, "eager"):
             layers = classifier.model(**batch, output_attentions=True).attentions
     assert len(layers) == classifier.card.layers, f"eager attention returns no weights. {ADAPT}"
+
+
+def test_activations_that_are_written_out_are_known() -> None:
+    """GPT-2's GELU is a formula of five functions, which the linearised network must see as one."""
+    from transformers.activations import GELUTanh, NewGELUActivation, QuickGELUActivation
+
+    told = "Adapt activation_classes, and gallery/model/linearised.py, which treats each of them as one function."
+    assert {NewGELUActivation, QuickGELUActivation, GELUTanh} <= set(activation_classes()), told

@@ -142,6 +142,7 @@ def test_what_the_model_takes_in_at_once_is_all_or_the_first_window_with_special
         ({"delta": 1e-7, "output_value": 1.0, "tokens": np.zeros(2)}, 1.0),
         ({"delta": None}, None),
         ({"baseline_value": None}, None),
+        ({"baseline_value": None, "biases": 2.0}, 0.1),  # the biases are where the sum begins
     ],
 )
 def test_delta_is_shown_as_a_share_of_the_change_or_of_a_tenth_of_all_evidence(changes: dict[str, object], share: float | None) -> None:

@@ -37,7 +37,7 @@ ATTENTION_ROLLOUT = Method(
     title="attention rollout",
     question="from where attention may have brought information",
     compute=attention_rollout,
-    order=5,
+    order=6,
     signed=False,
     by_class=False,
 )

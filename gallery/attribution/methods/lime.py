@@ -75,7 +75,7 @@ LIME = Method(
     title="local linear surrogate (LIME)",
     question="which linear model is like this one near the passage",
     compute=lime,
-    order=8,
+    order=9,
     settings=("output", "erase", "samples"),
     forward="`samples` (200)",
 )

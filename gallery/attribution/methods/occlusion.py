@@ -52,7 +52,7 @@ OCCLUSION = Method(
     title="occlusion",
     question="what is lost when one word is covered",
     compute=occlusion,
-    order=4,
+    order=5,
     settings=("output", "erase"),
     forward="W + 1",
 )

@@ -60,6 +60,7 @@ def explanation(passage: PassageInput) -> dict[str, Any]:
                 "output": a.output,
                 "output_value": a.output_value,
                 "baseline_value": a.baseline_value,
+                **({} if a.biases is None else {"biases": a.biases}),
                 "convergence_delta": a.delta,
                 "error": a.delta_share,
                 "converged": a.converged,

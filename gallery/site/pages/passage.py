@@ -117,6 +117,7 @@ def passage_fragment(
         words=len(prediction.words),
         baseline=next(iter(attributions.values())),
         empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        summed=[view for view in passage.views if view.biases is not None and view.against is None and view.target in passage.row.targets],
         precision=passage.first(Precision),
         data=words_on_page(passage.code, passage.views),
         text_lang=passage.text_language,
