@@ -1,10 +1,16 @@
-"""Integrated gradients against Captum's, on one machine in one run: speed, accuracy, completeness.
+"""Integrated gradients against Captum's, and decomposition beside both, on one machine in one run: speed, accuracy, faithfulness.
 
     python tests/benchmarks/attribution.py [--json FILE] [--classifier FOLDER] [--lengths 24 128 512] [--rounds 3]
 
-Speed on a random model of ruBert-base's size (12 x 768, vocabulary 120,138) and on the demo classifier, accuracy on the
-demo classifier over the gallery's passages. The notebook's call is Captum's LayerIntegratedGradients with 50 steps and
-internal_batch_size=1. Runs of ours and theirs alternate; the matrix-multiply rate is measured between them.
+Speed on a random model of ruBert-base's size (12 x 768, vocabulary 120,138) and on the demo classifier, accuracy and
+faithfulness on the demo classifier over the gallery's passages. The notebook's call is Captum's LayerIntegratedGradients
+with 50 steps and internal_batch_size=1. Runs of ours and theirs alternate; the matrix-multiply rate is measured between them.
+
+A passage that is shorter than a length is continued with the passages behind it, so that no text of a timing repeats itself.
+`one_pass_speedup_N` is the notebook's call over decomposition for one class, the lower of the two models; `one_pass_forward_N`
+decomposition over one forward pass, `one_pass_classes_K` K classes over one. `naopc_*` is the mean normalised AOPC of a method
+over the passages (0 the worst order of words that was tried, 1 the best), with its 95 % bootstrap interval, and
+`naopc_difference` decomposition less integrated gradients on the same passages.
 """
 
 import argparse
@@ -22,9 +28,12 @@ from rich.console import Console
 from rich.table import Table
 from transformers import BertConfig, BertForSequenceClassification
 
+from gallery.attribution.methods.decomposition import decomposition
 from gallery.attribution.methods.integrated_gradients import integrated_gradients
 from gallery.compat.torch import onednn_linear
-from gallery.config import Settings
+from gallery.config import Settings, trial_parameters
+from gallery.evaluation.faithfulness import chance, faithfulness
+from gallery.evaluation.metrics import normalised_aopc
 from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.fast_encoder import fast_encoder_of
@@ -38,6 +47,11 @@ from gallery.store.records import Attribution, Model
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTIVE = method_of("integrated_gradients").parameters(Settings())
 NOTEBOOK = {**ADAPTIVE, "n_steps": 50}
+CLASSES = (3, 12)
+"""Classes that decomposition explains together, each number beside one."""
+ONE_PASS = method_of("decomposition").parameters(Settings())
+RESAMPLED = 10_000
+"""Bootstrap samples of the passages."""
 
 
 def multiply_rate() -> float:
@@ -105,10 +119,20 @@ def ours(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int], p
     return integrated_gradients(classifier, [tokenized], [targets], parameters)[0]
 
 
-def cut(classifier: Classifier, text: str, length: int) -> Tokenized:
-    """A passage of at most `length` tokens, its text repeated if it is shorter."""
+def one_pass(classifier: Classifier, tokenized: Tokenized, targets: Sequence[int]) -> list[Attribution]:
+    return decomposition(classifier, [tokenized], [targets], ONE_PASS)[0]
+
+
+def cut(classifier: Classifier, texts: Sequence[str], first: int, length: int) -> Tokenized:
+    """A passage of `length` tokens: the text `first`, continued with the texts behind it where it is shorter.
+
+    Raises ValueError where all texts together are shorter.
+    """
+    text, following = texts[first], [*texts[first + 1 :], *texts[:first]]
     while len(classifier.tokenize(text).ids) < length:
-        text += " " + text
+        if not following:
+            raise ValueError(f"all passages together have fewer than {length} tokens")
+        text += "\n\n" + following.pop(0)
     offsets = classifier.tokenize(text).offsets
     return classifier.tokenize(text[: offsets[length - 2][1]])
 
@@ -118,7 +142,9 @@ def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Toke
     figures: dict[str, float] = {}
     for length, chosen in passages.items():
         theirs, same, adaptive, steps, rates, errors = [], [], [], [], [], []
+        single, forward, classes = [], [], {count: [] for count in CLASSES if count <= len(classifier.card.labels)}
         ours(classifier, chosen[0][0], [chosen[0][1]], {**ADAPTIVE, "n_steps": 2})
+        one_pass(classifier, chosen[0][0], [chosen[0][1]])
         for tokenized, target in (chosen * rounds)[: max(rounds, len(chosen))]:
             rates.append(multiply_rate())
             if len(theirs) < rounds:
@@ -131,10 +157,17 @@ def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Toke
             outcome: list[Attribution] = []
             adaptive.append(timed(lambda e=tokenized, t=target, r=outcome: r.extend(ours(classifier, e, [t], ADAPTIVE))))
             steps.append(outcome[0].steps)
+            forward.append(timed(lambda e=tokenized: classifier.logits([e.ids])))
+            single.append(timed(lambda e=tokenized, t=target: one_pass(classifier, e, [t])))
+            for count, times in classes.items():
+                times.append(timed(lambda e=tokenized, n=count: one_pass(classifier, e, range(n))))
         ceiling = statistics.median(rates)
         base, mine, quick = (statistics.median(times) for times in (theirs, same, adaptive))
         work = path_flops(classifier, length, 50) / 1e9
+        once = statistics.median(single)
         figures |= {f"efficiency_{length}": work / mine / ceiling, f"same_{length}": base / mine, f"tolerance_{length}": base / quick}
+        figures |= {f"one_pass_{length}": base / once, f"forward_{length}": once / statistics.median(forward)}
+        figures |= {f"classes_{length}_{count}": statistics.median(times) / once for count, times in classes.items()}
         table.add_row(
             name,
             str(length),
@@ -148,6 +181,8 @@ def speed(classifier: Classifier, name: str, passages: dict[int, list[tuple[Toke
             f"{quick:.2f}",
             f"{statistics.median(steps):.0f} ({min(steps)}-{max(steps)})",
             f"{base / quick:.2f}x",
+            f"{once:.3f}",
+            f"{base / once:.1f}x",
         )
     return figures
 
@@ -172,6 +207,27 @@ def accuracy(classifier: Classifier, passages: Sequence[tuple[Tokenized, list[in
     return max(worst), sum(fine) / len(fine)
 
 
+def truth(classifier: Classifier, passages: Sequence[Tokenized], console: Console) -> dict[str, float]:
+    """Return the mean normalised AOPC of decomposition and of integrated gradients for the predicted class, with bootstrap intervals."""
+    tried, control = trial_parameters(Settings(), "faithfulness"), trial_parameters(Settings(), "chance")
+    values = []
+    for tokenized in passages:
+        predicted = int(classifier.logits([tokenized.ids])[0].argmax())
+        rivals = [one_pass(classifier, tokenized, [predicted])[0], ours(classifier, tokenized, [predicted], ADAPTIVE)[0]]
+        found, _ = normalised_aopc(faithfulness(classifier, tokenized, rivals, tried), chance(classifier, tokenized, control))
+        if None not in found:
+            values.append([float(value) for value in found if value is not None])
+    scores = np.array(values)
+    columns = {"decomposition": scores[:, 0], "integrated_gradients": scores[:, 1], "difference": scores[:, 0] - scores[:, 1]}
+    drawn = np.random.default_rng(0).integers(len(scores), size=(RESAMPLED, len(scores)))
+    figures = {}
+    for name, column in columns.items():
+        low, high = np.percentile(column[drawn].mean(1), [2.5, 97.5])
+        figures |= {f"naopc_{name}": float(column.mean()), f"naopc_{name}_low": float(low), f"naopc_{name}_high": float(high)}
+        console.print(f"normalised AOPC, {name}: {column.mean():.3f} ({low:.3f} to {high:.3f}), {len(scores)} passages")
+    return figures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path)
@@ -182,11 +238,26 @@ def main() -> None:
     parser.add_argument("--reference", type=int, default=2000, help="nodes of the reference for excerpts of 24 tokens")
     parser.add_argument("--full-reference", type=int, default=200, help="nodes of the reference for whole passages")
     parser.add_argument("--whole", type=int, help="whole passages held against it, of all lengths; every one if not given")
-    parser.add_argument("--skip", nargs="*", default=[], choices=["big", "demo", "accuracy"])
+    parser.add_argument("--skip", nargs="*", default=[], choices=["big", "demo", "accuracy", "faithfulness"])
     options = parser.parse_args()
     console = Console(width=180)
     table = Table(title="50 steps, and as many as the tolerance asks for; seconds, one target")
-    for heading in ("model", "tokens", "ceiling", "notebook", "ours, same nodes", "", "GFLOP/s", "share", "differ", "to tolerance", "steps", ""):
+    for heading in (
+        "model",
+        "tokens",
+        "ceiling",
+        "notebook",
+        "ours, same nodes",
+        "",
+        "GFLOP/s",
+        "share",
+        "differ",
+        "to tolerance",
+        "steps",
+        "",
+        "one pass",
+        "",
+    ):
         table.add_column(heading, justify="right")
     figures: dict[str, float] = {}
     speeds: list[dict[str, float]] = []
@@ -202,16 +273,21 @@ def main() -> None:
         for length in options.lengths:
             figures |= {f"same_nodes_efficiency_{length}": speeds[0][f"efficiency_{length}"], f"same_nodes_speedup_{length}": speeds[0][f"same_{length}"]}
         del big
-    if "demo" not in options.skip or "accuracy" not in options.skip:
+    if {"demo", "accuracy", "faithfulness"} - set(options.skip):
         demo = load_classifier(resolve_model(options.classifier, ROOT), resolve_tokenizer(options.classifier, ROOT), Settings())
         chosen = [passage for passage in read_passages(("site_src/passages",), ROOT) if isinstance(passage, Passage)]
         true = [class_number(passage, Classes(demo.card.labels)) for passage in chosen]
+        texts = [passage.text for passage in chosen]
     if "demo" not in options.skip:
-        some = list(zip(chosen, true, strict=True))[:: max(1, len(chosen) // options.timed_passages)]
-        speeds.append(speed(demo, "demo", {n: [(cut(demo, p.text, n), t) for p, t in some] for n in options.lengths}, options.rounds, table))
+        some = range(0, len(chosen), max(1, len(chosen) // options.timed_passages))
+        speeds.append(speed(demo, "demo", {n: [(cut(demo, texts, k, n), true[k]) for k in some] for n in options.lengths}, options.rounds, table))
     console.print(table)
     for length in options.lengths if speeds else []:
         figures[f"tolerance_speedup_{length}"] = min(found[f"tolerance_{length}"] for found in speeds)
+        figures[f"one_pass_speedup_{length}"] = min(found[f"one_pass_{length}"] for found in speeds)
+        figures[f"one_pass_forward_{length}"] = max(found[f"forward_{length}"] for found in speeds)
+    for count in CLASSES if speeds else ():
+        figures[f"one_pass_classes_{count}"] = max(found[f"classes_{length}_{count}"] for found in speeds for length in options.lengths)
     if "three_targets_cost" in figures:
         console.print(f"three targets cost {figures['three_targets_cost']:.2f} times one, 128 tokens, random 12x768")
     if "accuracy" not in options.skip:
@@ -221,10 +297,12 @@ def main() -> None:
             ranking = demo.logits([tokenized.ids])[0].argsort(descending=True).tolist()
             whole.append((tokenized, list(dict.fromkeys([target, *ranking[:2]]))))
         whole = sorted(whole, key=lambda one: len(one[0].ids))[:: len(whole) // options.whole] if options.whole else whole
-        excerpts = [(cut(demo, passage.text, 24), [target]) for passage, target in zip(chosen, true, strict=True)]
+        excerpts = [(cut(demo, texts, k, 24), [target]) for k, target in enumerate(true)]
         short, _ = accuracy(demo, excerpts, options.reference, console)
         long, share = accuracy(demo, whole, options.full_reference, console)
         figures |= {"tolerance_worst_error": max(short, long), "delta_ok_share": share}
+    if "faithfulness" not in options.skip:
+        figures |= truth(demo, [demo.tokenize(text) for text in texts[: options.whole]], console)
     console.print_json(json.dumps(figures))
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1, sort_keys=True) + "\n")
