@@ -224,6 +224,28 @@ def sanity(settings: Settings, config_file: Path, idents: tuple[str, ...], count
 
 
 @main.command()
+@click.option("--id", "idents", multiple=True, metavar="ID", help="Passage to verify; may be given several times. Without it, --count passages.")
+@click.option("--all", "every", is_flag=True, help="Verify every passage.")
+@click.option("--count", type=click.IntRange(min=1), default=3, show_default=True, help="How many passages, spread over the lengths.")
+@configured
+def verify(settings: Settings, config_file: Path, idents: tuple[str, ...], every: bool, count: int) -> None:
+    """Compute attributions again by Captum's own classes on the plain model, and say how far ours are from them.
+
+    For the predicted class of each passage, the shortest passage first. A difference above 3 % of the largest contribution is an
+    error. An interrupted run goes on where it stopped. The next `render` puts the result on the pages.
+    """
+    try:
+        from gallery.explain.verify_command import verify_all
+    except ImportError as error:
+        raise _lacking(error, "verifying") from error
+    with exclusive(store_location(settings.store, config_file.parent)):
+        table, problems = verify_all(settings, config_file.parent, idents, every, count)
+    click.echo(table)
+    click.echo("In the store. To put it on the pages, run: python build.py render")
+    _end(problems)
+
+
+@main.command()
 @click.option("--remote", default="origin", show_default=True, help="Remote to push to.")
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch that Pages serves.")
 @click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by a single commit.")

@@ -64,9 +64,18 @@ class Method:
     """Forward passes of a passage: N points of a path, T classes, W words, L layers."""
     backward: str = "0"
     """Backward passes of a passage, in the same letters."""
+    captum: str = ""
+    """Captum's class for the method; empty where Captum has none."""
+    captum_differs: str = ""
+    """Why that class gives other numbers by definition, an English phrase for pages; empty where `build.py verify` compares them."""
     windows: Literal["mean", "mean of covering", "own"] = "mean"
     """How windows of a long passage are combined: the mean over all windows, as for logits; the mean over the windows that hold a
     token, for amounts that do not add up; or by the method itself."""
+
+    @property
+    def verifiable(self) -> bool:
+        """Whether Captum has a class with the same definition."""
+        return bool(self.captum) and not self.captum_differs
 
     def parameters(self, settings: object) -> dict[str, Any]:
         """Return all settings that change the method's numbers; they are part of its entries' keys."""

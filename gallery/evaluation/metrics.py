@@ -10,6 +10,8 @@ TRIALS = 2
 """Version of the numbers of `faithfulness` and `chance`; part of their keys."""
 TAKEN, KEPT = 0.1, 0.2
 """Shares of the words, erased and kept, whose probabilities pages give as numbers: computed in the model's own number format."""
+VERIFICATION_LIMIT = 0.03
+"""Largest difference from Captum's numbers, as a share of the largest contribution, that needs no explaining."""
 
 
 def kendall_taus(attributions: Array) -> Array:

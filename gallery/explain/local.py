@@ -151,12 +151,9 @@ def run_local(explainer: Explainer, jobs: Iterable[Job]) -> Iterator[Outcome]:
 
     An entry is in the store soon after it is computed, so an interrupted run goes on where it stopped.
     """
-    try:
-        for job in ahead(jobs, _AHEAD):
-            yield explainer.explain(job)
-        explainer.finish()
-    finally:
-        explainer.close()
+    for job in ahead(jobs, _AHEAD):
+        yield explainer.explain(job)
+    explainer.finish()
 
 
 def ahead(items: Iterable[_Item], count: int) -> Iterator[_Item]:

@@ -157,7 +157,7 @@ def _explainer(settings: Settings, root: Path, planner: Planner, store: Store, e
         raise SourceError(
             f"{settings.model}: another model or tokenizer on {os.uname().nodename} than where the run was started. Bring the same to every node."
         )
-    return Explainer(load_classifier(model, tokenizer, settings), planner, store, earlier)
+    return Explainer(load_classifier(model, tokenizer, settings, planner.fast), planner, store, earlier)
 
 
 @contextmanager

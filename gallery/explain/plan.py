@@ -19,6 +19,8 @@ from gallery.store.entries import Store
 from gallery.store.manifest import EntryName
 from gallery.store.records import Prediction
 
+VERIFICATION = 1
+"""Version of the comparison with Captum; raise it when a change of gallery/evaluation/ alters its numbers."""
 SANITY_STEPS = 20
 """Nodes of a path in `build.py sanity`. With 20, completeness is missed by about one per cent on a trained model."""
 
@@ -38,9 +40,10 @@ class Job:
 class Planner:
     """Names the entries of passages for one model and one set of settings."""
 
-    def __init__(self, model: Source, tokenizer: Source, settings: Settings) -> None:
-        self.settings = settings
-        self._model = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype}
+    def __init__(self, model: Source, tokenizer: Source, settings: Settings, fast: bool = True) -> None:
+        """Take the sources and the settings; fast: False where the fast encoder was found to be wrong for this model."""
+        self.settings, self.fast = settings, fast
+        self._model = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype} | ({} if fast else {"encoder": "own"})
 
     def is_for(self, model: Source, tokenizer: Source) -> bool:
         """Tell whether this planner's keys are those of this model and tokenizer."""
@@ -95,6 +98,20 @@ class Planner:
                 "sanity", method, prediction.ranking[0], {"parameters": sanity_parameters(self.settings, method)}, {"text": text, **_windows(prediction)}
             )
             for method in self.settings.methods
+        ]
+
+    def verification(self, text: str, prediction: Prediction) -> list[Need]:
+        """Return the needs of `build.py verify`: for the predicted class, every method that Captum has too."""
+        return [
+            self._need(
+                "verification",
+                method,
+                prediction.ranking[0],
+                {"parameters": method_of(method).parameters(self.settings), "captum": VERIFICATION},
+                {"text": text, **_windows(prediction)},
+            )
+            for method in self.settings.methods
+            if method_of(method).verifiable
         ]
 
     def with_prediction(self, job: Job, prediction: Prediction, store: Store) -> Job:

@@ -36,6 +36,8 @@ class Survey:
     """Reason -> number of passages; a passage may have several reasons."""
     named: list[tuple[str, str]] = field(default_factory=list)
     """(id, reasons) of the first passages."""
+    shortest: Passage | None = None
+    """The usable passage with the fewest characters, which each build verifies."""
     problems: Problems = field(default_factory=Problems)
     """Errors of passages that cannot be used."""
 
@@ -53,6 +55,8 @@ def survey(passages: Iterable[Passage | PassageError], classes: Classes, planner
             totals.problems.add(job)
             continue
         totals.passages += 1
+        if totals.shortest is None or len(job.passage.text) < len(totals.shortest.text):
+            totals.shortest = job.passage
         if not job.missing:
             continue
         totals.pending += 1

@@ -1,11 +1,10 @@
 """The explain half from end to end: sources, passages, plan, explaining, manifest."""
 
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from copy import deepcopy
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ import click
 
 from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError, StoreError
+from gallery.explain.fallback import FastEncoderError, check_fast_encoder, is_verified, planner_for
 from gallery.explain.needs import entry_names
 from gallery.explain.plan import Job, Planner, jobs, mending, targets_of
 from gallery.explain.plan_report import Survey, describe, present, survey, untouched
@@ -67,7 +67,7 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     labels = label_names(model.labels, settings.labels, model.name)
     classes = Classes(labels, model.labels, settings.true_class_is)
-    return Run(settings, root, store, model, tokenizer, classes, Planner(model, tokenizer, settings), read_timings(store), log)
+    return Run(settings, root, store, model, tokenizer, classes, planner_for(store, model, tokenizer, settings), read_timings(store), log)
 
 
 def plan_all(settings: Settings, root: Path, log: Log = no_log) -> Survey:
@@ -99,8 +99,16 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
         _say(describe(plan, run.timings)[0])
     for message in plan.problems.messages():
         log("problem", message=message)
-    unexplained = Problems()
-    card, explained = _explain(run, plan, unexplained)
+    unexplained, wrong = Problems(), []
+    try:
+        card, explained = _explain(run, plan, unexplained)
+    except FastEncoderError as error:
+        wrong = [error.message]
+        _say(error.message)
+        run = replace(run, planner=planner_for(run.store, run.model, run.tokenizer, settings))
+        plan = survey(run.passages(), run.classes, run.planner, run.store, run.timings, present(run.store))
+        unexplained = Problems()
+        card, explained = _explain(run, plan, unexplained)
     problems = [*plan.problems.messages(), *unexplained.messages()]
     run.store.sweep()  # a killed worker of a cluster may have left half a file
     click.echo(_done(plan, explained, unexplained.count))
@@ -109,7 +117,7 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     if settings.wandb_lineage or settings.wandb_log:
         record_lineage(settings, used, run.store, click.echo)
     log("end", explained=explained, problems=len(problems))
-    return problems
+    return [*wrong, *problems]
 
 
 def _refuse_none(run: Run, plan: Survey) -> None:
@@ -162,7 +170,7 @@ def _explain(run: Run, plan: Survey, problems: Problems) -> tuple[Model, int]:
     if card is None:
         from gallery.model.loading import load_classifier
 
-        card = load_classifier(run.model, run.tokenizer, run.settings).card
+        card = load_classifier(run.model, run.tokenizer, run.settings, run.planner.fast).card
     return card, explained
 
 
@@ -173,15 +181,28 @@ def _outcomes(run: Run, plan: Survey, earlier: Timings) -> "Generator[Outcome, N
 
         yield from run_ray(run.settings, run.root, run.planner, run.classes, earlier, plan.pending)
         return
-    pending = (job for job in jobs(run.passages(), run.classes, run.planner, mending(run.store, _say)) if isinstance(job, Job) and job.missing)
-    first = next(pending, None)
-    if first is None:
+    shortest = None if plan.shortest is None or is_verified(run.store, run.planner, plan.shortest) else plan.shortest
+    if shortest is None and next(_lacking(run, run.passages()), None) is None:
         return
     from gallery.explain.local import Explainer, run_local
     from gallery.model.loading import load_classifier
 
-    explainer = Explainer(load_classifier(run.model, run.tokenizer, run.settings), run.planner, run.store, earlier)
-    yield from run_local(explainer, chain([first], pending))
+    explainer = Explainer(load_classifier(run.model, run.tokenizer, run.settings, run.planner.fast), run.planner, run.store, earlier)
+    with closing(explainer):
+        failed: set[str] = set()
+        if shortest is not None:
+            for outcome in run_local(explainer, _lacking(run, [shortest])):
+                failed |= {outcome.passage} if outcome.problem else set()
+                yield outcome
+            if not failed:
+                check_fast_encoder(run.store, run.planner, run.model, explainer.classifier, shortest, class_number(shortest, run.classes), _say)
+        yield from run_local(explainer, (job for job in _lacking(run, run.passages()) if job.passage.id not in failed))
+
+
+def _lacking(run: Run, passages: Iterable[Passage | PassageError]) -> Iterator[Job]:
+    """Yield the passages that lack entries; damaged entries are set aside and reported."""
+    look = mending(run.store, _say)
+    return (job for job in jobs(passages, run.classes, run.planner, look) if isinstance(job, Job) and job.missing)
 
 
 def _say(line: str) -> None:
@@ -248,7 +269,8 @@ def _rows(run: Run) -> Iterator[Row]:
         assert isinstance(prediction, Prediction)
         needs = planner.others(passage.text, prediction, true_class)
         if all(store.has(need.kind, need.key) for need in needs):
-            needs += [need for need in planner.sanity(passage.text, prediction) if store.has(need.kind, need.key)]
+            optional = [*planner.sanity(passage.text, prediction), *planner.verification(passage.text, prediction)]
+            needs += [need for need in optional if store.has(need.kind, need.key)]
             yield Row(
                 id=passage.id,
                 title=passage.title,

@@ -9,8 +9,9 @@ import numpy as np
 from gallery.config import Settings
 from gallery.errors import GalleryError, command
 from gallery.evaluation.sanity import sanity
+from gallery.explain.fallback import planner_for
 from gallery.explain.needs import Need, entry_names
-from gallery.explain.plan import Planner, sanity_parameters
+from gallery.explain.plan import sanity_parameters
 from gallery.explain.progress import progress
 from gallery.files import store_location
 from gallery.model.loading import load_classifier
@@ -32,13 +33,13 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     if (model.digest, tokenizer.digest) != (header.model.weights_digest, header.model.tokenizer_digest):
         raise GalleryError(f"{model.name}: not the model that the store explains. Run: {command('explain')}")
-    planner = Planner(model, tokenizer, settings)
+    planner = planner_for(store, model, tokenizer, settings)
     chosen = _chosen(rows, idents, count)
     predictions = {row.id: _prediction(store, row) for row in chosen}
     needs = {ident: planner.sanity(prediction.text, prediction) for ident, prediction in predictions.items()}
     missing = {ident: lacking for ident, wanted in needs.items() if (lacking := [need for need in wanted if store.read_sound(need.kind, need.key)[0] is None])}
     if missing:
-        classifier = load_classifier(model, tokenizer, settings)
+        classifier = load_classifier(model, tokenizer, settings, planner.fast)
         with progress("randomising", len(missing) * (header.model.layers + 3)) as advance:
             for ident, lacking in missing.items():
                 methods = {need.method: sanity_parameters(settings, need.method) for need in lacking}

@@ -25,8 +25,8 @@ from gallery.store.records import Model
 _POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "mpnet", "xmod", "data2vec-text"}
 
 
-def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Classifier:
-    """Load a classifier from verified folders.
+def load_classifier(model: Source, tokenizer: Source, settings: Settings, fast: bool = True) -> Classifier:
+    """Load a classifier from verified folders; fast: False lets the model's own forward pass compute everything.
 
     Raises SourceError, naming the folder, where files are missing or damaged, where there is no fast tokenizer (no other
     knows character offsets), or where the labels do not fit.
@@ -52,7 +52,10 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings) -> Cla
     classifier = Classifier(network, loaded_tokenizer, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long)
     if dtype != torch.float32:
         exact = settings.model_copy(update={"dtype": "float32"})
-        classifier = replace(classifier, reload=partial(load_classifier, model, tokenizer, exact))
+        classifier = replace(classifier, reload=partial(load_classifier, model, tokenizer, exact, fast))
+    if not fast:
+        note = f"{model.name}: the model's own forward pass computes everything: its fast form gave other numbers than Captum."
+        return replace(classifier, card=replace(classifier.card, fast=False), notes=(note,))
     return _with_fast_encoder(classifier, model.name)
 
 

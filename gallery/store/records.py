@@ -353,5 +353,48 @@ class Precision:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision
-RECORD_TYPES: dict[str, type[Any]] = {r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision)}
+@dataclass(frozen=True)
+class Verification:
+    """Difference between a method's numbers for a passage and those of Captum's own class on the plain model.
+
+    Made by `python build.py verify`, and by each build for the shortest passage.
+
+    >>> name = EntryName("verification", "integrated_gradients", row.targets[0])
+    >>> verification = store.read("verification", row.entries[name])
+    >>> verification.difference < 1e-4
+    True
+    """
+
+    kind: ClassVar[str] = "verification"
+
+    method: str
+    target: int
+    parameters: dict[str, Any]
+    difference: float
+    """Largest difference of a word's or special token's contribution, as a share of Captum's largest contribution of a word."""
+    steps: int
+    """Steps of Captum's integral; 0 for methods without one."""
+    moved: float
+    """How far the last doubling of the steps moved Captum's result, in the same measure; 0 where the steps are configured."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """The fast encoder of a model was found to give other numbers than Captum, so the model's own forward pass is used instead."""
+
+    kind: ClassVar[str] = "fallback"
+
+    architecture: str
+    passage: str
+    """Id of the passage on which it was seen."""
+    method: str
+    difference: float
+    """As in Verification."""
+    versions: dict[str, str]
+
+
+Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision | Verification | Fallback
+RECORD_TYPES: dict[str, type[Any]] = {
+    r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision, Verification, Fallback)
+}

@@ -68,7 +68,20 @@ def test_a_record_is_written_as_the_description_says() -> None:
 def test_kinds_are_the_names_that_stores_have_on_disk() -> None:
     from gallery.store import records
 
-    kinds = {"prediction", "attribution", "attention", "heads", "bertviz", "scripts", "faithfulness", "chance", "sanity", "precision"}
+    kinds = {
+        "prediction",
+        "attribution",
+        "attention",
+        "heads",
+        "bertviz",
+        "scripts",
+        "faithfulness",
+        "chance",
+        "sanity",
+        "precision",
+        "verification",
+        "fallback",
+    }
     assert {record.kind for record in vars(records).values() if isinstance(getattr(record, "kind", None), str)} == kinds
 
 

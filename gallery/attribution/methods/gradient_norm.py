@@ -34,4 +34,5 @@ GRADIENT_NORM = Method(
     signed=False,
     forward="1",
     backward="T",
+    captum="Saliency",
 )

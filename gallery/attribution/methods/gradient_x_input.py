@@ -33,4 +33,5 @@ GRADIENT_X_INPUT = Method(
     settings=("output",),
     forward="1",
     backward="T",
+    captum="LayerGradientXActivation",
 )

@@ -119,4 +119,5 @@ INTEGRATED_GRADIENTS = Method(
     complete=True,
     forward="N",
     backward="N·T",
+    captum="LayerIntegratedGradients",
 )

@@ -86,4 +86,5 @@ LAYER_INTEGRATED_GRADIENTS = Method(
     complete=True,
     forward="about N·L/2",
     backward="about N·T·L/2",
+    captum="LayerIntegratedGradients",
 )

@@ -78,4 +78,6 @@ LIME = Method(
     order=9,
     settings=("output", "erase", "samples"),
     forward="`samples` (200)",
+    captum="Lime",
+    captum_differs="Captum draws other texts and fits them otherwise",
 )

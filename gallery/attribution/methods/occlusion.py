@@ -55,4 +55,5 @@ OCCLUSION = Method(
     order=5,
     settings=("output", "erase"),
     forward="W + 1",
+    captum="FeatureAblation",
 )

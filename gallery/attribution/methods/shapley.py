@@ -110,4 +110,6 @@ SHAPLEY = Method(
     settings=("output", "erase", "samples"),
     complete=True,
     forward="`samples` (200)",
+    captum="ShapleyValueSampling",
+    captum_differs="Captum draws other orders of the words, so two estimates differ by chance",
 )

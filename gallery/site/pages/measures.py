@@ -1,14 +1,16 @@
 """The methods over the whole gallery: each passage's figures, then their median and quartiles."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
+from gallery.methods import Method, method_of
 from gallery.site.entries import by_method, first_of
 from gallery.store.manifest import EntryName
-from gallery.store.records import Array, Attribution, Chance, Faithfulness, Record, Sanity
+from gallery.store.records import Array, Attribution, Chance, Faithfulness, Record, Sanity, Verification
 
 MEASURES = ("delta", "aopc_comprehensiveness", "aopc_sufficiency", "deletion_area", "insertion_area", "normalised_aopc")
 """Columns of the figures: the convergence delta as a share, and the measures of gallery/evaluation/faithfulness.py."""
@@ -35,13 +37,15 @@ class Tested:
     """Stages of randomisation by `build.py sanity`; empty where it was not run on this passage."""
     likeness: dict[str, list[float]]
     """Method -> [steps] rank correlation with the trained model's words."""
+    captum: dict[str, float]
+    """Method -> difference from Captum, as a share of the largest contribution; empty where `build.py verify` was not run on this passage."""
 
 
 def tested(methods: Sequence[str], predicted: int, records: Mapping[EntryName, Record]) -> Tested:
     """Return one passage's figures from its records by entry name; any of the records may be missing."""
     figures = np.full((len(methods) + 1, len(MEASURES)), np.nan)
     attributions, trials = by_method(records.values(), Attribution), by_method(records.values(), Faithfulness)
-    sanities = by_method(records.values(), Sanity)
+    sanities, verifications = by_method(records.values(), Sanity), by_method(records.values(), Verification)
     explained = [attributions.get((method, predicted)) for method in methods]
     tried = {row: trials[method, predicted] for row, method in enumerate(methods) if (method, predicted) in trials}
     control = first_of(records.values(), Chance)
@@ -69,6 +73,7 @@ def tested(methods: Sequence[str], predicted: int, records: Mapping[EntryName, R
         overlap=_plain(overlap),
         steps=list(randomised[0].steps) if randomised else [],
         likeness={record.method: record.correlations.tolist() for record in randomised},
+        captum={method: verifications[method, predicted].difference for method in methods if (method, predicted) in verifications},
     )
 
 
@@ -169,6 +174,30 @@ def _row(method: str, figures: Array, curves: Array, chance: Array) -> MethodSum
 def _spread(values: Array) -> Spread | None:
     known = values[~np.isnan(values)]
     return Spread(*(float(value) for value in np.percentile(known, [25, 50, 75]))) if known.size else None
+
+
+def bound(difference: float) -> float:
+    """Return a difference rounded up to a tenth of a per cent, as pages state it."""
+    return max(1, math.ceil(1000 * difference - 1e-9)) / 1000
+
+
+@dataclass(frozen=True)
+class Held:
+    """One method held against Captum."""
+
+    method: Method
+    worst: float | None
+    """Largest difference on any passage, as a share of the largest contribution there; None where none was verified."""
+    passages: int
+
+
+def held(methods: Sequence[str], tests: Sequence[Tested]) -> list[Held]:
+    """Return each method's largest difference from Captum, in the order of `methods`."""
+    rows = []
+    for name in methods:
+        differences = [test.captum[name] for test in tests if name in test.captum]
+        rows.append(Held(method_of(name), max(differences, default=None), len(differences)))
+    return rows
 
 
 @dataclass(frozen=True)

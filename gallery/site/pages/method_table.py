@@ -21,6 +21,6 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
 
 
 def words_of(method: Method) -> tuple[str, ...]:
-    """Return the declared texts that the catalogues translate: title, question, and costs that are more than figures and settings."""
+    """Return the declared texts that the catalogues translate: title, question, costs that are more than figures and settings, and how Captum differs."""
     costs = (cost for cost in (method.forward, method.backward) if _WORD.search("".join(text for text, is_code in code_spans(cost) if not is_code)))
-    return (method.title, method.question, *costs)
+    return (method.title, method.question, *costs, *filter(None, [method.captum_differs]))

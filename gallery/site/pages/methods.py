@@ -5,8 +5,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from gallery.evaluation.metrics import VERIFICATION_LIMIT
 from gallery.site.pages.gathered import GalleryInput
-from gallery.site.pages.measures import MEASURES, Forgetting, Overview, Spread, forgetting, overview
+from gallery.site.pages.measures import MEASURES, Forgetting, Held, Overview, Spread, bound, forgetting, held, overview
 from gallery.site.pages.method_table import method_table
 from gallery.site.pages.page import Declaration, Document, Page
 from gallery.site.templates import rendered
@@ -22,6 +23,7 @@ def methods_pages(gallery: GalleryInput) -> Iterator[Page]:
     slots = {
         "methods": method_table(code),
         "measures": measures_fragment(code, methods, overview(methods, tests), len(tests)),
+        "captum": captum_fragment(code, held(methods, tests), len(tests)),
         "sanity": sanity_fragment(code, forgetting(methods, tests)),
     }
     yield Page("methods/", "methods/", slots)
@@ -32,6 +34,13 @@ def measures_fragment(code: str, methods: Sequence[str], measured: Overview, pas
     rows = [*measured.methods, *([measured.chance] if measured.chance else [])]
     scales = {name: _scale([row.figures[name] for row in rows]) for name in MEASURES}
     return _fragment(code, "measures.html", found=measured, methods=methods, rows=rows, passages=passages, scales=scales)
+
+
+def captum_fragment(code: str, rows: Sequence[Held], passages: int) -> Markup:
+    """Return each method's largest difference from Captum; without any, the command that measures them."""
+    worst = max((row.worst for row in rows if row.worst is not None), default=None)
+    checked = max((row.passages for row in rows), default=0)
+    return _fragment(code, "captum.html", rows=rows, worst=worst, checked=checked, passages=passages, bound=bound, limit=VERIFICATION_LIMIT)
 
 
 def sanity_fragment(code: str, curves: Sequence[Forgetting]) -> Markup:
@@ -62,7 +71,7 @@ def _fragment(code: str, template: str, **values: Any) -> Markup:
 
 DECLARATION = Declaration(
     position=50,
-    documents=(Document("methods.md", ("methods", "measures", "sanity"), title=lambda _: _("Methods")),),
+    documents=(Document("methods.md", ("methods", "captum", "measures", "sanity"), title=lambda _: _("Methods")),),
     pages=methods_pages,
     nav=lambda _: _("Methods"),
 )

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from gallery.evaluation.metrics import VERIFICATION_LIMIT
+from gallery.methods import method_of
 from gallery.site.entries import by_method
 from gallery.site.pages.attention_carried import Carried
 from gallery.site.pages.citation import downloads
+from gallery.site.pages.measures import bound
 from gallery.site.pages.multiples import Multiple, multiples
 from gallery.site.pages.numbers import numbers_name, words_on_page
 from gallery.site.pages.page import Declaration, Document, Page
@@ -17,7 +20,7 @@ from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.card import described
 from gallery.site.templates import rendered
 from gallery.site.views import LEVELS, View, agreements
-from gallery.store.records import Attention, Bertviz, Chance, Faithfulness, Precision, Prediction
+from gallery.store.records import Attention, Bertviz, Chance, Faithfulness, Precision, Prediction, Verification
 
 STRONGEST = 20
 """Rows of a word table that come with the page; table.js makes the rest on request."""
@@ -95,6 +98,7 @@ def passage_fragment(
     prediction, attributions, view = passage.prediction, passage.attributions, passage.views[0]
     tried = by_method(passage.records.values(), Faithfulness).get((passage.header.methods[0], passage.predicted))
     chance = passage.first(Chance)
+    verifications = [record for record in by_method(passage.records.values(), Verification).values() if record.target == passage.predicted]
     scale = max((abs(v) for v in view.words), default=0.0)
     return rendered(
         passage.code,
@@ -119,6 +123,10 @@ def passage_fragment(
         empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
         summed=[view for view in passage.views if view.biases is not None and view.against is None and view.target in passage.row.targets],
         precision=passage.first(Precision),
+        verifications=verifications,
+        verifiable=any(method_of(name).verifiable for name in passage.header.methods),
+        bound=bound,
+        limit=VERIFICATION_LIMIT,
         data=words_on_page(passage.code, passage.views),
         text_lang=passage.text_language,
         trial=trial(tried, chance, prediction) if tried is not None and chance is not None else None,
