@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gallery.attribution.erasure import spread_words
 from gallery.attribution.method import Parameters
+from gallery.attribution.methods.other_baseline import second_baseline
 from gallery.attribution.outputs import class_outputs
 from gallery.model.classifier import Classifier
 from gallery.model.hooks import resumed
@@ -56,6 +57,12 @@ def integrated_gradients(classifier: Classifier, tokenized: Tokenized, target: i
     if parameters["baseline"] == "zero":
         return _settled(lambda count: _from_zero(classifier, tokenized, target, parameters, count)[None], parameters, steps, distance)
     return _settled(lambda count: _integral(classifier, classifier.layer, tokenized, target, parameters, count)[None], parameters, steps, distance)
+
+
+def other_baseline(classifier: Classifier, tokenized: Tokenized, target: int, parameters: Parameters, steps: int, distance: Distance) -> Judgement:
+    """Return `LayerIntegratedGradients` from the second baseline."""
+    second = {**parameters, "baseline": second_baseline(parameters["baseline"])}
+    return integrated_gradients(classifier, tokenized, target, second, steps, distance)
 
 
 def layer_integrated_gradients(classifier: Classifier, tokenized: Tokenized, target: int, parameters: Parameters, steps: int, distance: Distance) -> Judgement:
@@ -101,6 +108,7 @@ JUDGES: Mapping[str, Judge] = {
     "gradient_x_input": gradient_x_input,
     "gradient_norm": gradient_norm,
     "occlusion": occlusion,
+    "other_baseline": other_baseline,
     "layer_integrated_gradients": layer_integrated_gradients,
 }
 """Method -> Captum's numbers, for every method whose declaration names a class of Captum with the same definition."""

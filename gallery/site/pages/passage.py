@@ -1,12 +1,12 @@
 """A passage's page: everything below its heading, from its records."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from gallery.evaluation.metrics import VERIFICATION_LIMIT
+from gallery.evaluation.metrics import VERIFICATION_LIMIT, top_overlap
 from gallery.methods import method_of
 from gallery.site.entries import by_method
 from gallery.site.pages.attention_carried import Carried
@@ -20,7 +20,7 @@ from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.card import described
 from gallery.site.templates import rendered
 from gallery.site.views import LEVELS, View, agreements
-from gallery.store.records import Attention, Bertviz, Chance, Faithfulness, Precision, Prediction, Verification
+from gallery.store.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction, Verification
 
 STRONGEST = 20
 """Rows of a word table that come with the page; table.js makes the rest on request."""
@@ -123,6 +123,7 @@ def passage_fragment(
         empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
         summed=[view for view in passage.views if view.biases is not None and view.against is None and view.target in passage.row.targets],
         precision=passage.first(Precision),
+        second=_second_baseline(attributions, passage.predicted),
         verifications=verifications,
         verifiable=any(method_of(name).verifiable for name in passage.header.methods),
         bound=bound,
@@ -142,6 +143,30 @@ def passage_fragment(
         addresses=addresses,
         downloads=downloads(passage),
     )
+
+
+@dataclass(frozen=True)
+class SecondBaseline:
+    """Integrated gradients from a second baseline, beside those from the first."""
+
+    first: str
+    second: str
+    """Names of the baselines."""
+    difference: float
+    """Largest difference of a word's contribution, as a share of the largest contribution from the first baseline."""
+    overlap: float
+    """Share of the ten strongest words that both have."""
+
+
+def _second_baseline(attributions: Mapping[tuple[str, int], Attribution], target: int) -> SecondBaseline | None:
+    """Return the comparison for one class; None where the gallery does not have both."""
+    first, second = (attributions.get((method, target)) for method in ("integrated_gradients", "other_baseline"))
+    if first is None or second is None:
+        return None
+    largest = float(abs(first.words).max(initial=0.0))
+    difference = float(abs(first.words - second.words).max(initial=0.0)) / (largest or 1.0)
+    windows = second.extra.get("windows") or [second.extra]
+    return SecondBaseline(first.parameters["baseline"], windows[0]["baseline"], difference, top_overlap(first.words, second.words))
 
 
 @dataclass(frozen=True)
