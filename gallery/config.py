@@ -52,6 +52,8 @@ class AttentionSettings(Section):
     """Layers that the site carries: all; a list such as 1,6,12, numbered as on the pages; mean (of all heads, and rollout); none (the picture alone)."""
     tokens: Annotated[int, Field(ge=8)] | None = None
     """Number of tokens from the beginning of a passage whose attention the site carries; null for whole passages."""
+    norms: bool = False
+    """Also store norm-based attention by layer: how much of a token arrives, beside how much it is looked at; T² bytes a layer, BERT-like models only."""
     fit: bool = False
     """Choose how much of attention the site carries, and pack downloads if necessary, to stay within site_budget_mb; pages say what was left out."""
 

@@ -6,20 +6,24 @@ summaries, the picture) is computed a few rows at a time: memory grows with T, a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from gallery.attention.eager import eager_attention
+from gallery.attention.encoding import encode_weights
 from gallery.attention.layer import Layer, QueryKeyLayer, Receiver, WeightLayer, refuse_nonfinite
+from gallery.attention.norms import norm_attention
 from gallery.attention.reach import NoProductError, attend_within, reach_in, reach_mask
 from gallery.attention.recorder import Recorder
 from gallery.compat.transformers import attention_by, register_attention
 from gallery.config import AttentionSettings
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
-from gallery.store.records import Attention
+from gallery.store.records import Array, Attention
 
 _BEGINNING = 160
 """Tokens of a passage's beginning, on which the captured layers are compared with eager attention."""
@@ -42,7 +46,16 @@ def attend(classifier: Classifier, batch: Sequence[Tokenized], settings: Attenti
             recorders[0].add(number, layer)
     elif not _capture_queries_keys(classifier, [tokenized.ids for tokenized in batch], recorders):
         raise ArithmeticError("queries and keys were captured of the passage's beginning, but not of the passage")
-    return [recorder.attention() for recorder in recorders]
+    records = [recorder.attention() for recorder in recorders]
+    if not settings.norms:
+        return records
+    return [replace(record, norms=_norms(classifier, tokenized)) for tokenized, record in zip(batch, records, strict=True)]
+
+
+def _norms(classifier: Classifier, tokenized: Tokenized) -> dict[str, Array]:
+    """Return norm-based attention, encoded, by layer number (two digits)."""
+    layers = norm_attention(classifier, tokenized)
+    return {f"{number:02d}": np.frombuffer(encode_weights(norms.cpu().numpy()), np.uint8) for number, norms in enumerate(layers)}
 
 
 def _capture_queries_keys(classifier: Classifier, rows: Sequence[Sequence[int]], receivers: Sequence[Receiver]) -> bool:

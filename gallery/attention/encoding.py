@@ -181,6 +181,7 @@ def attention_files(prediction: Prediction, attention: Attention) -> dict[str, b
     read = prediction.first_window()
     files = {f"layer-{number}.bin": data.tobytes() for number, data in sorted(attention.packed.items())}
     files |= {f"{name}.bin": data.tobytes() for name, data in (("mean", attention.mean), ("rollout", attention.rollout)) if data.size}
+    files |= {f"norms-{number}.bin": data.tobytes() for number, data in sorted(attention.norms.items())}
     index = {
         "version": VERSION,
         **attention.encoding,
@@ -191,6 +192,7 @@ def attention_files(prediction: Prediction, attention: Attention) -> dict[str, b
         "files": [f"layer-{number:02d}.bin" if f"{number:02d}" in attention.packed else None for number in range(layers)],
         "mean": "mean.bin" if attention.mean.size else None,
         "rollout": "rollout.bin" if attention.rollout.size else None,
+        **({"norms": [f"norms-{number}.bin" for number in sorted(attention.norms)]} if attention.norms else {}),
         "text": prediction.text,
         "offsets": _utf16(prediction.text, prediction.offsets[read]),
         "words": _utf16(prediction.text, prediction.words),

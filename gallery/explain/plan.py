@@ -71,8 +71,9 @@ class Planner:
         settings = self.settings
         classes = list(targets)
         whole, first = {"text": text, **windows}, {"text": text}  # attention, heads and bertviz look at the first window
+        norms = {"norms": True} if settings.attention.norms else {}
         needs = [
-            self._need("attention", settings={"encoding": VERSION, "precision": settings.attention.precision}, passage=first),
+            self._need("attention", settings={"encoding": VERSION, "precision": settings.attention.precision, **norms}, passage=first),
             self._need("heads", passage={**first, "targets": classes}),
         ]
         if settings.bertviz_tokens:

@@ -45,7 +45,8 @@ def _prediction(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, 
 
 
 def _attention(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return attend(classifier, [tokenized.parts[0]], AttentionSettings(precision=needs[0].settings["precision"]))
+    settings = needs[0].settings
+    return attend(classifier, [tokenized.parts[0]], AttentionSettings(precision=settings["precision"], norms=settings.get("norms", False)))
 
 
 def _heads(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:

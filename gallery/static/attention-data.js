@@ -105,13 +105,14 @@ export class AttentionData {
     return new Stretch(this.index, layers, heads);
   }
 
-  /** Return stored weights [tokens, tokens]: the mean of all heads, or rollout. @param {"mean" | "rollout"} name */
-  async stored(name) {
-    const kept = this.#matrices.get(name);
+  /** Return stored weights [tokens, tokens]: the mean of all heads, rollout, or a layer's norms. @param {"mean" | "rollout" | "norms"} name @param {number} layer */
+  async stored(name, layer) {
+    const file = /** @type {string} */ (name === "norms" ? this.index.norms?.[layer] : this.index[name]);
+    const kept = this.#matrices.get(file);
     if (kept) return kept;
-    const file = /** @type {string} */ (this.index[name]);
-    const weights = decodeMean(await this.read(file), this.index);
-    this.#matrices.set(name, weights);
+    const data = await this.read(file);
+    const weights = name === "norms" ? decodeWeights(data, this.index, 1) : decodeMean(data, this.index);
+    this.#matrices.set(file, weights);
     return weights;
   }
 }

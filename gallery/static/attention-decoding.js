@@ -13,6 +13,7 @@ import { FetchError } from "./failure.js";
  * @property {(string | null)[]} files by layer; null for a layer that is not in this site
  * @property {string | null} mean
  * @property {string | null} rollout
+ * @property {string[]} [norms] files of norm-based attention by layer, where the gallery has them
  * @property {number[]} scaling by layer
  * @property {boolean} sums whether rows are known without multiplying them: the passage is long
  * @property {boolean} [shares] whether stored rows add up to less than 1: the passage goes on beyond the stored tokens

@@ -131,7 +131,7 @@ export class Explorer {
     const { selection, data } = this;
     const { state, weights } = selection;
     const heads = shownHeads(state, data.index);
-    this.toolbar.show(state, this.#sentence(), heads !== null);
+    this.toolbar.show(state, this.#sentence(), heads !== null || state.source === "norms");
     for (const [name, { element }] of Object.entries(this.views)) element.hidden = name !== state.view;
     this.grid.mark(heads ?? [], state.sort);
     const written = `${state.words} ${state.special}`;
@@ -154,6 +154,7 @@ export class Explorer {
     const shown = {
       head: () => (state.heads.length > 1 ? wording.text("shown_heads", { heads }) : wording.leaning(data.index, currentHead(state))),
       layer: () => wording.text("shown_layer", { layer: layer + 1 }),
+      norms: () => wording.text("shown_norms", { layer: layer + 1 }),
       all: () => wording.text("shown_all"),
       rollout: () => wording.text("shown_rollout"),
     };

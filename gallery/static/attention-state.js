@@ -5,7 +5,7 @@
 
 /**
  * @typedef {object} State
- * @property {"head" | "layer" | "all" | "rollout"} source of the weights: chosen heads, a layer's mean, the mean of all, or rollout
+ * @property {"head" | "layer" | "norms" | "all" | "rollout"} source of the weights: chosen heads, a layer's mean or norms, the mean of all, or rollout
  * @property {Head[]} heads the last one being current
  * @property {boolean} by whether the page shows what attends to a word, not what it attends to
  * @property {boolean} words whether units are words, not tokens
@@ -30,7 +30,7 @@ function oneOf(known, value, otherwise) {
 
 /** Return the sources that this site carries. @param {Index} index @returns {State["source"][]} */
 export function sourcesOf(index) {
-  return [...(index.files.some(Boolean) ? /** @type {const} */ (["head", "layer"]) : []), ...(index.mean ? /** @type {const} */ (["all"]) : []), ...(index.rollout ? /** @type {const} */ (["rollout"]) : [])];
+  return [...(index.files.some(Boolean) ? /** @type {const} */ (["head", "layer"]) : []), ...(index.norms ? /** @type {const} */ (["norms"]) : []), ...(index.mean ? /** @type {const} */ (["all"]) : []), ...(index.rollout ? /** @type {const} */ (["rollout"]) : [])];
 }
 
 /** Read the state from an address; what it leaves open, or what is not there, has its default. @param {string} search @param {Index} index @returns {State} */
@@ -77,7 +77,7 @@ export function writeState(state, address) {
 export function nameOf(state) {
   const parts = [
     `of-${state.source}`,
-    state.source === "head" || state.source === "layer" ? `head-${state.heads.map(([layer, head]) => `${layer + 1}.${head + 1}`).join(",")}` : "",
+    state.source === "head" || state.source === "layer" || state.source === "norms" ? `head-${state.heads.map(([layer, head]) => `${layer + 1}.${head + 1}`).join(",")}` : "",
     state.word === null ? "" : `word-${state.word}`,
     state.to === null ? "" : `to-${state.to}`,
     state.by ? "see-by" : "",
@@ -96,7 +96,7 @@ export function currentHead(state) {
 
 /** Return the heads whose mean is shown; null where the weights are stored. @param {State} state @param {Index} index @returns {Head[] | null} */
 export function shownHeads(state, index) {
-  if (state.source === "all" || state.source === "rollout") return null;
+  if (state.source === "all" || state.source === "rollout" || state.source === "norms") return null;
   if (state.source === "head") return state.heads;
   const [layer] = currentHead(state);
   return Array.from({ length: index.heads }, (_, head) => [layer, head]);
@@ -126,5 +126,5 @@ export function step(state, index, layers, heads) {
   const next = /** @type {Head} */ ([layer, (head + heads + index.heads) % index.heads]);
   if (layers) do next[0] = (next[0] + layers + index.layers) % index.layers;
   while (!index.files[next[0]]);
-  return { heads: [next], source: state.source === "layer" && !heads ? "layer" : "head" };
+  return { heads: [next], source: (state.source === "layer" || state.source === "norms") && !heads ? state.source : "head" };
 }

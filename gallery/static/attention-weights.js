@@ -1,6 +1,6 @@
 // The weights that are shown at a time: those between all units, or of a long passage those between some.
 
-import { shownHeads } from "./attention-state.js";
+import { currentHead, shownHeads } from "./attention-state.js";
 import { between, gather, largest, profile, unitsOf } from "./attention-units.js";
 
 /** @typedef {import("./attention-data.js").AttentionData} AttentionData */
@@ -19,8 +19,13 @@ export async function loadWeights(data, state, about) {
   const heads = shownHeads(state, data.index);
   const units = unitsOf(data.index, state.words).filter((unit) => !unit.special || state.special !== "hidden");
   if (heads && !data.whole) return partOf(await data.stretch(heads), units, state, about);
-  const values = heads ? await data.mean(heads) : await data.stored(state.source === "rollout" ? "rollout" : "mean");
+  const values = heads ? await data.mean(heads) : await data.stored(storedName(state), currentHead(state)[0]);
   return new Weights(units, between(values, data.tokens, units, state.special), 0, null);
+}
+
+/** Return the name of the stored weights that a state asks for. @param {State} state @returns {"mean" | "rollout" | "norms"} */
+function storedName(state) {
+  return state.source === "rollout" || state.source === "norms" ? state.source : "mean";
 }
 
 /** Multiply the part of a long passage around a unit. @param {Stretch} heads @param {Unit[]} units @param {State} state @param {number | null} about if null, the held word */

@@ -202,6 +202,9 @@ class Attention:
     """[layers, heads, len(summary_names)] float32: shares of each head's attention by target, from 0 to 1."""
     summary_names: tuple[str, ...]
     versions: dict[str, str]
+    norms: dict[str, Array] = field(default_factory=dict)
+    """uint8 bytes of a gzip file by layer number (two digits): norm-based attention [T, T] (Kobayashi et al. 2020); empty unless
+    `attention.norms` is set."""
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,11 @@ def carried_files(prediction: Prediction, attention: Attention, carried: Carried
     """Return the files of a passage's attention that the site carries, by name."""
     if not carried.opens(attention):
         return {"heads.png": reduced(attention.picture.tobytes(), 3 if carried.small else 2)}
-    kept = replace(attention, packed={name: data for name, data in attention.packed.items() if int(name) in carried.layers})
+    kept = replace(
+        attention,
+        packed={name: data for name, data in attention.packed.items() if int(name) in carried.layers},
+        norms=attention.norms if carried.layers else {},
+    )
     count = carried.excerpt(prediction)
     return attention_files(*(_cut(prediction, kept, count) if count else (prediction, kept)))
 
@@ -122,6 +126,7 @@ def _cut(prediction: Prediction, attention: Attention, count: int) -> tuple[Pred
         packed=packed,
         mean=_cut_mean(attention.mean, attention.encoding["precision"], tokens, count),
         rollout=_cut_mean(attention.rollout, attention.encoding["precision"], tokens, count),
+        norms={name: _cut_weights(data, tokens, count) for name, data in attention.norms.items()},
     )
 
 
