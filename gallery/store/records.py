@@ -362,7 +362,7 @@ class Verification:
 
     Made by `python build.py verify`, and by each build for the shortest passage.
 
-    >>> name = EntryName("verification", "integrated_gradients", row.targets[0])
+    >>> [name] = [name for name in row.entries if name.kind == "verification" and name.method == "integrated_gradients"]
     >>> verification = store.read("verification", row.entries[name])
     >>> verification.difference < 1e-4
     True

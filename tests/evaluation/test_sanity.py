@@ -24,6 +24,7 @@ MAY_MISS = {
     "attention_rollout": "does not look at the output",
     "unified_information": "does not look at the output",
     "gradient_x_input": "sees the output's slope at the passage alone, which is flat where the model is sure",
+    "gradient_attention": "sees the output's slope at the passage alone, which is flat where the model is sure",
     "gradient_norm": "sees the output's slope at the passage alone, which is flat where the model is sure",
 }
 """Methods that cannot promise to find what decides; the page of methods says the same."""
