@@ -33,7 +33,20 @@ if TYPE_CHECKING:
     from gallery.sources.kinds import Fetched, SourceKind
     from gallery.store.entries import Store
     from gallery.store.manifest import EntryName, Header, Row, read_header, read_rows
-    from gallery.store.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Heads, Model, Precision, Prediction, Sanity, Verification
+    from gallery.store.records import (
+        Attention,
+        Attribution,
+        Bertviz,
+        Chance,
+        Faithfulness,
+        Heads,
+        Interactions,
+        Model,
+        Precision,
+        Prediction,
+        Sanity,
+        Verification,
+    )
     from gallery.testing import check_method
 
 __version__ = "0.2.0.dev0"
@@ -44,7 +57,7 @@ _HOMES = {
     "gallery.store.entries": ("Store",),
     "gallery.store.manifest": ("EntryName", "Header", "Row", "read_header", "read_rows"),
     "gallery.store.records": (
-        "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision", "Verification",
+        "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision", "Verification", "Interactions",
     ),
     "gallery.methods": ("Method", "method_names", "method_of"),
     "gallery.attribution.attribute": ("attribute",),
@@ -59,7 +72,7 @@ __all__ = [
     "load_settings", "Settings",
     "explain_passages", "render_site", "open_store", "open_classifier",
     "Store", "EntryName", "Header", "Row", "read_header", "read_rows",
-    "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision", "Verification",
+    "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision", "Verification", "Interactions",
     "Method", "method_names", "method_of", "attribute", "check_method",
     "SourceKind", "Fetched",
     "GalleryError", "SourceError",

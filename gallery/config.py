@@ -117,6 +117,8 @@ class Settings(Section):
     """Number of texts with erased words on which methods that sample are computed, such as lime and shapley."""
     random_orders: Annotated[int, Field(ge=0, le=1000)] = 10
     """Number of random orders of the words, the control for faithfulness; 0 leaves faithfulness out."""
+    interactions: Annotated[int, Field(ge=0, le=12)] = 0
+    """Number N of the strongest words whose exact Shapley interactions are computed, for the predicted class: 2ᴺ forward passes; 0 leaves them out."""
     erase: Literal["mask", "pad"] = "mask"
     """Token that replaces an erased word, in faithfulness and in methods that erase words."""
     batch_tokens: Annotated[int, Field(ge=64)] = 2048
@@ -140,11 +142,15 @@ class Settings(Section):
         return self
 
 
-_TRIALS: dict[str, tuple[str, ...]] = {"faithfulness": ("erase", "products"), "chance": ("erase", "products", "random_orders")}
+_TRIALS: dict[str, tuple[str, ...]] = {
+    "faithfulness": ("erase", "products"),
+    "chance": ("erase", "products", "random_orders"),
+    "interactions": ("erase", "output"),
+}
 
 
 def trial_parameters(settings: Settings, kind: str) -> dict[str, Any]:
-    """Return all settings that change the numbers of `faithfulness` or of `chance`; they are part of the entries' keys."""
+    """Return all settings that change the numbers of `faithfulness`, of `chance` or of `interactions`; they are part of the entries' keys."""
     return {name: getattr(settings, name) for name in ("dtype", "tf32", "layer", *_TRIALS[kind])}
 
 

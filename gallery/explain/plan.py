@@ -87,6 +87,10 @@ class Planner:
                 )
         if settings.random_orders:
             needs.append(self._need("chance", settings={"parameters": trial_parameters(settings, "chance"), "trials": TRIALS}, passage=whole))
+        if settings.interactions:
+            method = settings.methods[0]
+            tried = {**trial_parameters(settings, "interactions"), "words": settings.interactions}
+            needs.append(self._need("interactions", method, predicted, {"parameters": method_of(method).parameters(settings), "tried": tried}, whole))
         if settings.dtype != "float32":
             for method in settings.methods[:1]:
                 needs.append(self._need("precision", method, predicted, {"parameters": method_of(method).parameters(settings)}, whole))

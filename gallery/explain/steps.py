@@ -14,6 +14,7 @@ from gallery.attention.heads import head_effects
 from gallery.attribution.attribute import attribute
 from gallery.config import AttentionSettings
 from gallery.evaluation.faithfulness import chance, faithfulness
+from gallery.evaluation.interactions import interactions
 from gallery.evaluation.number_format import compare_with_float32
 from gallery.explain.needs import Need
 from gallery.methods import method_of
@@ -75,6 +76,10 @@ def _faithfulness(classifier: Classifier, tokenized: Tokenized, earlier: Earlier
     return faithfulness(classifier, tokenized, [_attribution(earlier, need) for need in needs], needs[0].settings["tried"])
 
 
+def _interactions(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return [interactions(classifier, tokenized, _attribution(earlier, need), need.settings["tried"]) for need in needs]
+
+
 def _attribution_name(need: Need) -> EntryName:
     return need.name._replace(kind="attribution")
 
@@ -93,6 +98,7 @@ STEPS = (
     Step("attribution", _attributions, by_method=True),
     Step("chance", _chance),
     Step("precision", _precision, reads=lambda need: (EntryName("prediction"), _attribution_name(need))),
+    Step("interactions", _interactions, reads=lambda need: (_attribution_name(need),)),
     Step("faithfulness", _faithfulness, reads=lambda need: (_attribution_name(need),)),
 )
 """In the order in which a passage goes through them. The first is the prediction, on which all other needs depend."""

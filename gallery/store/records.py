@@ -383,6 +383,27 @@ class Verification:
 
 
 @dataclass(frozen=True)
+class Interactions:
+    """Shapley interactions between the strongest words of a passage, for one class; made where the setting `interactions` is above 0.
+
+    >>> [name for name in row.entries if name.kind == "interactions"]
+    []
+    """
+
+    kind: ClassVar[str] = "interactions"
+
+    method: str
+    """The method whose strongest words these are."""
+    target: int
+    parameters: dict[str, Any]
+    words: Array
+    """[N] int: numbers of the words, in the order of the text."""
+    values: Array
+    """[N, N] float64, in units of the output: the interaction of each pair; on the diagonal the Shapley value of each word."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Fallback:
     """The fast encoder of a model was found to give other numbers than Captum, so the model's own forward pass is used instead."""
 
@@ -397,7 +418,8 @@ class Fallback:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision | Verification | Fallback
+Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision | Verification | Interactions | Fallback
 RECORD_TYPES: dict[str, type[Any]] = {
-    r.kind: r for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision, Verification, Fallback)
+    r.kind: r
+    for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision, Verification, Interactions, Fallback)
 }

@@ -80,6 +80,7 @@ def test_kinds_are_the_names_that_stores_have_on_disk() -> None:
         "sanity",
         "precision",
         "verification",
+        "interactions",
         "fallback",
     }
     assert {record.kind for record in vars(records).values() if isinstance(getattr(record, "kind", None), str)} == kinds

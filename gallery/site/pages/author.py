@@ -92,6 +92,7 @@ def author_fragment(gallery: GalleryInput, author: Author) -> Markup:
         bars=author.own[:BARS],
         words_for=[word for word in words if word.value > 0],
         words_against=[word for word in words if word.value < 0],
+        pairs=author.sums.together(),
         kinds=author.sums.kind_shares(),
         lemmas=any(has_dictionary(card.language) for card in author.own),
         heads=author.sums.strongest_heads(),

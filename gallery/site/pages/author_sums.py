@@ -146,6 +146,8 @@ class AuthorSums:
     passages: int = 0
     """Passages in which the author was explained."""
     words: dict[str, WordSum] = field(default_factory=lambda: defaultdict(WordSum))
+    pairs: dict[tuple[str, str], WordSum] = field(default_factory=lambda: defaultdict(WordSum))
+    """Interactions of pairs of words, in the passages that the model takes for the author's."""
     own: int = 0
     """The author's passages."""
     kinds: dict[str, tuple[float, float]] = field(default_factory=lambda: dict.fromkeys(WORD_KINDS, (0.0, 0.0)))
@@ -159,6 +161,16 @@ class AuthorSums:
         self.passages += 1
         for form, (share, number) in said.words.items():
             self.words[form].add(Occurrence(share, ident, title, number))
+
+    def add_pairs(self, ident: str, title: str, pairs: Sequence[tuple[str, str, float, int]]) -> None:
+        """Add the interactions of a passage that the model takes for this author's; see `pairs_for_author`."""
+        for first, second, value, number in pairs:
+            self.pairs[first, second].add(Occurrence(value, ident, title, number))
+
+    def together(self) -> list[tuple[str, str, WordSum]]:
+        """Return the pairs of words of the largest |sum of interactions|."""
+        order = sorted(self.pairs.items(), key=lambda item: (-abs(item[1].total), item[0]))[:WORDS]
+        return [(first, second, word_sum) for (first, second), word_sum in order]
 
     def add_own(self, said: Spoken, seen: HeadsSeen | None) -> None:
         """Add one of the author's passages to the sums over these alone."""

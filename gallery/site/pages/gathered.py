@@ -44,6 +44,7 @@ class Gathered:
         self.tests.append(summary.tested)
         if self.surest_card is None or (card.right, card.confidence) > (self.surest_card.right, self.surest_card.confidence):
             self.surest, self.surest_card = row, card
+        self.authors[card.predicted].add_pairs(card.id, card.title, summary.pairs)
         for target, said in summary.said.items():
             self.authors[target].add(card.id, card.title, said)
         if card.true_class in summary.said:

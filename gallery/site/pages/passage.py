@@ -11,6 +11,7 @@ from gallery.methods import method_of
 from gallery.site.entries import by_method
 from gallery.site.pages.attention_carried import Carried
 from gallery.site.pages.citation import downloads
+from gallery.site.pages.interactions import arcs_of
 from gallery.site.pages.measures import bound
 from gallery.site.pages.multiples import Multiple, multiples
 from gallery.site.pages.numbers import numbers_name, words_on_page
@@ -20,7 +21,7 @@ from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.card import described
 from gallery.site.templates import rendered
 from gallery.site.views import LEVELS, View, agreements
-from gallery.store.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Precision, Prediction, Verification
+from gallery.store.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Interactions, Precision, Prediction, Verification
 
 STRONGEST = 20
 """Rows of a word table that come with the page; table.js makes the rest on request."""
@@ -124,6 +125,7 @@ def passage_fragment(
         summed=[view for view in passage.views if view.biases is not None and view.against is None and view.target in passage.row.targets],
         precision=passage.first(Precision),
         second=_second_baseline(attributions, passage.predicted),
+        arcs=arcs_of(prediction, pairs) if (pairs := passage.first(Interactions)) is not None else None,
         verifications=verifications,
         verifiable=any(method_of(name).verifiable for name in passage.header.methods),
         bound=bound,

@@ -1,7 +1,7 @@
 """The summary of a passage: all that lists, author pages, the search and the page on methods need of it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -9,11 +9,12 @@ from markupsafe import Markup
 from pydantic import PlainSerializer, PlainValidator
 
 from gallery.site.pages.author_sums import HeadsSeen, Spoken, heads_seen, spoken, stretches
+from gallery.site.pages.interactions import pairs_for_author
 from gallery.site.pages.measures import Tested, tested
 from gallery.site.passage_input import PassageInput
 from gallery.site.templates import rendered
 from gallery.site.views import Piece, level, paragraphs
-from gallery.store.records import Attention, Attribution, Heads, Prediction
+from gallery.store.records import Attention, Attribution, Heads, Interactions, Prediction
 
 _STRIP_WORDS = 28
 
@@ -57,6 +58,8 @@ class Summary:
     largest: Mapping[str, float]
     """Method -> the largest |contribution| of a word."""
     tested: Tested
+    pairs: Sequence[tuple[str, str, float, int]]
+    """Pairs of words that count together for the predicted class; empty where interactions were not computed."""
 
 
 def summarise(passage: PassageInput) -> Summary:
@@ -87,6 +90,7 @@ def summarise(passage: PassageInput) -> Summary:
         heads=heads_seen(heads, passage.first(Attention), row.true_class) if heads is not None else None,
         largest=dict(largest),
         tested=tested(passage.header.methods, passage.predicted, passage.records),
+        pairs=pairs_for_author(prediction, together, passage.text_language) if (together := passage.first(Interactions)) is not None else [],
     )
 
 
