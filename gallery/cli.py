@@ -241,7 +241,7 @@ def verify(settings: Settings, config_file: Path, idents: tuple[str, ...], every
     with exclusive(store_location(settings.store, config_file.parent)):
         table, problems = verify_all(settings, config_file.parent, idents, every, count)
     click.echo(table)
-    click.echo("In the store. To put it on the pages, run: python build.py render")
+    click.echo(f"In the store. To put it on the pages, run: {command('render')}")
     _end(problems)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gallery.config import Settings
-from gallery.errors import GalleryError
+from gallery.errors import GalleryError, command
 from gallery.evaluation.metrics import VERIFICATION_LIMIT
 from gallery.explain.fallback import FastEncoderError, fall_back, planner_for
 from gallery.explain.needs import entry_names
@@ -36,7 +36,7 @@ def verify_all(settings: Settings, root: Path, idents: Sequence[str], every: boo
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     if (model.digest, tokenizer.digest) != (header.model.weights_digest, header.model.tokenizer_digest):
-        raise GalleryError(f"{model.name}: not the model that the store explains. Run: python build.py explain")
+        raise GalleryError(f"{model.name}: not the model that the store explains. Run: {command('explain')}")
     planner = planner_for(store, model, tokenizer, settings)
     if not planner.verification("", _predicted(store, rows, idents)):
         raise GalleryError(f"extra.gallery.methods: Captum has none of {', '.join(settings.methods)} with the same definition, so there is nothing to verify.")
@@ -50,7 +50,7 @@ def verify_all(settings: Settings, root: Path, idents: Sequence[str], every: boo
                 for record, fallback in verified(classifier, store, passage, lacking):
                     if fallback is not None:
                         fall_back(store, model, settings, fallback)
-                        raise GalleryError(f"{FastEncoderError(model.name, fallback).message} Run: python build.py")
+                        raise GalleryError(f"{FastEncoderError(model.name, fallback).message} Run: {command()}")
                     if record.difference > VERIFICATION_LIMIT:
                         problems.append(f"{passage.id}: {apart(record)}; the fast encoder is not to blame. Lower delta_tolerance, or raise max_steps.")
                 advance(passage.id, _cost(passage))
@@ -61,7 +61,7 @@ def verify_all(settings: Settings, root: Path, idents: Sequence[str], every: boo
 def _predicted(store: Store, rows: Sequence[Row], idents: Sequence[str]) -> Prediction:
     """Return the first passage's prediction. Raises GalleryError where nothing is explained, or an id is unknown."""
     if not rows:
-        raise GalleryError("No passage has been explained yet. Run: python build.py explain")
+        raise GalleryError(f"No passage has been explained yet. Run: {command('explain')}")
     known = [row.id for row in rows]
     for ident in idents:
         if ident not in known:
@@ -72,7 +72,7 @@ def _predicted(store: Store, rows: Sequence[Row], idents: Sequence[str]) -> Pred
 def _passage(store: Store, planner: Planner, row: Row) -> Passage:
     passage = passage_of(planner, row.id, _prediction(store, row), row.true_class)
     if not all(store.has(name.kind, key) for name, key in passage.keys.items() if name.kind == "attribution"):
-        raise GalleryError(f"{row.id}: not explained with these settings yet. Run: python build.py explain")
+        raise GalleryError(f"{row.id}: not explained with these settings yet. Run: {command('explain')}")
     return passage
 
 
