@@ -71,10 +71,12 @@ def read_passages(
     origins = DiskDict()
     for path in paths:
         unused: dict[str, None] = {}
+        empty = True
         for origin, row in _rows(root / path, path):
             if isinstance(row, Note):
                 say(row)
                 continue
+            empty = False
             try:
                 passage = _passage(row, origin, library, unused)
             except PassageError as error:
@@ -85,6 +87,8 @@ def read_passages(
                 yield PassageError(f"{origin}: id: {passage.id!r} is taken by {first}. Give one of the two another id.", origin, "id taken")
             else:
                 yield passage
+        if empty and (root / path).exists():
+            say(f"{path}: no passages in it.")
         if unused:
             known = ", ".join(sorted(COLUMNS))
             say(f"{path}: columns that are not used: {', '.join(list(unused)[:_MOST_NAMED])}{', …' if len(unused) > _MOST_NAMED else ''}. Known ones: {known}.")
@@ -117,6 +121,9 @@ def _reader(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
         for file in sorted(path.glob("*.md")):
             if file.name != "README.md":
                 yield from read_markdown(file, f"{name}/{file.name}")
+        if below := sorted({file.parent.relative_to(path).as_posix() for file in path.glob("*/**/*.md") if file.name != "README.md"}):
+            more = ", …" if len(below) > _MOST_NAMED else ""
+            yield name, Note(f"{name}: folders within it are not read: {', '.join(below[:_MOST_NAMED])}{more}. Name each under extra.gallery.passages.")
     elif not path.exists() and name in Settings.model_fields["passages"].default:  # git keeps no empty folder
         yield name, Note(f"{name}: no such folder, so no passage is read from it.")
     elif not path.exists():
@@ -170,7 +177,7 @@ def _passage(row: TableRow, origin: str, library: Texts, unused: dict[str, None]
             "the text is empty",
         )
     _check_value("text", text, origin)
-    texts = {key: str(row[key]) for key in OPTIONAL if row.get(key) is not None}
+    texts = {key: str(row[key]) for key in OPTIONAL if str(row.get(key) or "").strip()}
     for key in ("text", "title"):
         _check_visible(key, text if key == "text" else texts.get(key, ident), origin)
     texts.setdefault("title", ident)

@@ -224,6 +224,9 @@ def _dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
         for file in files:
             with pyarrow.memory_map(str(path / Path(file).name)) as source:
                 for batch in pyarrow.ipc.open_stream(source):
+                    if fault := _fault(batch.schema.names):
+                        yield name, PassageError(f"{name}: {fault}", name)
+                        return
                     for row in _rows(batch):
                         number += 1
                         values = {k: labels.get(v, v) if k == "true_class" else v for k, v in row.items()}

@@ -1,6 +1,7 @@
 """The true class of a passage, from the label or number that its file gives."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -34,13 +35,14 @@ def class_number(passage: Passage, classes: Classes) -> int:
     A class may be named as pages name it, as the model itself names it, or by its number. Raises PassageError, listing the labels, if the
     model has no such class, and PassageError with both readings if the value names one class and numbers another.
     """
-    value = passage.true_class
+    value = _composed(passage.true_class)
+    labels, own = ([_composed(name) for name in names] for names in (classes.labels, classes.own))
     readings: dict[int, str] = {}
     if classes.read_as != "number" or passage.names_class:
-        if value in classes.labels:
-            readings[classes.labels.index(value)] = "the name of class"
-        if classes.own.count(value) == 1 and not (readings and classes.read_as == "name"):
-            readings.setdefault(classes.own.index(value), "the model’s own name of class")
+        if labels.count(value) == 1:
+            readings[labels.index(value)] = "the name of class"
+        if own.count(value) == 1 and not (readings and classes.read_as == "name"):
+            readings.setdefault(own.index(value), "the model’s own name of class")
     if classes.read_as != "name" and not passage.names_class and re.fullmatch("[0-9]{1,9}", value) and int(value) < len(classes.labels):
         readings.setdefault(int(value), "the number of class")
     if len(readings) == 1:
@@ -55,6 +57,11 @@ def class_number(passage: Passage, classes: Classes) -> int:
     raise PassageError(
         f"{passage.origin}: true_class: {shown(value)} is no class of the model. Use {_known(classes)}.", passage.origin, f"true_class {shown(value)}"
     )
+
+
+def _composed(name: str) -> str:
+    """Return a name with each letter and its accents as a single character where there is one: macOS and some editors take й apart."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _known(classes: Classes) -> str:

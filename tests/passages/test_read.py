@@ -135,6 +135,17 @@ def test_a_missing_default_folder_is_an_empty_one_beside_a_table(tmp_path: Path)
     assert said == ["site_src/passages: no such folder, so no passage is read from it."]
 
 
+def test_folders_within_a_folder_and_an_empty_table_are_said(tmp_path: Path) -> None:
+    write(tmp_path, "a.md", GOOD)
+    (tmp_path / "passages" / "chekhov").mkdir()
+    write(tmp_path, "chekhov/b.md", GOOD.replace("id: one", "id: two"))
+    (tmp_path / "t.csv").write_text("id,true_class,text\n", "utf-8")
+    said: list[str] = []
+    (passage,) = read_passages(["passages", "t.csv"], tmp_path, say=said.append)
+    assert isinstance(passage, Passage)
+    assert said == ["passages: folders within it are not read: chekhov. Name each under extra.gallery.passages.", "t.csv: no passages in it."]
+
+
 def test_a_gallery_reads_its_own_passages_and_then_the_classics_if_they_are_asked_for() -> None:
     assert passage_paths(Settings(passages=("a", "b.csv"), classics=False)) == ("a", "b.csv")
     assert passage_paths(Settings(passages=("a", "b.csv"), classics=True)) == ("a", "b.csv", CLASSICS)

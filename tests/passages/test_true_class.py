@@ -1,5 +1,6 @@
 """A true class is given as a label's name or number; what names one class and numbers another is never guessed."""
 
+import unicodedata
 from typing import Literal
 
 import pytest
@@ -39,6 +40,12 @@ def test_the_setting_decides(read_as: Literal["name", "number"], true_class: str
 
 def test_numbers_that_are_their_own_names_have_one_reading() -> None:
     assert [class_number(passage(str(n)), Classes(("0", "1", "2"))) for n in range(3)] == [0, 1, 2]
+
+
+def test_a_name_may_be_written_with_its_accents_apart() -> None:
+    for label in ("Толстой", unicodedata.normalize("NFD", "Толстой")):
+        for written in ("Толстой", unicodedata.normalize("NFD", "Толстой")):
+            assert class_number(passage(written), Classes(("Чехов", label))) == 1
 
 
 def test_a_class_that_its_dataset_declares_is_a_name() -> None:
