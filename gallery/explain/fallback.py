@@ -29,6 +29,11 @@ class FastEncoderError(GalleryError):
             f"by {fallback.difference:.1%} of the largest contribution. Everything is explained by the model's own forward pass, which takes longer; "
             "please report the architecture."
         )
+        self._about = model, fallback
+
+    def __reduce__(self) -> tuple[type[FastEncoderError], tuple[str, Fallback]]:
+        """Let the error come back from another process whole."""
+        return type(self), self._about
 
 
 def planner_for(store: Store, model: Source, tokenizer: Source, settings: Settings) -> Planner:

@@ -27,6 +27,7 @@ from ray.exceptions import RayError
 from gallery.compat.ray import end_data_threads, start_here
 from gallery.config import Settings
 from gallery.errors import GalleryError, PassageError, SourceError, StoreError, reason
+from gallery.explain.fallback import check_fast_encoder
 from gallery.explain.plan import Job, Planner, jobs, mending
 from gallery.files import store_location
 from gallery.passages.read import Passage, passage_paths, read_passages
@@ -39,11 +40,15 @@ if TYPE_CHECKING:  # torch is loaded by the workers alone
     from gallery.explain.local import Explainer, Outcome
 
 
-def run_ray(settings: Settings, root: Path, planner: Planner, classes: Classes, earlier: Timings, pending: int) -> "Iterator[Outcome]":
+def run_ray(
+    settings: Settings, root: Path, planner: Planner, classes: Classes, earlier: Timings, pending: int, unverified: str | None = None
+) -> "Iterator[Outcome]":
     """Explain what the configured passages lack; yield the outcomes, in no certain order.
 
+    unverified: id of the passage that the worker which gets it holds against Captum.
+
     The passages are read on this machine; model and store must be where every node finds them.
-    Raises GalleryError where there is no cluster, or where a worker cannot work at all.
+    Raises GalleryError where there is no cluster, or where a worker cannot work at all; FastEncoderError where its fast encoder is wrong.
     """
     if settings.store.startswith("memory://"):
         raise StoreError(f"{settings.store}: lives in one process, and Ray's workers are others. Name a shared folder, or another URL, as extra.gallery.store.")
@@ -63,7 +68,7 @@ def run_ray(settings: Settings, root: Path, planner: Planner, classes: Classes, 
             _Worker,
             batch_size=1,
             compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=2),
-            fn_constructor_args=(settings, root, planner, classes, earlier),
+            fn_constructor_args=(settings, root, planner, classes, earlier, unverified),
             **share,
         )
         try:
@@ -114,8 +119,9 @@ def _usable(settings: Settings, root: Path, classes: Classes) -> Iterator[Passag
 class _Worker:
     """A process with the model: explains the passages it gets and returns their outcomes."""
 
-    def __init__(self, settings: Settings, root: Path, planner: Planner, classes: Classes, earlier: Timings) -> None:
+    def __init__(self, settings: Settings, root: Path, planner: Planner, classes: Classes, earlier: Timings, unverified: str | None) -> None:
         self._planner, self._classes = planner, classes
+        self._settings, self._root, self._unverified = settings, root, unverified
         self._notes: list[str] = []
         try:
             self._store = Store(store_location(settings.store, root))
@@ -133,13 +139,19 @@ class _Worker:
         if isinstance(self._explainer, GalleryError):
             return self._explainer
         job = next(jobs([passage], self._classes, self._planner, mending(self._store, self._notes.append)))
-        if not isinstance(job, Job) or not job.missing:
+        unverified = passage.id == self._unverified
+        if not isinstance(job, Job) or not (job.missing or unverified):
             return None
         try:
             outcome = self._explainer.explain(job)
             self._explainer.finish()
+            if unverified and outcome.problem is None:
+                model = resolve_model(self._settings.model, self._root)
+                check_fast_encoder(self._store, self._planner, model, self._explainer.classifier, passage, job.true_class, self._notes.append)
         except GalleryError as error:
             return error
+        if not job.missing:
+            return None
         notes, self._notes = [*self._notes, *outcome.notes], []
         return replace(outcome, notes=notes)
 

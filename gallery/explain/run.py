@@ -176,12 +176,12 @@ def _explain(run: Run, plan: Survey, problems: Problems) -> tuple[Model, int]:
 
 def _outcomes(run: Run, plan: Survey, earlier: Timings) -> "Generator[Outcome, None, None]":
     """Explain on the configured engine; yield the outcome of each passage that lacked something."""
+    shortest = None if plan.shortest is None or is_verified(run.store, run.planner, plan.shortest) else plan.shortest
     if run.settings.engine == "ray" and plan.pending:
         from gallery.explain.on_ray import run_ray
 
-        yield from run_ray(run.settings, run.root, run.planner, run.classes, earlier, plan.pending)
+        yield from run_ray(run.settings, run.root, run.planner, run.classes, earlier, plan.pending, shortest.id if shortest else None)
         return
-    shortest = None if plan.shortest is None or is_verified(run.store, run.planner, plan.shortest) else plan.shortest
     if shortest is None and next(_lacking(run, run.passages()), None) is None:
         return
     from gallery.explain.local import Explainer, run_local

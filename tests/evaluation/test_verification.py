@@ -1,5 +1,6 @@
 """Captum as the judge: our numbers are held against its own classes, and a fast encoder that errs is caught and given up."""
 
+import pickle
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +13,13 @@ import torch
 from gallery.attribution.attribute import attribute
 from gallery.evaluation.captum_judge import JUDGES
 from gallery.evaluation.verification import verify
+from gallery.explain.fallback import FastEncoderError
 from gallery.methods import all_methods, method_of
 from gallery.model import loading
 from gallery.model.fast_encoder import FastEncoder, fast_encoder_of
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
-from gallery.store.records import Attribution, Verification
+from gallery.store.records import Attribution, Fallback, Verification
 from tests.support.classifiers import TEXT, load, parameters
 from tests.support.galleries import make_gallery, run
 from tests.support.models import ARCHITECTURES
@@ -205,3 +207,8 @@ def test_a_gallery_without_a_method_of_captums_says_so(tiny: Tiny, tmp_path: Pat
 def test_every_method_that_is_declared_to_be_captums_has_a_judge() -> None:
     assert set(JUDGED) == JUDGES.keys()
     assert [method.name for method in all_methods() if method.captum_differs and not method.captum] == []
+
+
+def test_the_error_comes_back_from_another_process_whole() -> None:
+    error = FastEncoderError("a model", Fallback("bert", "white-wall", "occlusion", 0.5, {}))
+    assert pickle.loads(pickle.dumps(error)).message == error.message
