@@ -1,5 +1,6 @@
 """Pairs of words that count together: arcs above the strongest words of a passage, and the pairs of an author."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ PAIRS = 6
 """Pairs that a passage names."""
 STEP, HEIGHT = 68, 120
 """Distance between two words, and height of the highest arc, in units of the picture."""
+
+MARGIN = 56
+"""Room for the end of the last word, which is written at an angle."""
+FAINTEST = 0.15
+"""Arcs of pairs below this share of the strongest are left out, so that the others can be told apart."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class Arcs:
     """The strongest first."""
     target: int
     width: float
+    decimals: int
+    """Digits behind the decimal point that tell the pairs apart."""
 
 
 def pairs_of(prediction: Prediction, record: Interactions) -> list[Pair]:
@@ -68,10 +76,10 @@ def arcs_of(prediction: Prediction, record: Interactions) -> Arcs:
     for size, i, j in pairs:
         rise = HEIGHT * (j - i) / max(1, count - 1)
         path = f"M{place[i]:.1f} {HEIGHT}C{place[i]:.1f} {HEIGHT - 1.33 * rise:.1f} {place[j]:.1f} {HEIGHT - 1.33 * rise:.1f} {place[j]:.1f} {HEIGHT}"
-        if size >= 0.02 * largest:
+        if size >= FAINTEST * largest:
             arcs.append(Arc(path, round(0.5 + 5.5 * size / largest, 2), float(record.values[i, j])))
     words = [(x, texts[number]) for x, number in zip(place, numbers, strict=True)]
-    return Arcs(words, arcs, pairs_of(prediction, record)[:PAIRS], record.target, STEP * count)
+    return Arcs(words, arcs, pairs_of(prediction, record)[:PAIRS], record.target, STEP * count + MARGIN, min(6, max(2, 1 - math.floor(math.log10(largest)))))
 
 
 def pairs_for_author(prediction: Prediction, record: Interactions, language: str) -> list[tuple[str, str, float, int]]:
