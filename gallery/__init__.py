@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Attribution,
         Bertviz,
         Chance,
+        EveryClass,
         Faithfulness,
         Heads,
         Interactions,
@@ -58,6 +59,7 @@ _HOMES = {
     "gallery.store.manifest": ("EntryName", "Header", "Row", "read_header", "read_rows"),
     "gallery.store.records": (
         "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision", "Verification", "Interactions",
+        "EveryClass",
     ),
     "gallery.methods": ("Method", "method_names", "method_of"),
     "gallery.attribution.attribute": ("attribute",),
@@ -73,6 +75,7 @@ __all__ = [
     "explain_passages", "render_site", "open_store", "open_classifier",
     "Store", "EntryName", "Header", "Row", "read_header", "read_rows",
     "Model", "Prediction", "Attribution", "Attention", "Heads", "Bertviz", "Faithfulness", "Chance", "Sanity", "Precision", "Verification", "Interactions",
+    "EveryClass",
     "Method", "method_names", "method_of", "attribute", "check_method",
     "SourceKind", "Fetched",
     "GalleryError", "SourceError",

@@ -101,7 +101,7 @@ class Settings(Section):
     """Let a CUDA device round float32 products to TF32: faster, with three digits fewer."""
     long: Literal["cut", "windows"] = "cut"
     """Passages longer than the model's input: cut (the rest is not read) or windows (overlapping windows, whose logits are averaged)."""
-    methods: tuple[MethodName, ...] = ("integrated_gradients", "gradient_x_input", "gradient_norm", "attention_rollout")
+    methods: tuple[MethodName, ...] = ("integrated_gradients", "decomposition", "gradient_x_input", "gradient_norm", "attention_rollout")
     """Attribution methods; a page opens with the first."""
     baseline: Literal["pad", "mask", "zero"] = "pad"
     """The empty text from which paths start: every token replaced by pad or mask, or all embeddings zero."""

@@ -68,6 +68,8 @@ class Method:
     """Captum's class for the method; empty where Captum has none."""
     captum_differs: str = ""
     """Why that class gives other numbers by definition, an English phrase for pages; empty where `build.py verify` compares them."""
+    every_class: bool = False
+    """Whether the method is cheap enough to explain every class of every passage, besides those that all methods explain."""
     windows: Literal["mean", "mean of covering", "own"] = "mean"
     """How windows of a long passage are combined: the mean over all windows, as for logits; the mean over the windows that hold a
     token, for amounts that do not add up; or by the method itself."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from gallery.attribution.method import Parameters
 from gallery.attribution.windows import combined
 from gallery.methods import Method
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
-from gallery.store.records import Attribution
+from gallery.store.records import Attribution, EveryClass
 
 
 def attribute(
@@ -38,3 +40,22 @@ def attribute(
         else:
             results.append(windows[0])
     return results
+
+
+def every_class(method: Method, classifier: Classifier, tokenized: Tokenized, parameters: Parameters) -> EveryClass:
+    """Return a method's attributions of a passage for every class, without those of single tokens.
+
+    Cost: the method's, for all classes in one call.
+    """
+    (found,) = attribute(method, classifier, [tokenized], [range(len(classifier.card.labels))], parameters)
+    return EveryClass(
+        method=method.name,
+        parameters=found[0].parameters,
+        output=found[0].output,
+        words=np.stack([one.words for one in found]).astype(np.float32),
+        specials=np.array([one.tokens.sum() - one.words.sum() for one in found]),
+        biases=np.array([np.nan if one.biases is None else one.biases for one in found]),
+        outputs=np.array([one.output_value for one in found]),
+        errors=np.array([np.nan if one.delta_share is None else one.delta_share for one in found]),
+        versions=found[0].versions,
+    )

@@ -81,6 +81,8 @@ class Planner:
         for method in settings.methods:
             own = {"parameters": method_of(method).parameters(settings)}
             needs += [self._need("attribution", method, target, own, whole) for target in classes]
+            if method_of(method).every_class:
+                needs.append(self._need("every_class", method, settings=own, passage=whole))
             if settings.random_orders:
                 needs.append(
                     self._need("faithfulness", method, predicted, {**own, "tried": trial_parameters(settings, "faithfulness"), "trials": TRIALS}, whole)

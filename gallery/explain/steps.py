@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from gallery.attention.capture import attend
 from gallery.attention.excerpt import bertviz_excerpt
 from gallery.attention.heads import head_effects
-from gallery.attribution.attribute import attribute
+from gallery.attribution.attribute import attribute, every_class
 from gallery.config import AttentionSettings
 from gallery.evaluation.faithfulness import chance, faithfulness
 from gallery.evaluation.interactions import interactions
@@ -62,6 +62,10 @@ def _attributions(classifier: Classifier, tokenized: Tokenized, earlier: Earlier
     return attribute(method_of(needs[0].method), classifier, [tokenized], [[need.target for need in needs]], needs[0].settings["parameters"])[0]
 
 
+def _every_class(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return [every_class(method_of(need.method), classifier, tokenized, need.settings["parameters"]) for need in needs]
+
+
 def _chance(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
     return [chance(classifier, tokenized, needs[0].settings["parameters"])]
 
@@ -96,6 +100,7 @@ STEPS = (
     Step("heads", _heads),
     Step("bertviz", _bertviz),
     Step("attribution", _attributions, by_method=True),
+    Step("every_class", _every_class),
     Step("chance", _chance),
     Step("precision", _precision, reads=lambda need: (EntryName("prediction"), _attribution_name(need))),
     Step("interactions", _interactions, reads=lambda need: (_attribution_name(need),)),

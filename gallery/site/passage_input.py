@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from gallery.site.entries import Kind, by_method, first_of
 from gallery.site.publication import Publication
 from gallery.site.slugs import author_slugs
-from gallery.site.views import Piece, View, paragraphs, views
+from gallery.site.views import Piece, View, further_views, paragraphs, views
 from gallery.site.vocabulary import text_language
 from gallery.store.manifest import EntryName, Header, Row
-from gallery.store.records import Attribution, Prediction, Record
+from gallery.store.records import Attribution, EveryClass, Prediction, Record
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PassageInput:
     attributions: Mapping[tuple[str, int], Attribution]
     """By method and explained class, in the order of the entries."""
     views: tuple[View, ...]
-    """In the order of the page's switches; the page opens with the first."""
+    """In the order of the page's switches; the page opens with the first. Classes that only one method explains come last."""
     paragraphs: tuple[tuple[Piece, ...], ...]
     """The text, shaded by the first view."""
     text_language: str
@@ -84,7 +84,8 @@ def passage_input(publication: Publication, header: Header, row: Row, records: M
     assert prediction is not None
     ranking = tuple(prediction.ranking)
     attributions = by_method(records.values(), Attribution)
-    shadings = views(row, ranking[0], attributions, header.methods)
+    every = first_of(records.values(), EveryClass)
+    shadings = views(row, ranking[0], attributions, header.methods) + (further_views(row, every) if every is not None else [])
     return PassageInput(
         publication=publication,
         header=header,

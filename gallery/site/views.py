@@ -7,7 +7,7 @@ import numpy as np
 
 from gallery.evaluation.metrics import kendall_taus, top_overlap
 from gallery.store.manifest import Row
-from gallery.store.records import Attribution, Prediction
+from gallery.store.records import Attribution, EveryClass, Prediction
 
 LEVELS = 8
 """Steps of the shading for each sign."""
@@ -112,6 +112,33 @@ def views(row: Row, predicted: int, attributions: Mapping[tuple[str, int], Attri
         if true_class != predicted and {true_class, predicted} <= by_class.keys() and by_class[true_class].delta is not None:
             result.append(_difference(by_class[true_class], by_class[predicted]))
     return result
+
+
+def further_views(row: Row, every: EveryClass) -> list[View]:
+    """Return the views of the classes that only `every` explains, by their number."""
+    return [
+        View(
+            method=every.method,
+            target=target,
+            against=None,
+            words=tuple(every.words[target].tolist()),
+            specials=float(every.specials[target]),
+            output=every.output,
+            output_value=float(every.outputs[target]),
+            baseline_value=None,
+            delta=None,
+            error=_known(every.errors[target]),
+            converged=None,
+            steps=1,
+            biases=_known(every.biases[target]),
+        )
+        for target in range(len(every.words))
+        if target not in row.targets
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def view_of(a: Attribution) -> View:

@@ -96,10 +96,13 @@ export class Side {
     const { strings } = this;
     const [passages, classes, methods] = [this.field("passage"), this.field("class"), this.field("method")];
     if (passages) passages.value = passage.id;
-    const roles = new Map([[passage.predicted, strings.answer], [passage.true, strings.author]]);
+    const roles = new Map([[passage.runner, strings.runner], [passage.predicted, strings.answer], [passage.true, strings.author]]);
     const options = passage.views
       .filter((other) => other.method === view.method)
-      .map((other) => new Option(other.against === null ? `${this.#label(other)} (${roles.get(other.target) ?? strings.runner})` : this.#label(other), className(other)));
+      .map((other) => {
+        const role = other.against === null && roles.get(other.target);
+        return new Option(role ? `${this.#label(other)} (${role})` : this.#label(other), className(other));
+      });
     classes?.replaceChildren(...options);
     if (classes) classes.value = className(view);
     const names = new Set(passage.views.map((other) => other.method));

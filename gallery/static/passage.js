@@ -25,6 +25,8 @@ import { fetchJson } from "./fetching.js";
  * @property {string} predicted_class
  * @property {Record<string, number>} probabilities by name of the class
  * @property {Attribution[]} attributions
+ * @property {{method: string, classes: {target: number, error: number | null, unit: number, words: number[]}[]}} [every_class] the classes that
+ *   only one method explains; their numbers are multiples of `unit`
  */
 
 /** @type {WeakMap<Explanation, Passage>} */
@@ -40,6 +42,7 @@ export async function loadPassage(address) {
     language: explanation.language,
     true: explanation.true_target,
     predicted: explanation.predicted_target,
+    runner: second(Object.values(explanation.probabilities)),
     confidence: explanation.probabilities[explanation.predicted_class],
     text: paragraphs(explanation),
     forms: explanation.forms,
@@ -47,6 +50,11 @@ export async function loadPassage(address) {
   };
   known.set(explanation, passage);
   return passage;
+}
+
+/** Return the number of the second largest value. @param {number[]} values */
+function second(values) {
+  return [...values.keys()].sort((a, b) => values[b] - values[a])[1];
 }
 
 /** Return the paragraphs of a text; in each, the text before a word and the word take turns. @param {Explanation} explanation */
@@ -73,7 +81,7 @@ function paragraphs({ text, words }) {
  * with a baseline is linear in the output, so the comparison is a difference of numbers.
  * @param {Explanation} explanation
  */
-function views({ attributions, true_target, predicted_target }) {
+function views({ attributions, every_class, true_target, predicted_target }) {
   /** @type {Passage["views"]} */
   const all = [];
   for (const method of new Set(attributions.map((attribution) => attribution.method))) {
@@ -83,6 +91,9 @@ function views({ attributions, true_target, predicted_target }) {
     if (a === b || !a || !b || a.convergence_delta === null) continue;
     const values = a.words.map((value, word) => value - b.words[word]);
     all.push({ method, target: a.target, against: b.target, error: Math.max(a.error ?? 0, b.error ?? 0), values });
+  }
+  for (const { target, error, unit, words } of every_class?.classes ?? []) {
+    all.push({ method: every_class?.method ?? "", target, against: null, error, values: words.map((value) => value * unit) });
   }
   return all;
 }

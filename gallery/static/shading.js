@@ -14,6 +14,7 @@
  * @property {string} language
  * @property {number} true class
  * @property {number} predicted class
+ * @property {number} runner the second most probable class
  * @property {number} confidence of the prediction
  * @property {string[][]} text paragraphs; in each, the text before a word and the word take turns
  * @property {string[]} forms by word, the same for words that count as the same

@@ -41,7 +41,10 @@ export class GalleryWords extends HTMLElement {
     const { form, text, scale } = this;
     form.addEventListener("change", (event) => {
       if (event.target === scale) sessionStorage.setItem(SCALE, scale.checked ? "gallery" : "");
-      void this.show(this.#chosen());
+      for (const further of all(this, "select[name=further]", HTMLSelectElement)) {
+        if (event.target instanceof HTMLInputElement && event.target.name === "class") further.value = "";
+      }
+      void this.show(this.#chosen(event.target instanceof HTMLSelectElement && event.target.name === "method"));
     });
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const soon of ["pointerenter", "focusin"]) form.addEventListener(soon, () => void this.#prefetch(), { once: true });
@@ -81,7 +84,7 @@ export class GalleryWords extends HTMLElement {
     scale.checked = (asked.get("scale") ?? sessionStorage.getItem(SCALE)) === "gallery";
     const method = asked.get("method") ?? views[0].method;
     const name = asked.get("class") ?? className(views[0]);
-    const index = Math.max(0, views.findIndex((view) => view.method === method && className(view) === name));
+    const index = this.#find(method, name);
     const word = asked.has("word") ? Number(asked.get("word")) : -1;
     this.#choose(index);
     if (index !== this.current || scale.checked || this.#scaled) void this.show(index);
@@ -91,19 +94,29 @@ export class GalleryWords extends HTMLElement {
     }
   }
 
-  /** Return the view that the switches ask for. */
-  #chosen() {
+  /** Return the view that the switches ask for; a method that was just chosen stays, whatever the class. @param {boolean} [byMethod] */
+  #chosen(byMethod = false) {
     const { views } = this.data;
     const values = new FormData(this.form);
-    const method = values.get("method") ?? views[0].method;
-    const exact = views.findIndex((view) => view.method === method && className(view) === values.get("class"));
-    return exact >= 0 ? exact : views.findIndex((view) => view.method === method && `${view.target}` === String(values.get("class")).split("-")[0]);
+    const method = String(values.get("method") ?? views[0].method);
+    const index = this.#find(method, String(values.get("further") || values.get("class")));
+    return byMethod && views[index].method !== method ? views.findIndex((view) => view.method === method) : index;
+  }
+
+  /** Return the view of a method and a class; of another method where this one does not explain the class. @param {string} method @param {string} name */
+  #find(method, name) {
+    const { views } = this.data;
+    const exact = views.findIndex((view) => view.method === method && className(view) === name);
+    if (exact >= 0) return exact;
+    const near = views.findIndex((view) => view.method === method && `${view.target}` === name.split("-")[0]);
+    return near >= 0 ? near : Math.max(0, views.findIndex((view) => className(view) === name));
   }
 
   /** Set the switches to a view. @param {number} index */
   #choose(index) {
     const view = this.data.views[index];
     for (const radio of all(this, "input[name=class]", HTMLInputElement)) radio.checked = radio.value === className(view);
+    for (const further of all(this, "select[name=further]", HTMLSelectElement)) further.value = className(view); // blank for a class with a button
     for (const select of all(this, "select[name=method]", HTMLSelectElement)) select.value = view.method;
   }
 
@@ -192,6 +205,7 @@ export class GalleryWords extends HTMLElement {
     }
     if (asked !== this.#asked || !this.isConnected) return;
     this.current = index;
+    this.#choose(index);
     this.end = scale;
     this.#scaled = this.scale.checked;
     const values = view.values ?? [];

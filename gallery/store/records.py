@@ -173,6 +173,37 @@ class Attribution:
 
 
 @dataclass(frozen=True)
+class EveryClass:
+    """Contributions of a passage's words to every class, by a method that is cheap enough for all.
+
+    C classes, W words; values in units of `output`. `words.sum(1) + specials + biases` is `outputs` but for rounding.
+
+    >>> every = store.read("every_class", row.entries[EntryName("every_class", "decomposition")])
+    >>> every.words.shape
+    (3, 19)
+    """
+
+    kind: ClassVar[str] = "every_class"
+
+    method: str
+    parameters: dict[str, Any]
+    """All settings on which the numbers depend, as in Attribution."""
+    output: str
+    """The explained quantity."""
+    words: Array
+    """[C, W] float32; signed sums over the pieces of a word."""
+    specials: Array
+    """[C] float64: contribution of the special tokens."""
+    biases: Array
+    """[C] float64: what the model's biases add, see Attribution; NaN if the method does not tell it apart."""
+    outputs: Array
+    """[C] float64: F(x) of each class."""
+    errors: Array
+    """[C] float64: Attribution.delta_share; NaN if the method does not promise that contributions add up."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class Attention:
     """The attention of a passage: the encoded queries and keys of each layer, and values derived from them.
 
@@ -418,8 +449,23 @@ class Fallback:
     versions: dict[str, str]
 
 
-Record = Prediction | Attribution | Attention | Heads | Bertviz | Scripts | Faithfulness | Chance | Sanity | Precision | Verification | Interactions | Fallback
-RECORD_TYPES: dict[str, type[Any]] = {
-    r.kind: r
-    for r in (Prediction, Attribution, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision, Verification, Interactions, Fallback)
-}
+Record = (
+    Prediction
+    | Attribution
+    | EveryClass
+    | Attention
+    | Heads
+    | Bertviz
+    | Scripts
+    | Faithfulness
+    | Chance
+    | Sanity
+    | Precision
+    | Verification
+    | Interactions
+    | Fallback
+)
+_TYPES = (
+    Prediction, Attribution, EveryClass, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision, Verification, Interactions, Fallback,
+)  # fmt: skip
+RECORD_TYPES: dict[str, type[Any]] = {record_type.kind: record_type for record_type in _TYPES}

@@ -69,6 +69,31 @@ def test_from_the_index_to_a_comparison_and_back(
     context.close()
 
 
+def test_any_class_can_be_chosen_and_its_method_says_so(site: str, chromium: Any) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    faults = watch(page).faults
+    page.goto(f"{site}passages/white-wall/")
+    further = page.locator("select[name=further] option:not([value=''])").first.get_attribute("value")
+    before = page.locator(".g-text .w").evaluate_all(SHADED)
+    page.select_option("select[name=further]", further)
+    wait_for_address(page, rf"class={further}")
+    assert page.locator(".g-text .w").evaluate_all(SHADED) != before
+    assert page.input_value("select[name=method]") == "decomposition"
+    assert page.locator("input[name=class]:checked").count() == 0
+    page.reload()
+    page.wait_for_function(f"document.querySelector('select[name=further]').value === '{further}'")
+    page.select_option("select[name=method]", "gradient_x_input")  # does not explain that class
+    wait_for_address(page, "method=gradient_x_input")
+    assert page.input_value("select[name=method]") == "gradient_x_input"
+    assert page.input_value("select[name=further]") == ""
+    page.goto(f"{site}compare/?left=white-wall&left-class={further}&left-method=decomposition")
+    page.locator("section[data-side=left] .g-text .w").first.wait_for()
+    assert page.input_value("section[data-side=left] select[name=class]") == further
+    assert faults == []
+    context.close()
+
+
 def test_without_javascript_every_page_says_what_there_is(site: str, chromium: Any) -> None:
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -76,7 +101,7 @@ def test_without_javascript_every_page_says_what_there_is(site: str, chromium: A
     assert page.locator(".g-card:visible").count() == 3
     page.click("text=Белая стена")
     assert page.locator("gallery-table tbody tr td:nth-child(2)").first.text_content()
-    assert page.locator(".g-multiples dl").count() == 4
+    assert page.locator(".g-multiples dl").count() == 5
     page.click(".g-byline a")
     assert page.locator(".g-speaking tbody tr").count() > 5
     assert page.locator(".g-effects tbody tr").count() == 3

@@ -140,4 +140,4 @@ def test_the_command_keeps_its_result_and_the_page_of_methods_shows_it(tiny: Cal
     assert "ещё не проверено" not in text
     record = next(store.read(kind, key) for kind, key in entries if kind == "sanity")
     assert isinstance(record, Sanity)
-    assert text.count("g-forgets") == 4
+    assert text.count("g-forgets") == 5

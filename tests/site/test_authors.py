@@ -5,24 +5,24 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gallery.site.pages.author_sums import AuthorSums, heads_seen, spoken, stretches
-from gallery.store.records import Attribution, Heads, Prediction
+from gallery.site.pages.author_sums import AuthorSums, Spoken, heads_seen, spoken, stretches
+from gallery.store.records import Heads, Prediction
 
 NONE = np.zeros(0)
 
 
-def _passage(text: str, values: list[float]) -> tuple[Prediction, Attribution]:
+def said_of(text: str, values: list[float]) -> Spoken:
     ends = np.cumsum([len(word) + 1 for word in text.split()])
     words = np.array([(end - len(word) - 1, end - 1) for word, end in zip(text.split(), ends, strict=True)])
     prediction = Prediction(text, (), NONE, NONE, NONE, words, NONE, len(text), np.array([0.0, 1.0]), {})
-    attribution = Attribution("integrated_gradients", 0, {}, NONE, np.array(values), "logit", 0.0, None, None, None, 0, NONE, {})
-    return prediction, attribution
+    (said,) = spoken(prediction, np.array([values]), "ru")
+    return said
 
 
 def test_words_are_summed_by_dictionary_form_and_lead_to_the_strongest_place() -> None:
     sums = AuthorSums()
-    sums.add("one", "Первый", spoken(*_passage("Душа и души ,", [0.1, 0.0, 0.3, -0.6]), "ru"))
-    sums.add("two", "Второй", spoken(*_passage("Душу топор", [0.2, -0.8]), "ru"))
+    sums.add("one", "Первый", said_of("Душа и души ,", [0.1, 0.0, 0.3, -0.6]))
+    sums.add("two", "Второй", said_of("Душу топор", [0.2, -0.8]))
     soul, axe = sums.speaking()
     assert (soul.word, soul.count) == ("душа", 2)
     assert soul.value == pytest.approx((0.4 + 0.2) / 2)
@@ -33,7 +33,7 @@ def test_words_are_summed_by_dictionary_form_and_lead_to_the_strongest_place() -
 
 def test_kinds_of_words_share_all_contributions_and_all_words() -> None:
     sums = AuthorSums()
-    said = spoken(*_passage("Вошёл Пётр и сел .", [0.1, 0.4, 0.1, 0.2, -0.2]), "ru")
+    said = said_of("Вошёл Пётр и сел .", [0.1, 0.4, 0.1, 0.2, -0.2])
     sums.add_own(said, None)
     shares = {kind.kind: (kind.attribution, kind.words) for kind in sums.kind_shares()}
     assert shares == {"name": (0.4, 0.2), "function": (0.1, 0.2), "punctuation": (0.2, 0.2), "rest": (pytest.approx(0.3), 0.4)}
@@ -42,7 +42,7 @@ def test_kinds_of_words_share_all_contributions_and_all_words() -> None:
 
 def test_heads_are_ranked_by_their_mean_effect_on_the_author() -> None:
     sums = AuthorSums()
-    said = spoken(*_passage("Вошёл", [1.0]), "ru")
+    said = said_of("Вошёл", [1.0])
     heads = Heads((1, 0), np.array([np.zeros((2, 2)), [[0.1, -0.5], [0.2, 0.0]]], np.float32), {})
     sums.add_own(said, heads_seen(heads, None, 0))
     sums.add_own(said, heads_seen(replace(heads, effects=-heads.effects), None, 0))

@@ -71,6 +71,7 @@ def test_kinds_are_the_names_that_stores_have_on_disk() -> None:
     kinds = {
         "prediction",
         "attribution",
+        "every_class",
         "attention",
         "heads",
         "bertviz",

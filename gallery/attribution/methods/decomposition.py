@@ -60,4 +60,5 @@ DECOMPOSITION = Method(
     complete=True,
     forward="1",
     backward="T",
+    every_class=True,
 )

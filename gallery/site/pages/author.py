@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from gallery.errors import ConfigError
+from gallery.methods import method_of
 from gallery.site.pages.author_sums import AuthorSums
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.index import page_title
@@ -90,6 +92,8 @@ def author_fragment(gallery: GalleryInput, author: Author) -> Markup:
         answers=author.answers(),
         takers=author.takers(),
         bars=author.own[:BARS],
+        words_method=next((name for name in gallery.header.methods if _explains_all(name)), gallery.header.methods[0]),
+        first_method=gallery.header.methods[0],
         words_for=[word for word in words if word.value > 0],
         words_against=[word for word in words if word.value < 0],
         pairs=author.sums.together(),
@@ -106,6 +110,14 @@ def author_fragment(gallery: GalleryInput, author: Author) -> Markup:
         taken_shown=taken[0],
         root="../../",
     )
+
+
+def _explains_all(name: str) -> bool:
+    """Tell whether a method explains every class; no for a method that is not installed here."""
+    try:
+        return method_of(name).every_class
+    except ConfigError:
+        return False
 
 
 DECLARATION = Declaration(

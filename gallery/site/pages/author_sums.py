@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gallery.site.vocabulary import WORD_KINDS, lemma, word_kinds
-from gallery.store.records import Attention, Attribution, Heads, Prediction
+from gallery.store.records import Array, Attention, Heads, Prediction
 
 WORDS = 12
 """Words that an author's page shows for each sign."""
@@ -15,6 +15,8 @@ LINKS = 2
 """Passages that each of these words links to."""
 HEADS = 6
 """Heads that the page names."""
+LEAST = 1e-3
+"""Least share of a passage's contributions with which a word counts for an author."""
 STRETCHES = 60
 """Most stretches of a passage's bar."""
 
@@ -39,21 +41,30 @@ class HeadsSeen:
     """Main target of its attention, by Attention.summary_names, and the share of its attention."""
 
 
-def spoken(prediction: Prediction, attribution: Attribution, language: str) -> Spoken:
-    """Return the evidence of a passage's words for the class that an attribution explains."""
-    sizes = np.abs(attribution.words)
-    total = float(sizes.sum()) or 1.0
-    sums: dict[str, float] = defaultdict(float)
-    strongest: dict[str, int] = {}
-    for number, (text, value) in enumerate(zip(prediction.word_texts(), attribution.words.tolist(), strict=True)):
+def spoken(prediction: Prediction, words: Array, language: str) -> list[Spoken]:
+    """Return the evidence of a passage's words for each of C classes, from contributions [C, W].
+
+    A form whose share is below a thousandth is left out: no sum over passages depends on it.
+    """
+    numbers: dict[str, list[int]] = defaultdict(list)
+    for number, text in enumerate(prediction.word_texts()):
         if any(c.isalpha() for c in text):
-            form = lemma(text, language)
-            sums[form] += value / total
-            if form not in strongest or sizes[number] > sizes[strongest[form]]:
-                strongest[form] = number
+            numbers[lemma(text, language)].append(number)
     kinds = np.array(word_kinds(prediction.text, [(start, end) for start, end in prediction.words.tolist()], language))
+    return [_spoken(values, numbers, kinds) for values in words]
+
+
+def _spoken(words: Array, numbers: Mapping[str, Sequence[int]], kinds: Array) -> Spoken:
+    sizes = np.abs(words)
+    total = float(sizes.sum()) or 1.0
+    values, magnitudes = (words / total).tolist(), sizes.tolist()
+    said = {}
+    for form, places in numbers.items():
+        share = sum(values[place] for place in places)
+        if abs(share) >= LEAST:
+            said[form] = (_short(share), max(places, key=magnitudes.__getitem__))
     shares = {kind: (_short(sizes[kinds == kind].sum() / total), _short((kinds == kind).sum() / max(1, len(kinds)))) for kind in WORD_KINDS}
-    return Spoken({form: (_short(share), strongest[form]) for form, share in sums.items()}, shares)
+    return Spoken(said, shares)
 
 
 def heads_seen(heads: Heads, attention: Attention | None, target: int) -> HeadsSeen | None:
@@ -100,6 +111,8 @@ class WordSum:
         """Add one passage."""
         self.total += occurrence.share
         self.count += 1
+        if len(self.strongest) == LINKS and abs(occurrence.share) <= abs(self.strongest[-1].share):
+            return
         self.strongest = sorted([*self.strongest, occurrence], key=lambda other: -abs(other.share))[:LINKS]
 
 

@@ -10,6 +10,7 @@ from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.measures import MEASURES, Forgetting, Held, Overview, Spread, bound, forgetting, held, overview
 from gallery.site.pages.method_table import method_table
 from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.pages.truest import Truest, truest
 from gallery.site.templates import rendered
 from gallery.store.records import Array
 
@@ -22,18 +23,18 @@ def methods_pages(gallery: GalleryInput) -> Iterator[Page]:
     code, methods, tests = gallery.code, gallery.header.methods, gallery.gathered.tests
     slots = {
         "methods": method_table(code),
-        "measures": measures_fragment(code, methods, overview(methods, tests), len(tests)),
+        "measures": measures_fragment(code, methods, overview(methods, tests), len(tests), truest(methods, tests)),
         "captum": captum_fragment(code, held(methods, tests), len(tests)),
         "sanity": sanity_fragment(code, forgetting(methods, tests)),
     }
     yield Page("methods/", "methods/", slots)
 
 
-def measures_fragment(code: str, methods: Sequence[str], measured: Overview, passages: int) -> Markup:
+def measures_fragment(code: str, methods: Sequence[str], measured: Overview, passages: int, best: Truest | None = None) -> Markup:
     """Return methods × measures with their spread, a picture for each method, and how far methods agree."""
     rows = [*measured.methods, *([measured.chance] if measured.chance else [])]
     scales = {name: _scale([row.figures[name] for row in rows]) for name in MEASURES}
-    return _fragment(code, "measures.html", found=measured, methods=methods, rows=rows, passages=passages, scales=scales)
+    return _fragment(code, "measures.html", found=measured, methods=methods, rows=rows, passages=passages, scales=scales, truest=best)
 
 
 def captum_fragment(code: str, rows: Sequence[Held], passages: int) -> Markup:

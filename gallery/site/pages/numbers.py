@@ -11,7 +11,7 @@ from gallery.site.language import language
 from gallery.site.passage_input import PassageInput
 from gallery.site.views import LEVELS, View
 from gallery.site.vocabulary import lemma
-from gallery.store.records import Array, Prediction
+from gallery.store.records import Array, EveryClass, Prediction
 
 
 def numbers_name(compressed: bool) -> str:
@@ -25,7 +25,8 @@ def words_on_page(code: str, views: Sequence[View]) -> dict[str, Any]:
 
 
 def _view_data(view: View, values: bool) -> dict[str, Any]:
-    data = {"method": view.method, "target": view.target, "against": view.against, "error": view.error}
+    error = None if view.error is None else float(f"{view.error:.4g}")
+    data = {"method": view.method, "target": view.target, "against": view.against, "error": error}
     return data | {"values": [float(f"{value:.4g}") for value in view.words]} if values else data
 
 
@@ -72,7 +73,28 @@ def explanation(passage: PassageInput) -> dict[str, Any]:
             }
             for a in (passage.attributions[key] for key in order if key in passage.attributions)
         ],
+        **({"every_class": _every_class(passage)} if passage.first(EveryClass) is not None else {}),
         "weights_sha256": header.model.weights_digest,
+    }
+
+
+def _every_class(passage: PassageInput) -> dict[str, Any]:
+    """Return the views of classes that only one method explains: whole numbers of a unit, a thousandth of the class's largest |contribution|."""
+    further = [view for view in passage.views if view.target not in passage.row.targets]
+    units = [max((abs(value) for value in view.words), default=0.0) / 1000 or 1.0 for view in further]
+    return {
+        "method": next((view.method for view in further), ""),
+        "classes": [
+            {
+                "target": view.target,
+                "error": view.error,
+                "score": float(f"{view.output_value:.7g}"),
+                "biases": view.biases if view.biases is None else float(f"{view.biases:.7g}"),
+                "unit": float(f"{unit:.5g}"),
+                "words": [round(value / unit) for value in view.words],
+            }
+            for view, unit in zip(further, units, strict=True)
+        ],
     }
 
 

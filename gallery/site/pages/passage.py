@@ -122,6 +122,7 @@ def passage_fragment(
         words=len(prediction.words),
         baseline=next(iter(attributions.values())),
         empty=next((a for a in attributions.values() if a.baseline_probabilities.size), None),
+        further={view.target: view.method for view in passage.views if view.target not in passage.row.targets},
         summed=[view for view in passage.views if view.biases is not None and view.against is None and view.target in passage.row.targets],
         precision=passage.first(Precision),
         second=_second_baseline(attributions, passage.predicted),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import numpy as np
 from markupsafe import Markup
 from pydantic import PlainSerializer, PlainValidator
 
@@ -14,7 +15,7 @@ from gallery.site.pages.measures import Tested, tested
 from gallery.site.passage_input import PassageInput
 from gallery.site.templates import rendered
 from gallery.site.views import Piece, level, paragraphs
-from gallery.store.records import Attention, Attribution, Heads, Interactions, Prediction
+from gallery.store.records import Attention, Attribution, EveryClass, Heads, Interactions, Prediction
 
 _STRIP_WORDS = 28
 
@@ -65,7 +66,6 @@ class Summary:
 def summarise(passage: PassageInput) -> Summary:
     """Return the summary of a passage."""
     row, prediction = passage.row, passage.prediction
-    method = passage.header.methods[0]
     card = Card(
         id=row.id,
         title=row.title,
@@ -83,15 +83,27 @@ def summarise(passage: PassageInput) -> Summary:
     largest: dict[str, float] = defaultdict(float)
     for attribution in passage.attributions.values():
         largest[attribution.method] = max(largest[attribution.method], float(abs(attribution.words).max(initial=0)))
+    every = passage.first(EveryClass)
+    if every is not None:
+        largest[every.method] = max(largest[every.method], float(np.abs(every.words).max(initial=0)))
     return Summary(
         card=card,
         search=f"{passage.author}. {row.work} {prediction.text}",
-        said={target: spoken(prediction, passage.attributions[method, target], passage.text_language) for target in row.targets},
+        said=_said(passage, every),
         heads=heads_seen(heads, passage.first(Attention), row.true_class) if heads is not None else None,
         largest=dict(largest),
         tested=tested(passage.header.methods, passage.predicted, passage.records),
         pairs=pairs_for_author(prediction, together, passage.text_language) if (together := passage.first(Interactions)) is not None else [],
     )
+
+
+def _said(passage: PassageInput, every: EveryClass | None) -> dict[int, Spoken]:
+    """Return the evidence for every class, by the one method that explains them all; without it, for the classes of the first method."""
+    if every is not None:
+        return dict(enumerate(spoken(passage.prediction, every.words.astype(float), passage.text_language)))
+    method, targets = passage.header.methods[0], passage.row.targets
+    words = np.stack([passage.attributions[method, target].words for target in targets])
+    return dict(zip(targets, spoken(passage.prediction, words, passage.text_language), strict=True))
 
 
 def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = _STRIP_WORDS) -> Markup:
