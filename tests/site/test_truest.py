@@ -21,7 +21,7 @@ def passages(losses: np.ndarray) -> list[Tested]:
         for figure, value in zip(figures, [*row.tolist(), 0.1], strict=True):
             figure[MEASURES.index("aopc_comprehensiveness")] = value
         curve: list[float | None] = [0.9, 0.1]
-        tests.append(Tested(figures, [curve] * 3, [[1.0, 0.5], [0.5, 1.0]], [[1.0, 0.5], [0.5, 1.0]], [], {}))
+        tests.append(Tested(figures, [curve] * 3, [[1.0, 0.5], [0.5, 1.0]], [[1.0, 0.5], [0.5, 1.0]], [], {}, {}))
     return tests
 
 
