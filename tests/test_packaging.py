@@ -29,7 +29,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 FOR_ENGINEERS = {"docs", "test"}
 """Extras that the package itself never needs."""
 NOT_IMPORTED = {
-    "captum": "the tests and the downloadable programs compute with it",
     "fontpkg-pt-serif": "fontpkg finds its font",
     "mkdocs-material": "mkdocs.yml names it as the theme",
     "mpld3": "its d3 is read as a file",
