@@ -73,7 +73,7 @@ def test_any_class_can_be_chosen_and_its_method_says_so(site: str, chromium: Any
     context = chromium.new_context()
     page = context.new_page()
     faults = watch(page).faults
-    page.goto(f"{site}passages/white-wall/")
+    page.goto(f"{site}passages/old-yorick/")
     further = page.locator("select[name=further] option:not([value=''])").first.get_attribute("value")
     before = page.locator(".g-text .w").evaluate_all(SHADED)
     page.select_option("select[name=further]", further)
@@ -87,7 +87,7 @@ def test_any_class_can_be_chosen_and_its_method_says_so(site: str, chromium: Any
     wait_for_address(page, "method=gradient_x_input")
     assert page.input_value("select[name=method]") == "gradient_x_input"
     assert page.input_value("select[name=further]") == ""
-    page.goto(f"{site}compare/?left=white-wall&left-class={further}&left-method=decomposition")
+    page.goto(f"{site}compare/?left=old-yorick&left-class={further}&left-method=decomposition")
     page.locator("section[data-side=left] .g-text .w").first.wait_for()
     assert page.input_value("section[data-side=left] select[name=class]") == further
     assert faults == []

@@ -172,7 +172,7 @@ def test_stats_tell_what_the_store_holds(own: Path) -> None:
     assert found["unused"] == 0
     assert found["parts"]["faithfulness/integrated_gradients"]["entries"] == 3
     converged = found["methods"]["integrated_gradients"]
-    assert converged["yes"] + converged["no"] == len([path for path in files if path.parts[-3] == "attribution"]) // 4
+    assert converged["yes"] + converged["no"] == len([path for path in files if path.parts[-3] == "attribution"]) // 5
     assert run(own, "explain", "--n-steps", "2").exit_code == 0
     said = run(own, "stats").output
     assert "3 passages explained by" in said
