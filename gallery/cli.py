@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from gallery import __version__
 from gallery.config import Settings
@@ -161,16 +162,21 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 
 @main.command()
 @configured
+@click.argument("source", metavar="[MODEL]", required=False)
 @click.option("--store", "store_folder", is_flag=False, flag_value="", help="Check the store instead of the site; give a folder to check another store.")
-def check(settings: Settings, config_file: Path, store_folder: str | None) -> None:
+def check(settings: Settings, config_file: Path, source: str | None, store_folder: str | None) -> None:
     """Check the finished site: broken links, other hosts, sizes, missing passages.
 
-    With --store: verify the checksum of every file of the store, and change nothing.
+    With MODEL, or --model: load that model, and say what it is and how it reads the passages, before anything is explained; needs the
+    extra `explain`, but no mkdocs.yml. With --store: verify the checksum of every file of the store, and change nothing.
     """
     from gallery.site.check.report import check_gallery
     from gallery.site.check.sizes import table
     from gallery.store.audit import audit
 
+    if source or click.get_current_context().get_parameter_source("model") is ParameterSource.COMMANDLINE:
+        _end(_check_model(settings, config_file))
+        return
     if store_folder is not None:
         folder = store_location(store_folder or settings.store, config_file.parent)
         result = audit(Store(folder))
@@ -347,6 +353,16 @@ def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json
             return explain_passages(settings, config_file, log)
     except ImportError as error:
         raise _lacking(error, "explaining", "explain,ray" if settings.engine == "ray" else "explain") from error
+
+
+def _check_model(settings: Settings, config_file: Path) -> list[str]:
+    try:
+        from gallery.model.report import describe_model
+    except ImportError as error:
+        raise _lacking(error, "loading a model") from error
+    lines, problems = describe_model(settings, config_file)
+    click.echo("\n".join(lines))
+    return problems
 
 
 def _end(problems: list[str]) -> None:

@@ -107,6 +107,8 @@ class Settings(Section):
     """The empty text from which paths start: every token replaced by pad or mask, or all embeddings zero."""
     output: Literal["logit", "probability", "log-odds"] = "logit"
     """The output that is explained: a class's logit, its probability, or its log-odds against all other classes."""
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """A multi-label model names every class whose probability is at least this."""
     n_steps: Annotated[int, Field(ge=2, le=2000)] | None = None
     """Number of nodes of a path, as in Captum; null takes as many as the tolerance needs."""
     delta_tolerance: Annotated[float, Field(gt=0, lt=1)] = 0.01
@@ -154,17 +156,18 @@ def trial_parameters(settings: Settings, kind: str) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in ("dtype", "tf32", "layer", *_TRIALS[kind])}
 
 
-def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(config_file: Path, overrides: Mapping[str, Any] | None = None, required: bool = True) -> Settings:
     """Return the settings of a mkdocs.yml, with options put over them.
 
-    Raises ConfigError, naming the file and the key, for anything unknown or out of range.
+    required: whether the file must exist; without it, all keys have their defaults. Raises ConfigError, naming the file and the key, for
+    anything unknown or out of range.
 
     >>> load_settings(config_file).n_steps
     8
     >>> load_settings(config_file, {"n_steps": 50, "attention.precision": "exact"}).attention.precision
     'exact'
     """
-    values = read_mkdocs_config(config_file).gallery
+    values = read_mkdocs_config(config_file).gallery if required or config_file.exists() else {}
     return _validate(config_file, _merged(values, overrides or {}))
 
 

@@ -23,7 +23,13 @@ def configured(command: Callable[..., Any]) -> Callable[..., Any]:
         if overrides.get("labels"):
             overrides["labels"] = _pairs(overrides["labels"])
         given = {key: value for key, value in overrides.items() if value not in (None, (), {})}
-        settings = load_settings(config_file, given)
+        source = options.get("source")
+        of_any_model = "source" in options and (source is not None or "model" in given)  # `check MODEL` needs no gallery
+        settings = load_settings(config_file, given, required=not of_any_model)
+        if source is not None and source != settings.model:  # another model than the gallery's: its class names and tokenizer are its own
+            settings = settings.model_copy(
+                update={"model": source, "labels": settings.labels if "labels" in given else {}, "tokenizer": given.get("tokenizer")}
+            )
         return command(settings=settings, config_file=config_file, **options)
 
     own = frozenset(flag for option in getattr(command, "__click_params__", []) for flag in option.opts)

@@ -1,4 +1,4 @@
-"""The softmax of plain numbers, its logarithm, and the logarithm of a sum of exponentials, over the last axis of an array."""
+"""The softmax of plain numbers, its logarithm, the logarithm of a sum of exponentials, and the probabilities that logits mean."""
 
 from typing import Any
 
@@ -13,6 +13,12 @@ def softmax(scores: Array) -> Array:
     raised = np.exp(scores - scores.max(axis=-1, keepdims=True))
     result: Array = raised / raised.sum(axis=-1, keepdims=True)
     return result
+
+
+def probabilities_of(logits: Array, problem: str) -> Array:
+    """Return [..., C] float64 the probabilities of classes: the softmax for `single_label`, a sigmoid for each class otherwise."""
+    exact = logits.astype(np.float64)
+    return softmax(exact) if problem == "single_label" else 0.5 * (1 + np.tanh(exact / 2))
 
 
 def log_softmax(scores: Array) -> Array:

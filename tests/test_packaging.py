@@ -43,7 +43,7 @@ EXTRAS = {
     "evaluation": {"explain"},
     "explain": {"explain", "ray"},
     "files": {"remote"},
-    "model": {"explain"},
+    "model": {"adapters", "explain"},
     "passages": {"tables"},
     "site": {"ru"},
     "sources": {"explain"},

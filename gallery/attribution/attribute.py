@@ -36,7 +36,7 @@ def attribute(
         windows = [next(attributions) for _ in tokenized.parts]
         if tokenized.windows:
             covering = method.windows == "mean of covering"
-            results.append([combined(tokenized, [window[k] for window in windows], covering) for k in range(len(wanted))])
+            results.append([combined(tokenized, [window[k] for window in windows], covering, classifier.card.problem) for k in range(len(wanted))])
         else:
             results.append(windows[0])
     return results

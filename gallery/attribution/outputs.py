@@ -13,13 +13,18 @@ from gallery.store.records import Array, Attribution
 
 
 def class_outputs(logits: Tensor, output: str) -> Tensor:
-    """Return each class's output [..., C] from logits [..., C]: its `logit`, its `probability`, or its `log-odds` against all others."""
+    """Return each class's output [..., C] from logits [..., C]: its `logit`, its `probability`, or its `log-odds` against all others.
+
+    `sigmoid` is the probability of a class that is judged by itself; the log-odds of such a class are its logit.
+    """
     if output == "logit":
         return logits
     if output == "probability":
         return logits.softmax(-1)
+    if output == "sigmoid":
+        return logits.sigmoid()
     if output != "log-odds":
-        raise ValueError(f"output {output!r} is none of logit, probability and log-odds")
+        raise ValueError(f"output {output!r} is none of logit, probability, sigmoid and log-odds")
     own = torch.eye(logits.shape[-1], dtype=torch.bool, device=logits.device)
     others = logits.unsqueeze(-2).masked_fill(own, -torch.inf).logsumexp(-1)
     return logits - others

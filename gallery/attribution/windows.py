@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from gallery.model.tokenized import Tokenized
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 from gallery.store.records import Array, Attribution
 
 
-def combined(tokenized: Tokenized, parts: Sequence[Attribution], covering: bool) -> Attribution:
+def combined(tokenized: Tokenized, parts: Sequence[Attribution], covering: bool, problem: str = "single_label") -> Attribution:
     """Return the attribution of a passage, made of the attributions of its windows, which are given in order.
 
     The explained output is the mean of the windows' logits, so every sum that holds in each window holds for the mean of the
@@ -36,7 +36,7 @@ def combined(tokenized: Tokenized, parts: Sequence[Attribution], covering: bool)
         delta=_mean([part.delta for part in parts]),
         converged=None,
         steps=sum(part.steps for part in parts),
-        baseline_probabilities=_probabilities([part.baseline_probabilities for part in parts]),
+        baseline_probabilities=_probabilities([part.baseline_probabilities for part in parts], problem),
         versions=first.versions,
         extra={"windows": [part.extra for part in parts]},
         layers=layers * word_shares if len(first.layers) else first.layers,
@@ -64,9 +64,9 @@ def _mean(values: Sequence[float | None]) -> float | None:
     return float(np.mean(known)) if len(known) == len(values) else None
 
 
-def _probabilities(windows: Sequence[Array]) -> Array:
-    """Return the softmax [C] of the mean logits, from the probabilities of each window, which give logits up to a constant."""
+def _probabilities(windows: Sequence[Array], problem: str) -> Array:
+    """Return the probabilities [C] of the mean logits, from those of each window, which give logits, up to a constant under a softmax."""
     if not all(window.size for window in windows):
         return np.zeros(0)
-    logits = np.mean([np.log(np.maximum(window, 1e-300)) for window in windows], axis=0)
-    return softmax(logits)
+    logits = [np.log(np.maximum(window, 1e-300)) - (0 if problem == "single_label" else np.log(np.maximum(1 - window, 1e-300))) for window in windows]
+    return probabilities_of(np.mean(logits, axis=0), problem)

@@ -9,7 +9,7 @@ from gallery.attribution.erasure import erased_logits, generator_of
 from gallery.evaluation.metrics import KEPT, TAKEN, aopc, area
 from gallery.model.classifier import Classifier, versions
 from gallery.model.tokenized import Tokenized
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 from gallery.store.records import Array, Attribution, Chance, Faithfulness
 
 SHARES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -74,11 +74,11 @@ def _probabilities(
     numbers = [_number_of(count, share) for share in SHARES]
     kept = np.concatenate([_masks(without, numbers, count), ~_masks(alone, numbers, count)]).reshape(-1, count)
     in_bf16 = parameters["products"] == "auto" and classifier.bf16_encoder is not None
-    probabilities = softmax(erased_logits(classifier, tokenized, kept, parameters["erase"], in_bf16))
+    probabilities = probabilities_of(erased_logits(classifier, tokenized, kept, parameters["erase"], in_bf16), classifier.card.problem)
     rounding = 0.0
     if in_bf16 and len(kept):
         again = np.flatnonzero(exact.reshape(-1) | kept.all(1) | ~kept.any(1))
-        own = softmax(erased_logits(classifier, tokenized, kept[again], parameters["erase"]))
+        own = probabilities_of(erased_logits(classifier, tokenized, kept[again], parameters["erase"]), classifier.card.problem)
         rounding = float(np.abs(own - probabilities[again]).max(initial=0.0))
         probabilities[again] = own
     return probabilities.reshape(-1, len(SHARES), probabilities.shape[-1]), rounding

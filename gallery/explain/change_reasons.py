@@ -19,6 +19,8 @@ CLASS = "another class is explained"
 LOST = "lost or damaged in the store"
 UNKNOWN = "settings or text changed (the store was made by an earlier version)"
 
+MORE_FILES = "tokenizer: all files of its folder count now, not those of a list alone"
+
 _DIGESTS = {"weights": "model", "tokenizer": "tokenizer"}
 
 
@@ -43,7 +45,7 @@ class Before:
         if row is None:
             return [NEW if job.missing[0].kind == "prediction" else UNFINISHED]
         if not self._parts:
-            return _differences(self._card or {}, planner.parts["prediction"], common=True) or [UNKNOWN]
+            return self._named(_differences(self._card or {}, planner.parts["prediction"], common=True), planner) or [UNKNOWN]
         prediction = EntryName("prediction")
         if row.get(prediction) != Need(prediction, self._parts["prediction"], passage={"text": job.passage.text}).key:
             return [EDITED]
@@ -53,7 +55,7 @@ class Before:
         return list(why)
 
     def _changes(self, need: Need, row: Mapping[EntryName, str], planner: Planner) -> list[str]:
-        changes = _differences(self._parts["prediction"], planner.parts["prediction"])
+        changes = self._named(_differences(self._parts["prediction"], planner.parts["prediction"]), planner)
         if changes or need.kind == "prediction":
             return changes or [LOST]
         if need.part not in self._parts:
@@ -61,6 +63,11 @@ class Before:
             return [f"new method: {need.method}" if known else f"new: {need.kind}"]
         changes = _differences(self._parts[need.part], need.depends)
         return changes or [LOST if row.get(need.name) == need.key else CLASS]
+
+    def _named(self, changes: list[str], planner: Planner) -> list[str]:
+        """Return changes, where the same tokenizer has another digest only because more of its files count."""
+        same = self._card is not None and self._card["tokenizer"] == planner.former_tokenizer
+        return [MORE_FILES if same and change == _DIGESTS["tokenizer"] else change for change in changes]
 
     def _row(self, ident: str) -> dict[EntryName, str] | None:
         """Return the keys of a passage's entries by name, None where it had no row; the first call copies all rows to the disk."""

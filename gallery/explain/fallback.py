@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from gallery.config import Settings
@@ -60,7 +60,7 @@ def is_verified(store: Store, planner: Planner, passage: Passage) -> bool:
 
 
 def check_fast_encoder(
-    store: Store, planner: Planner, model: Source, classifier: Classifier, passage: Passage, true_class: int, say: Callable[[str], None]
+    store: Store, planner: Planner, model: Source, classifier: Classifier, passage: Passage, true_classes: Sequence[int], say: Callable[[str], None]
 ) -> None:
     """Hold an explained passage against Captum, so that a fast encoder that is wrong on this machine is found before all else is explained.
 
@@ -70,7 +70,7 @@ def check_fast_encoder(
 
     prediction = store.read("prediction", planner.prediction(passage.text).key)
     assert isinstance(prediction, Prediction)
-    explained = passage_of(planner, passage.id, prediction, true_class)
+    explained = passage_of(planner, passage.id, prediction, true_classes)
     for record, fallback in verified(classifier, store, explained, unverified(store, explained)):
         if fallback is not None:
             fall_back(store, model, planner.settings, fallback)

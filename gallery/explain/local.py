@@ -17,6 +17,7 @@ from gallery.explain.passage import explain
 from gallery.explain.plan import Job, Planner
 from gallery.explain.plan_report import cost
 from gallery.model.classifier import Classifier
+from gallery.model.vocabulary import check_passage
 from gallery.store.entries import Store
 from gallery.store.records import Attribution, Faithfulness, Model, Prediction, Record
 from gallery.store.timings import Group, Spent, Timings, size_of
@@ -99,6 +100,7 @@ class Explainer:
         return None
 
     def _write(self, job: Job) -> None:
+        self._check_pieces(job)
         characters = len(job.passage.text)
         entries = explain(self.classifier, job, self._with_prediction, self._read)
         earlier, self._writing = self._writing, []
@@ -116,6 +118,15 @@ class Explainer:
         finally:  # wait for the previous passage's writes even if this passage failed, so that errors surface
             for future in earlier:
                 future.result()
+
+    def _check_pieces(self, job: Job) -> None:
+        """Note a passage much of which the tokenizer does not know; raise RuntimeError where it knows hardly anything of it."""
+        if job.needs[0] not in job.missing:
+            return
+        tokenized = self.classifier.tokenize(job.passage.text)
+        warning = check_passage(self.classifier.tokenizer, tokenized, len(self.classifier.model.get_input_embeddings().weight))
+        if warning:
+            self._notes.append(f"{job.passage.origin}: {job.passage.id}: {warning}.")
 
     def _with_prediction(self, job: Job, prediction: Prediction) -> Job:
         return self._planner.with_prediction(job, prediction, self._store)

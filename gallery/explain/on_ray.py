@@ -31,7 +31,7 @@ from gallery.explain.fallback import check_fast_encoder
 from gallery.explain.plan import Job, Planner, jobs, mending
 from gallery.files import store_location
 from gallery.passages.read import Passage, passage_paths, read_passages
-from gallery.passages.true_class import Classes, class_number
+from gallery.passages.true_class import Classes, class_numbers
 from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
 from gallery.store.timings import Timings
@@ -110,7 +110,7 @@ def _usable(settings: Settings, root: Path, classes: Classes) -> Iterator[Passag
     for passage in read_passages(passage_paths(settings), root, root / settings.texts if settings.texts else None):
         if not isinstance(passage, PassageError):
             try:
-                class_number(passage, classes)
+                class_numbers(passage, classes)
             except PassageError:
                 continue
             yield passage
@@ -147,7 +147,7 @@ class _Worker:
             self._explainer.finish()
             if unverified and outcome.problem is None:
                 model = resolve_model(self._settings.model, self._root)
-                check_fast_encoder(self._store, self._planner, model, self._explainer.classifier, passage, job.true_class, self._notes.append)
+                check_fast_encoder(self._store, self._planner, model, self._explainer.classifier, passage, job.true_classes, self._notes.append)
         except GalleryError as error:
             return error
         if not job.missing:

@@ -1,6 +1,6 @@
 """The plan: the entries that each passage needs, and which of them the store lacks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from gallery.evaluation.metrics import TRIALS
 from gallery.explain.needs import Need
 from gallery.methods import method_of
 from gallery.passages.read import Passage
-from gallery.passages.true_class import Classes, class_number
+from gallery.passages.true_class import Classes, class_numbers
 from gallery.sources.resolve import Source
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName
@@ -25,12 +25,16 @@ SANITY_STEPS = 20
 """Nodes of a path in `build.py sanity`. With 20, completeness is missed by about one per cent on a trained model."""
 
 
+_SIGMOID_OUTPUTS = {"logit": "logit", "probability": "sigmoid", "log-odds": "logit"}
+"""Outputs of a class that is judged by itself, by the setting `output`; its log-odds are its logit."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A passage and the entries it lacks."""
 
     passage: Passage
-    true_class: int
+    true_classes: tuple[int, ...]
     needs: tuple[Need, ...]
     """All entries of the passage; the prediction alone as long as it is missing, since the others depend on it."""
     missing: tuple[Need, ...]
@@ -42,8 +46,11 @@ class Planner:
 
     def __init__(self, model: Source, tokenizer: Source, settings: Settings, fast: bool = True) -> None:
         """Take the sources and the settings; fast: False where the fast encoder was found to be wrong for this model."""
-        self.settings, self.fast = settings, fast
-        self._model = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype} | ({} if fast else {"encoder": "own"})
+        problem = model.outputs.problem
+        self.settings = settings.model_copy(update={"output": _SIGMOID_OUTPUTS[settings.output]}) if problem != "single_label" else settings
+        self.fast, self.former_tokenizer = fast, tokenizer.former_digest
+        head = {} if problem == "single_label" else {"head": problem}
+        self._model = {"weights": model.digest, "tokenizer": tokenizer.digest, "dtype": settings.dtype, **head} | ({} if fast else {"encoder": "own"})
 
     def is_for(self, model: Source, tokenizer: Source) -> bool:
         """Tell whether this planner's keys are those of this model and tokenizer."""
@@ -59,12 +66,12 @@ class Planner:
         long = {"long": self.settings.long} if self.settings.long != "cut" else {}
         return self._need("prediction", passage={"text": text}, settings=long)
 
-    def others(self, text: str, prediction: Prediction, true_class: int) -> list[Need]:
+    def others(self, text: str, prediction: Prediction, true_classes: Sequence[int]) -> list[Need]:
         """Return every other need of a passage.
 
         Faithfulness is tried on the predicted class, with every method; the random orders serve all of them.
         """
-        return self.needs(text, targets_of(prediction, true_class), prediction.ranking[0], _windows(prediction))
+        return self.needs(text, targets_of(prediction, true_classes, self.settings.threshold), prediction.ranking[0], _windows(prediction))
 
     def needs(self, text: str, targets: Iterable[int], predicted: int, windows: Mapping[str, Any] = MappingProxyType({})) -> list[Need]:
         """Return every need but the prediction. targets: the classes to explain; predicted is among them; windows: `_windows` of the prediction."""
@@ -123,7 +130,7 @@ class Planner:
 
     def with_prediction(self, job: Job, prediction: Prediction, store: Store) -> Job:
         """Return the job of a passage whose prediction has just been computed: all its needs, and those that the store lacks."""
-        needs = self.others(job.passage.text, prediction, job.true_class)
+        needs = self.others(job.passage.text, prediction, job.true_classes)
         return replace(job, needs=(*job.needs, *needs), missing=tuple(need for need in needs if not store.has(need.kind, need.key)))
 
     def _need(
@@ -150,9 +157,9 @@ def _windows(prediction: Prediction) -> dict[str, Any]:
     return {"long": "windows"} if len(prediction.windows) else {}
 
 
-def targets_of(prediction: Prediction, true_class: int) -> list[int]:
-    """Return the classes to explain, each once: the true class, the predicted class, the runner-up."""
-    return list(dict.fromkeys([true_class, *prediction.ranking[:2]]))
+def targets_of(prediction: Prediction, true_classes: Sequence[int], threshold: float) -> list[int]:
+    """Return the classes to explain, each once: the true classes, those that the model names, the two most probable."""
+    return list(dict.fromkeys([*true_classes, *prediction.verdict(threshold), *prediction.ranking[:2]]))
 
 
 Look = Callable[[Passage, Need], object | None]
@@ -166,17 +173,17 @@ def jobs(passages: Iterable[Passage | PassageError], classes: Classes, planner: 
             yield passage
             continue
         try:
-            true_class = class_number(passage, classes)
+            true_classes = class_numbers(passage, classes)
         except PassageError as error:
             yield error
             continue
         first = planner.prediction(passage.text)
         prediction = look(passage, first)
         if not isinstance(prediction, Prediction):
-            yield Job(passage, true_class, (first,), (first,))
+            yield Job(passage, true_classes, (first,), (first,))
             continue
-        needs = planner.others(passage.text, prediction, true_class)
-        yield Job(passage, true_class, (first, *needs), tuple(need for need in needs if look(passage, need) is None))
+        needs = planner.others(passage.text, prediction, true_classes)
+        yield Job(passage, true_classes, (first, *needs), tuple(need for need in needs if look(passage, need) is None))
 
 
 def mending(store: Store, report: Callable[[str], None]) -> Look:

@@ -23,7 +23,7 @@ from gallery.files import store_location
 from gallery.model.labels import label_names
 from gallery.passages.problems import Problems
 from gallery.passages.read import Passage, passage_paths, read_passages
-from gallery.passages.true_class import Classes, class_number
+from gallery.passages.true_class import Classes, class_numbers
 from gallery.sources.resolve import Source, resolve_model, resolve_tokenizer
 from gallery.store.entries import MANIFEST, Store
 from gallery.store.keys import entry_key
@@ -65,8 +65,8 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
     store = Store(store_location(settings.store, root))
     model = resolve_model(settings.model, root)
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
-    labels = label_names(model.labels, settings.labels, model.name)
-    classes = Classes(labels, model.labels, settings.true_class_is)
+    labels = label_names(model.labels, settings.labels, model.name, model.outputs.fault)
+    classes = Classes(labels, model.labels, settings.true_class_is, model.outputs.problem == "multi_label")
     return Run(settings, root, store, model, tokenizer, classes, planner_for(store, model, tokenizer, settings), read_timings(store), log)
 
 
@@ -195,7 +195,7 @@ def _outcomes(run: Run, plan: Survey, earlier: Timings) -> "Generator[Outcome, N
                 failed |= {outcome.passage} if outcome.problem else set()
                 yield outcome
             if not failed:
-                check_fast_encoder(run.store, run.planner, run.model, explainer.classifier, shortest, class_number(shortest, run.classes), _say)
+                check_fast_encoder(run.store, run.planner, run.model, explainer.classifier, shortest, class_numbers(shortest, run.classes), _say)
         yield from run_local(explainer, (job for job in _lacking(run, run.passages()) if job.passage.id not in failed))
 
 
@@ -223,7 +223,7 @@ def _card(run: Run) -> Model | None:
         return None
     card = header.model
     same = (card.weights_digest, card.tokenizer_digest, card.source) == (run.model.digest, run.tokenizer.digest, run.settings.model)
-    return card if same and card.labels == run.classes.labels else None
+    return card if same and card.labels == run.classes.labels and card.loaded and card.threshold == run.settings.threshold else None
 
 
 def _scripts(store: Store, settings: Settings) -> str | None:
@@ -259,7 +259,7 @@ def _rows(run: Run) -> Iterator[Row]:
         if isinstance(passage, PassageError):
             continue
         try:
-            true_class = class_number(passage, run.classes)
+            true_classes = class_numbers(passage, run.classes)
         except PassageError:
             continue
         first = planner.prediction(passage.text)
@@ -267,7 +267,7 @@ def _rows(run: Run) -> Iterator[Row]:
             continue
         prediction = store.read("prediction", first.key)
         assert isinstance(prediction, Prediction)
-        needs = planner.others(passage.text, prediction, true_class)
+        needs = planner.others(passage.text, prediction, true_classes)
         if all(store.has(need.kind, need.key) for need in needs):
             optional = [*planner.sanity(passage.text, prediction), *planner.verification(passage.text, prediction)]
             needs += [need for need in optional if store.has(need.kind, need.key)]
@@ -277,7 +277,8 @@ def _rows(run: Run) -> Iterator[Row]:
                 work=passage.work,
                 source=passage.source,
                 note=passage.note,
-                true_class=true_class,
-                targets=tuple(targets_of(prediction, true_class)),
+                true_class=true_classes[0] if true_classes else prediction.ranking[0],
+                targets=tuple(targets_of(prediction, true_classes, run.settings.threshold)),
+                true_classes=true_classes if run.classes.several else None,
                 entries=entry_names([first, *needs]),
             )

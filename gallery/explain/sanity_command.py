@@ -42,7 +42,7 @@ def sanity_all(settings: Settings, root: Path, idents: Sequence[str], count: int
         classifier = load_classifier(model, tokenizer, settings, planner.fast)
         with progress("randomising", len(missing) * (header.model.layers + 3)) as advance:
             for ident, lacking in missing.items():
-                methods = {need.method: sanity_parameters(settings, need.method) for need in lacking}
+                methods = {need.method: sanity_parameters(planner.settings, need.method) for need in lacking}
                 tokenized = classifier.tokenize(predictions[ident].text)
                 records = sanity(classifier, tokenized, lacking[0].target, methods, lambda step, ident=ident: advance(f"{ident}: {step}"))  # type: ignore[misc]
                 for need, record in zip(lacking, records, strict=True):

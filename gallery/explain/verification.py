@@ -52,7 +52,7 @@ def apart(record: Verification) -> str:
     return f"{record.method} is off from Captum by {record.difference:.1%} of the largest contribution"
 
 
-def passage_of(planner: Planner, ident: str, prediction: Prediction, true_class: int) -> Passage:
+def passage_of(planner: Planner, ident: str, prediction: Prediction, true_classes: Sequence[int]) -> Passage:
     """Return a passage with the needs of its verification."""
-    keys = entry_names(planner.others(prediction.text, prediction, true_class))
+    keys = entry_names(planner.others(prediction.text, prediction, true_classes))
     return Passage(ident, prediction, tuple(planner.verification(prediction.text, prediction)), keys)

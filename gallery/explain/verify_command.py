@@ -70,7 +70,7 @@ def _predicted(store: Store, rows: Sequence[Row], idents: Sequence[str]) -> Pred
 
 
 def _passage(store: Store, planner: Planner, row: Row) -> Passage:
-    passage = passage_of(planner, row.id, _prediction(store, row), row.true_class)
+    passage = passage_of(planner, row.id, _prediction(store, row), row.truth)
     if not all(store.has(name.kind, key) for name, key in passage.keys.items() if name.kind == "attribution"):
         raise GalleryError(f"{row.id}: not explained with these settings yet. Run: {command('explain')}")
     return passage

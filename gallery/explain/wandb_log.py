@@ -1,6 +1,7 @@
 """What W&B is told: which artifacts a gallery was made from, and, if wanted, the explanations themselves."""
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,7 +25,8 @@ def lineage_of(settings: Settings, sources: Sequence[Source]) -> list[str]:
 
     Raises ConfigError where lineage is wanted and there is none.
     """
-    used = list(dict.fromkeys(source.resolved.removeprefix(PREFIX) for source in sources if source.resolved.startswith(PREFIX)))
+    found = (re.match(rf"{PREFIX}([\w.-]+/[\w.-]+/[\w.-]+:[\w.-]+)", source.resolved) for source in sources)
+    used = list(dict.fromkeys(match[1] for match in found if match))
     if settings.wandb_lineage and not used:
         raise ConfigError("extra.gallery.wandb_lineage: neither model nor tokenizer is a W&B artifact, so there is none. Leave it out.")
     return used
@@ -76,13 +78,14 @@ def _artifact(wandb: Any, store: Store, folder: Path) -> Any:
 
 
 def _rows(store: Store) -> list[list[Any]]:
-    labels = read_header(store).model.labels
+    model = read_header(store).model
+    labels = model.labels
     rows = []
     for row in read_rows(store):
         prediction = store.read("prediction", row.entries[EntryName("prediction")])
         assert isinstance(prediction, Prediction)
-        predicted = prediction.ranking[0]
-        probability = float(prediction.probabilities[predicted])
-        right = predicted == row.true_class
-        rows.append([row.id, row.title, row.work, labels[row.true_class], labels[predicted], probability, right, len(prediction.words)])
+        said = prediction.verdict(model.threshold)
+        probability = float(prediction.probabilities.max())
+        names = [" | ".join(labels[number] for number in classes) for classes in (row.truth, said)]
+        rows.append([row.id, row.title, row.work, *names, probability, set(said) == set(row.truth), len(prediction.words)])
     return rows

@@ -163,14 +163,14 @@ class Classifier:
                 raise FloatingPointError("the model's logits are not finite numbers")
             inputs = [self.batch([part.ids]) for part in batch[0].parts]
             raise FloatingPointError(f"the model's logits are not finite numbers: {first_nonfinite_layer(self.model, inputs, self.dtype)}")
-        return [_prediction(tokenized, row) for tokenized, row in zip(batch, logits, strict=True)]
+        return [_prediction(tokenized, row, self.card.problem) for tokenized, row in zip(batch, logits, strict=True)]
 
     def _mean_logits(self, tokenized: Tokenized) -> Array:
         mean: Array = np.mean([self.logits([part.ids])[0].cpu().numpy() for part in tokenized.parts], axis=0)
         return mean
 
 
-def _prediction(tokenized: Tokenized, logits: Array) -> Prediction:
+def _prediction(tokenized: Tokenized, logits: Array, problem: str) -> Prediction:
     return Prediction(
         text=tokenized.text,
         tokens=tokenized.tokens,
@@ -183,6 +183,7 @@ def _prediction(tokenized: Tokenized, logits: Array) -> Prediction:
         logits=logits,
         versions=versions(),
         windows=np.array([window.stretch for window in tokenized.windows], np.int32).reshape(-1, 2),
+        problem=problem,
     )
 
 

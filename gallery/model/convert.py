@@ -5,7 +5,8 @@ import tempfile
 from pathlib import Path
 
 from gallery.errors import SourceError, cure, reason
-from gallery.model.loading import load_network, load_tokenizer
+from gallery.model.loading import load_tokenizer
+from gallery.model.network import load_network
 from gallery.sources.resolve import Source
 
 
@@ -16,7 +17,7 @@ def convert(model: Source, tokenizer: Source, folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SourceError(f"{folder}: not an empty folder. Name a new one.")
-    network = load_network(model, "auto")
+    network = load_network(model, "auto", two_apart=False).model
     loaded_tokenizer = load_tokenizer(tokenizer, "--tokenizer")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

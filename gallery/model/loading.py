@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import CONFIG_MAPPING, AutoTokenizer
 
 from gallery.compat.glibc import keep_freed_memory
 from gallery.compat.torch import allow_tf32
@@ -18,6 +18,9 @@ from gallery.errors import SourceError, reason
 from gallery.model.classifier import Classifier
 from gallery.model.fast_encoder import fast_encoder_of
 from gallery.model.labels import label_names
+from gallery.model.network import Network, load_network, plain_config
+from gallery.model.vocabulary import check_vocabulary
+from gallery.sources.model_config import read_config
 from gallery.sources.resolve import Source
 from gallery.store.records import Model
 
@@ -35,21 +38,15 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings, fast: 
     keep_freed_memory()
     device = _device(settings.device)
     dtype = getattr(torch, settings.dtype)
-    network = load_network(model, dtype)
+    loaded = load_network(model, dtype)
+    network = loaded.model
     loaded_tokenizer = load_tokenizer(tokenizer, "extra.gallery.tokenizer")
-    if not loaded_tokenizer.is_fast:
-        raise SourceError(f"{tokenizer.name}: this tokenizer does not know a token's characters in the text. Use a tokenizer with a tokenizer.json.")
     network = network.to(device).eval().requires_grad_(False)
     allow_tf32(settings.tf32)
-    embedded = network.get_input_embeddings().num_embeddings
-    if len(loaded_tokenizer) > embedded:
-        raise SourceError(
-            f"{tokenizer.name}: {len(loaded_tokenizer)} tokens, but the model {model.name} knows {embedded}. "
-            "Name the tokenizer it was trained with as extra.gallery.tokenizer."
-        )
+    notes = check_vocabulary(loaded_tokenizer, tokenizer.name, model.name, len(network.get_input_embeddings().weight))
     layer, layer_name = _explained_layer(network, settings.layer)
-    card = _card(network, loaded_tokenizer, model, tokenizer, settings)
-    classifier = Classifier(network, loaded_tokenizer, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long)
+    card = _card(loaded, loaded_tokenizer, model, tokenizer, settings)
+    classifier = Classifier(network, loaded_tokenizer, card, device, dtype, layer, layer_name, settings.batch_tokens, settings.long, notes=notes)
     if dtype != torch.float32:
         exact = settings.model_copy(update={"dtype": "float32"})
         classifier = replace(classifier, reload=partial(load_classifier, model, tokenizer, exact, fast))
@@ -72,32 +69,8 @@ def _with_fast_encoder(classifier: Classifier, name: str) -> Classifier:
         classifier,
         card=replace(classifier.card, fast=fast_encoder is not None),
         fast_encoder=fast_encoder,
-        notes=(note,) if fast_encoder is None else (),
+        notes=(*classifier.notes, note) if fast_encoder is None else classifier.notes,
     )
-
-
-def load_network(model: Source, dtype: torch.dtype | str) -> Any:
-    """Load a classifier's weights, without running code from a pickle or from beside the model.
-
-    Raises SourceError where weights are damaged, or where some are missing and transformers would draw them at random.
-    """
-    try:
-        network, info = AutoModelForSequenceClassification.from_pretrained(
-            model.folder,
-            dtype=dtype,
-            local_files_only=True,
-            use_safetensors=not model.pickled,
-            weights_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
-    except Exception as error:  # transformers raises a dozen kinds, from OSError to SafetensorError and RuntimeError
-        raise SourceError(
-            f"{model.name}: the model cannot be loaded: {reason(error, line=0)}. Check that the folder is complete, or fetch it again."
-        ) from error
-    if info["missing_keys"]:
-        raise SourceError(f"{model.name}: no {min(info['missing_keys'])} among its weights, so it is not a trained classifier. Give the fine-tuned model.")
-    return network
 
 
 def load_tokenizer(tokenizer: Source, option: str) -> Any:
@@ -106,7 +79,9 @@ def load_tokenizer(tokenizer: Source, option: str) -> Any:
     Raises SourceError where it cannot be loaded, naming the option that names another.
     """
     try:
-        return AutoTokenizer.from_pretrained(tokenizer.folder, local_files_only=True, use_fast=True, trust_remote_code=False)
+        beside = read_config(tokenizer.name, tokenizer.folder) if (tokenizer.folder / "config.json").exists() else {}
+        config = plain_config(tokenizer.name, beside) if beside.get("model_type") in CONFIG_MAPPING else None  # transformers' reader stops at odd class names
+        return AutoTokenizer.from_pretrained(tokenizer.folder, config=config, local_files_only=True, use_fast=True, trust_remote_code=False)
     except Exception as error:
         raise SourceError(f"{tokenizer.name}: the tokenizer cannot be loaded: {reason(error, line=0)}. Give its folder as {option}.") from error
 
@@ -130,8 +105,8 @@ def _explained_layer(network: Any, setting: str) -> tuple[nn.Module, str]:
     return module, next(name for name, other in network.named_modules() if other is module)
 
 
-def _card(network: Any, tokenizer: Any, model: Source, tokenizer_source: Source, settings: Settings) -> Model:
-    config = network.config
+def _card(loaded: Network, tokenizer: Any, model: Source, tokenizer_source: Source, settings: Settings) -> Model:
+    network, config = loaded.model, loaded.model.config
     positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
     if config.model_type in _POSITIONS_AFTER_PADDING:
         positions -= config.pad_token_id + 1
@@ -142,12 +117,16 @@ def _card(network: Any, tokenizer: Any, model: Source, tokenizer_source: Source,
         tokenizer_digest=tokenizer_source.digest,
         tokenizer="" if tokenizer_source.resolved == model.resolved else tokenizer_source.resolved,
         architecture=config.model_type,
-        labels=label_names([config.id2label[n] for n in range(config.num_labels)], settings.labels, model.name),
+        labels=label_names(model.labels, settings.labels, model.name, model.outputs.fault),
         layers=config.num_hidden_layers,
         heads=config.num_attention_heads,
         hidden=config.hidden_size,
         max_tokens=int(min(positions, tokenizer.model_max_length)),
         figures=_figures(model.folder),
+        loaded=type(network).__name__,
+        weights_used=loaded.used,
+        problem=model.outputs.problem,
+        threshold=settings.threshold,
     )
 
 

@@ -48,6 +48,8 @@ class Passage:
     note: str = ""
     names_class: bool = False
     """Whether `true_class` is certainly a name, as in a dataset that declares its classes."""
+    true_classes: tuple[str, ...] | None = None
+    """The true classes, perhaps none, where a file gives a list of them; else None."""
 
 
 def passage_paths(settings: Settings) -> tuple[str, ...]:
@@ -151,6 +153,7 @@ def _passage(row: TableRow, origin: str, library: Texts, unused: dict[str, None]
         raise PassageError(f"{origin}: {min(unknown)}: no such key. Known keys: {', '.join(sorted(COLUMNS))}.", origin)
     unused |= dict.fromkeys(unknown[: _MOST_NAMED + 1 - len(unused)] if len(unused) <= _MOST_NAMED else ())
     row = {key: value for key, value in row.items() if key in COLUMNS}
+    several = _listed_classes(row, origin)
     for key, value in row.items():
         _check_value(key, value, origin)
     ident = row.get("id")
@@ -164,7 +167,7 @@ def _passage(row: TableRow, origin: str, library: Texts, unused: dict[str, None]
     if ident in RESERVED:
         raise PassageError(f"{origin}: id: {ident!r} is taken, by a page of the site itself or by Windows for a device. Use another.", origin, "id reserved")
     true_class = row.get("true_class")
-    if not isinstance(true_class, str) or not true_class.strip():
+    if several != () and (not isinstance(true_class, str) or not true_class.strip()):
         raise PassageError(f"{origin}: true_class: missing. Name the label, or give its number.", origin)
     by_reference = row.get("url") is not None
     if by_reference and str(row.get("text") or "").strip():
@@ -181,7 +184,27 @@ def _passage(row: TableRow, origin: str, library: Texts, unused: dict[str, None]
     for key in ("text", "title"):
         _check_visible(key, text if key == "text" else texts.get(key, ident), origin)
     texts.setdefault("title", ident)
-    return Passage(id=ident, text=_clean(text), true_class=true_class.strip(), origin=origin, names_class=isinstance(true_class, ClassName), **texts)
+    return Passage(
+        id=ident,
+        text=_clean(text),
+        true_class=str(true_class).strip(),
+        origin=origin,
+        names_class=isinstance(true_class, ClassName),
+        true_classes=several,
+        **texts,
+    )
+
+
+def _listed_classes(row: dict[str, Any], origin: str) -> tuple[str, ...] | None:
+    """Return the classes of a row that lists them, and leave the first in the row, or an empty text; None where it names one."""
+    listed = row.get("true_class")
+    if not isinstance(listed, (list, tuple)):
+        return None
+    named = [one if isinstance(one, str) else str(one) for one in listed if isinstance(one, (str, int)) and not isinstance(one, bool)]
+    if len(named) < len(listed) or not all(one.strip() for one in named):
+        raise PassageError(f"{origin}: true_class: a list of something else than labels or numbers. List the true classes.", origin, "true_class: no text")
+    row["true_class"] = named[0] if named else ""
+    return tuple(one.strip() for one in named)
 
 
 def _check_value(key: str, value: Any, origin: str) -> None:

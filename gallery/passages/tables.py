@@ -229,7 +229,7 @@ def _dataset(path: Path, name: str) -> Iterator[tuple[str, TableRow]]:
                         return
                     for row in _rows(batch):
                         number += 1
-                        values = {k: labels.get(v, v) if k == "true_class" else v for k, v in row.items()}
+                        values = {k: labels.get(v, v) if k == "true_class" and not isinstance(v, list) else v for k, v in row.items()}
                         yield f"{name}: row {number}", _texts(values)
     except (pyarrow.lib.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         yield name, PassageError(f"{name}: not a dataset that can be read: {reason(error)}. Write it again with save_to_disk.", name)

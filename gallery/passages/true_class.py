@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gallery.errors import PassageError, shown
@@ -27,6 +27,27 @@ class Classes:
     """The model's own names by number, which `labels` may replace."""
     read_as: Literal["name", "number"] | None = None
     """The setting `true_class_is`."""
+    several: bool = False
+    """Whether a passage may have several true classes: the model judges each class by itself."""
+
+
+def class_numbers(passage: Passage, classes: Classes) -> tuple[int, ...]:
+    """Return the numbers of a passage's true classes, each once: one, or for a multi-label model all that its file names.
+
+    A file gives a list, which may be empty, or a text in which classes are separated by |. Raises PassageError as `class_number` does, and
+    where a passage has several true classes, or none, though the model names one.
+    """
+    given = passage.true_classes
+    if given is None and classes.several and "|" in passage.true_class and passage.true_class not in (*classes.labels, *classes.own):
+        given = tuple(part.strip() for part in passage.true_class.split("|") if part.strip())
+    if given is None:
+        given = (passage.true_class,)
+    if len(given) != 1 and not classes.several:
+        count = len(given) or "no"
+        raise PassageError(
+            f"{passage.origin}: true_class: {count} classes, but the model names one of each text. Name one.", passage.origin, "true_class: several"
+        )
+    return tuple(dict.fromkeys(class_number(replace(passage, true_class=one), classes) for one in given))
 
 
 def class_number(passage: Passage, classes: Classes) -> int:

@@ -1,9 +1,10 @@
 """The input of everything that is made of one passage: its page, its files, its card, its part in lists. Made once a passage."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from gallery.site.entries import Kind, by_method, first_of
+from gallery.site.language import language
 from gallery.site.publication import Publication
 from gallery.site.slugs import author_slugs
 from gallery.site.views import Piece, View, further_views, paragraphs, views
@@ -50,8 +51,18 @@ class PassageInput:
 
     @property
     def author(self) -> str:
-        """Name of the true class."""
-        return self.labels[self.row.true_class]
+        """Name of the true class; of a multi-label model, all of them."""
+        return named(self.row.truth, self.labels, self.code)
+
+    @property
+    def verdict(self) -> tuple[int, ...]:
+        """The classes that the model names: one, but for multi-label models."""
+        return self.prediction.verdict(self.header.model.threshold)
+
+    @property
+    def answer(self) -> str:
+        """The model's verdict in words."""
+        return named(self.verdict, self.labels, self.code)
 
     @property
     def predicted(self) -> int:
@@ -60,8 +71,8 @@ class PassageInput:
 
     @property
     def right(self) -> bool:
-        """Whether the model named the true author."""
-        return self.predicted == self.row.true_class
+        """Whether the model named the true author; of a multi-label model, all true classes and no other."""
+        return set(self.verdict) == set(self.row.truth)
 
     @property
     def confidence(self) -> float:
@@ -76,6 +87,11 @@ class PassageInput:
     def first(self, kind: type[Kind]) -> Kind | None:
         """Return the passage's first record of a kind, or None."""
         return first_of(self.records.values(), kind)
+
+
+def named(classes: Sequence[int], labels: Sequence[str], code: str) -> str:
+    """Return the names of some classes in a sentence of an interface language."""
+    return ", ".join(labels[number] for number in classes) or language(code).gettext("none of the classes")
 
 
 def passage_input(publication: Publication, header: Header, row: Row, records: Mapping[EntryName, Record]) -> PassageInput:

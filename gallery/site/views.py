@@ -109,7 +109,7 @@ def views(row: Row, predicted: int, attributions: Mapping[tuple[str, int], Attri
     for method in methods:
         by_class = {target: attributions[method, target] for target in row.targets if (method, target) in attributions}
         result += [view_of(attribution) for attribution in by_class.values()]
-        if true_class != predicted and {true_class, predicted} <= by_class.keys() and by_class[true_class].delta is not None:
+        if row.true_classes is None and true_class != predicted and {true_class, predicted} <= by_class.keys() and by_class[true_class].delta is not None:
             result.append(_difference(by_class[true_class], by_class[predicted]))
     return result
 

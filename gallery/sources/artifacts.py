@@ -12,19 +12,21 @@ from gallery.sources.cache import Receipt, cache_folder, file_digest, read_recei
 from gallery.sources.kinds import Fetched, SourceKind
 
 PREFIX = "wandb:"
-_NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)")
+_NAME = re.compile(r"wandb:(?P<entity>[\w.-]+)/(?P<project>[\w.-]+)/(?P<artifact>[\w.-]+):(?P<version>[\w.-]+)(?P<inside>(?:/[\w.-]+)*)")
 RETRIES = 3  # with wandb's defaults, 16 and 20, a lost connection is an error after 20 minutes
 
 
 def fetch_artifact(name: str) -> Fetched:
-    """Return the files of an artifact, with its exact version.
+    """Return the files of an artifact, or of a folder in it that the name goes on with, with the exact version.
 
     A numbered version that was fetched before needs no network. An alias such as `latest` is looked up each time; if W&B cannot be
     reached, it means the version that it meant last time. Raises SourceError.
     """
     match = _NAME.fullmatch(name)
-    if not match or any(set(part) == {"."} for part in match.groups()):
+    if not match or any(set(part) == {"."} for part in (*match.groups()[:-1], *match["inside"].split("/")) if part):
         raise SourceError(f"{name}: not a W&B artifact. Write wandb:entity/project/name:version, for example wandb:ann/authors/bert:v1.")
+    if match["inside"]:
+        return _inside(name, fetch_artifact(name.removesuffix(match["inside"])), match["inside"])
     host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).netloc.replace(":", "-")
     shelf = cache_folder() / "wandb" / host / match["entity"] / match["project"] / match["artifact"]
     known = read_receipt(shelf / f"{match['version']}.json")
@@ -42,6 +44,14 @@ def fetch_artifact(name: str) -> Fetched:
     write_receipt(shelf / f"{receipt.folder}.json", receipt)
     write_receipt(shelf / f"{match['version']}.json", receipt)
     return Fetched(shelf / receipt.folder, receipt.resolved)
+
+
+def _inside(name: str, whole: Fetched, inside: str) -> Fetched:
+    folder = whole.folder / inside.removeprefix("/")
+    if not folder.is_dir():
+        held = ", ".join(sorted(path.name for path in whole.folder.iterdir() if path.is_dir())) or "none"
+        raise SourceError(f"{name}: no folder {inside[1:]} in the artifact. Folders in it: {held}.")
+    return Fetched(folder, whole.resolved + inside, whole.notes)
 
 
 class _Unreachable(Exception):  # noqa: N818 (a fault of the network, not ours)

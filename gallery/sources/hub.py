@@ -7,12 +7,13 @@ from typing import Any
 
 from gallery.errors import SourceError, install_command, reason
 from gallery.sources.cache import Receipt, cache_folder, file_digest, read_receipt, write_receipt
+from gallery.sources.contents import NOT_OF_THE_TOKENIZER, OTHER_WEIGHTS, PICKLES, WEIGHTS
 from gallery.sources.kinds import Fetched, SourceKind
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-SETTINGS = ["config.json", "figures.json", "tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab.*", "merges.txt", "spiece.model", "sentence*"]
-WEIGHTS = ["*.safetensors", "*.safetensors.index.json"]
-PICKLES = ["pytorch_model*.bin", "pytorch_model.bin.index.json"]
+_OF_THE_MODEL = {"config.json", "figures.json", "adapter_*"}
+_NOT_FETCHED = ["*/*", *OTHER_WEIGHTS, *NOT_OF_THE_TOKENIZER]
+"""Files that are left on the hub; everything else is fetched, so that a vocabulary arrives under whatever name it has."""
 
 
 def fetch_snapshot(name: str, weights: bool) -> Fetched:
@@ -24,14 +25,15 @@ def fetch_snapshot(name: str, weights: bool) -> Fetched:
     match = NAME.fullmatch(name)
     if not match:
         raise SourceError(f"{name}: not the name of a model. Write org/name, or org/name@revision.")
-    folder = _download(name, match, [*SETTINGS, *(WEIGHTS if weights else [])])
+    left = [pattern for pattern in _NOT_FETCHED if pattern not in _OF_THE_MODEL] if weights else [*_NOT_FETCHED, *WEIGHTS]
+    folder = _download(name, match, left)
     if weights and not any(folder.glob("*.safetensors")):
-        folder = _download(name, match, [*SETTINGS, *PICKLES])
+        folder = _download(name, match, [], [*PICKLES])
     _verify(name, match["repo"], folder)
     return Fetched(folder, f"{match['repo']}@{folder.name}")
 
 
-def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
+def _download(name: str, match: re.Match[str], left: list[str], only: list[str] | None = None) -> Path:
     try:
         from huggingface_hub import errors, snapshot_download
         from huggingface_hub.utils import logging
@@ -39,7 +41,7 @@ def _download(name: str, match: re.Match[str], patterns: list[str]) -> Path:
         raise SourceError(f"{name}: fetching from the hub needs huggingface_hub. Run: {install_command('explain')}") from error
     logging.set_verbosity_error()  # it prints a warning for every retry
     try:
-        return Path(snapshot_download(match["repo"], revision=match["revision"], allow_patterns=patterns, ignore_patterns=["*/*", "*.py"]))
+        return Path(snapshot_download(match["repo"], revision=match["revision"], allow_patterns=only, ignore_patterns=left))
     except errors.GatedRepoError as error:
         raise SourceError(f"{name}: the hub gives this model only to those it has let in. Ask there, then set HF_TOKEN.") from error
     except errors.RepositoryNotFoundError as error:

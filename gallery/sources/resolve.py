@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gallery.errors import SourceError, command, reason
+from gallery.errors import SourceError, command
+from gallery.sources.contents import ADAPTER, first_files, head_size, lacks_vocabulary, model_folder, read_adapter, tokenizer_files, weight_files
 from gallery.sources.kinds import source_kind
+from gallery.sources.model_config import NO_OUTPUTS, Outputs, check_class, outputs_of, read_config
 
 # Keys of config.json on which no number depends.
 _NAMES_ONLY = {"id2label", "label2id", "_name_or_path", "transformers_version", "torch_dtype", "dtype", "architectures"}
-_TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,12 +27,21 @@ class Source:
     folder: Path
     digest: str
     """sha256 (hex) of everything on which numbers depend; not of names, paths or times."""
-    labels: tuple[str, ...] = ()
-    """The model's own class names by number; empty for a tokenizer."""
+    outputs: Outputs = NO_OUTPUTS
+    """The model's own classes; none for a tokenizer."""
     pickled: bool = False
     """Whether the weights are a pickle file, which is read without running anything in it."""
     notes: tuple[str, ...] = ()
     """Messages for the person who runs the build."""
+    former_digest: str = ""
+    """The digest that versions before 0.2 gave a tokenizer, from a closed list of its files; empty for a model."""
+    adapter: Path | None = None
+    """Folder of the adapter that is merged into the weights; None where there is none."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The model's own class names by number; empty for a tokenizer."""
+        return self.outputs.names
 
 
 def resolve_model(name: str, root: Path) -> Source:
@@ -43,24 +50,45 @@ def resolve_model(name: str, root: Path) -> Source:
     A relative folder is relative to `root`. Raises SourceError, naming the file that is missing, or saying why it cannot be fetched.
     """
     folder, resolved, notes = source_kind(name, root).fetch(name, root, True)
-    if not (folder / "config.json").exists() and len(inner := list(folder.glob("*/config.json"))) == 1:
-        folder = inner[0].parent
-    config = _config(name, folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    pickled = not weights
+    folder = model_folder(name, folder)
+    adapter = read_adapter(name, folder)
+    if adapter is not None and not (folder / "config.json").exists():
+        return _on_its_base(name, resolved, folder, adapter, root, notes)
+    config = read_config(name, folder)
+    check_class(name, config)
+    outputs = outputs_of(name, config)
+    weights, pickled = weight_files(name, folder)
     if pickled:
-        weights = sorted(folder.glob("pytorch_model*.bin"))
         notes += (
             f"{name}: its weights are a pickle, pytorch_model.bin; it is read without running what may be in it. "
             f"{command(f'convert {name} FOLDER')} writes a copy in safetensors.",
         )
-    if not weights:
-        raise SourceError(f"{name}: no weights. It needs model.safetensors (or an old pytorch_model.bin): save the model with save_pretrained.")
-    _check_shards(name, folder)
-    own = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    labels = tuple(str(own[number]) for number in sorted(own, key=int))
-    kept = json.dumps({key: value for key, value in config.items() if key not in _NAMES_ONLY}, sort_keys=True)
-    return Source(name, resolved, folder, _digest(weights, kept), labels, pickled, notes)
+    if adapter is not None:
+        notes += (f"{name}: an adapter lies beside the weights and is merged into them. If they hold it already, remove {ADAPTER}.",)
+    digest = _digest(weights, _kept(config) + (_kept(adapter) if adapter else ""))
+    return Source(name, resolved, folder, digest, outputs, pickled, (*notes, *outputs.notes), adapter=folder if adapter else None)
+
+
+def _on_its_base(name: str, resolved: str, folder: Path, adapter: dict[str, Any], root: Path, notes: tuple[str, ...]) -> Source:
+    """Return the source of an adapter that names its base: the base's folder, and the adapter's own."""
+    base_name = str(adapter.get("base_model_name_or_path") or "")
+    try:
+        base, exact, more = source_kind(base_name, root).fetch(base_name, root, True)
+        config = read_config(base_name, base)
+        check_class(base_name, {**config, "architectures": None})
+        weights, pickled = weight_files(base_name, base)
+    except SourceError as error:
+        raise SourceError(
+            f"{name}: an adapter of {base_name or 'no base that it names'}, which cannot be had: {error.message} "
+            "Or merge the two where both are: PeftModel.from_pretrained(base, folder).merge_and_unload().save_pretrained(FOLDER)."
+        ) from error
+    head = head_size(name, folder)
+    outputs = outputs_of(name, config)
+    if head is not None and head != len(outputs.names):
+        outputs = outputs_of(name, {"num_labels": head, "problem_type": config.get("problem_type")})
+    digest = _digest([*weights, *sorted(folder.glob("adapter_model.*"))], _kept(config) + _kept(adapter))
+    exact = Path(exact).name if Path(exact).is_absolute() else exact
+    return Source(name, f"{resolved} on {exact}", base, digest, outputs, pickled, (*notes, *more, *outputs.notes), adapter=folder)
 
 
 def resolve_tokenizer(name: str, root: Path) -> Source:
@@ -69,39 +97,21 @@ def resolve_tokenizer(name: str, root: Path) -> Source:
     Raises SourceError if the folder holds no file of a tokenizer.
     """
     folder, resolved, notes = source_kind(name, root).fetch(name, root, False)
-    if not _tokenizer_files(folder) and len(inner := list(folder.glob("*/tokenizer_config.json"))) == 1:
+    if not tokenizer_files(folder) and len(inner := list(folder.glob("*/tokenizer_config.json"))) == 1:
         folder = inner[0].parent
-    files = _tokenizer_files(folder)
+    files = tokenizer_files(folder)
     if not files:
-        raise SourceError(f"{name}: no tokenizer.json or vocab.txt. Name the source of the tokenizer as extra.gallery.tokenizer.")
-    return Source(name, resolved, folder, _digest(files, ""), notes=notes)
+        lacking = "the settings of a tokenizer without its vocabulary" if lacks_vocabulary(folder) else "no tokenizer"
+        raise SourceError(
+            f"{name}: {lacking}: no tokenizer.json, vocab.txt, spm.model or the like. "
+            "Save the tokenizer there, or name the source of the tokenizer as extra.gallery.tokenizer."
+        )
+    return Source(name, resolved, folder, _digest(files, ""), notes=notes, former_digest=_digest(first_files(files), ""))
 
 
-def _config(name: str, folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("not a JSON object")
-    except FileNotFoundError as error:
-        raise SourceError(f"{name}: config.json is missing. Give what save_pretrained wrote.") from error
-    except (ValueError, OSError) as error:
-        raise SourceError(f"{name}: config.json is damaged: {reason(error)}. Fetch the model again.") from error
-    return config
-
-
-def _check_shards(name: str, folder: Path) -> None:
-    for index in folder.glob("*.index.json"):
-        try:
-            shards = set(json.loads(index.read_text("utf-8"))["weight_map"].values())
-        except (ValueError, KeyError, AttributeError, TypeError) as error:
-            raise SourceError(f"{name}: {index.name} is damaged. Fetch the model again.") from error
-        missing = sorted(shard for shard in shards if not (folder / str(shard)).is_file())
-        if missing:
-            raise SourceError(f"{name}: {missing[0]} is missing, though {index.name} names it. Fetch the model again.")
-
-
-def _tokenizer_files(folder: Path) -> list[Path]:
-    return [folder / file for file in _TOKENIZER_FILES if (folder / file).is_file()]
+def _kept(config: dict[str, Any]) -> str:
+    """Return the values of a config.json on which numbers depend."""
+    return json.dumps({key: value for key, value in config.items() if key not in _NAMES_ONLY}, sort_keys=True)
 
 
 def _digest(files: Iterable[Path], text: str) -> str:

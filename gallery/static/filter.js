@@ -10,14 +10,14 @@ import { fetchJson, fetchPage } from "./fetching.js";
 const PAGE = 100; // cards on a page, as in gallery/site/pages/paging.py
 const STEP = 24; // chosen cards that are fetched at once
 
-/** @typedef {{true: number, predicted: number, confidence: number, words: number}} Row what filters need of a passage */
+/** @typedef {{true: number[], predicted: number[], confidence: number, words: number}} Row what filters need of a passage; of most models, one class each */
 
 /** Return whether a passage is wanted. @param {Row} row @param {Record<string, string>} wanted */
 function fits(row, wanted) {
-  const verdict = row.true === row.predicted ? "right" : "wrong";
+  const verdict = row.true.length === row.predicted.length && row.true.every((name) => row.predicted.includes(name)) ? "right" : "wrong";
   return (
-    (!wanted.author || Number(wanted.author) === row.true) &&
-    (!wanted.predicted || Number(wanted.predicted) === row.predicted) &&
+    (!wanted.author || row.true.includes(Number(wanted.author))) &&
+    (!wanted.predicted || row.predicted.includes(Number(wanted.predicted))) &&
     (!wanted.verdict || wanted.verdict === verdict) &&
     within(100 * row.confidence, wanted.confidence) &&
     within(row.words, wanted.words)
@@ -192,10 +192,11 @@ export class GalleryFilter extends HTMLElement {
 
 /** @param {DOMStringMap} data of a card @returns {Row} */
 function rowOf(data) {
-  return { true: Number(data.true), predicted: Number(data.predicted), confidence: Number(data.confidence), words: Number(data.words) };
+  const numbers = (/** @type {string | undefined} */ text) => (text ? text.split(" ").map(Number) : []);
+  return { true: numbers(data.true), predicted: numbers(data.predicted), confidence: Number(data.confidence), words: Number(data.words) };
 }
 
-/** Turn columns into rows. @param {Record<keyof Row, number[]>} columns @returns {Row[]} */
+/** Turn columns into rows. @param {{true: (number | number[])[], predicted: (number | number[])[], confidence: number[], words: number[]}} columns @returns {Row[]} */
 function rowsOf(columns) {
-  return columns.true.map((name, at) => ({ true: name, predicted: columns.predicted[at], confidence: columns.confidence[at], words: columns.words[at] }));
+  return columns.true.map((name, at) => ({ true: [name].flat(), predicted: [columns.predicted[at]].flat(), confidence: columns.confidence[at], words: columns.words[at] }));
 }

@@ -80,14 +80,23 @@ class Row:
     source: str
     note: str
     true_class: int
+    """The true class; of a multi-label model the first of them, or the most probable where none is true."""
     targets: tuple[int, ...]
     """The classes explained: true, predicted, runner-up, each once."""
     entries: dict[EntryName, str]
     """Name -> key."""
+    true_classes: tuple[int, ...] | None = None
+    """All true classes, perhaps none, of a passage of a multi-label model; None for other models."""
+
+    @property
+    def truth(self) -> tuple[int, ...]:
+        """The true classes: one, but for multi-label models."""
+        return (self.true_class,) if self.true_classes is None else self.true_classes
 
     def values(self) -> dict[str, Any]:
         """Return the row as JSON holds it."""
-        return {**asdict(self), "entries": {str(name): key for name, key in self.entries.items()}}
+        values = {**asdict(self), "entries": {str(name): key for name, key in self.entries.items()}}
+        return values if self.true_classes is not None else {name: value for name, value in values.items() if name != "true_classes"}
 
 
 def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
@@ -122,7 +131,8 @@ def read_header(store: Store) -> Header:
         head = _unseal(next(store.files.lines(MANIFEST), ""))
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
-        model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"])})
+        used = head["model"].get("weights_used")
+        model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"]), "weights_used": None if used is None else tuple(used)})
         return Header(
             model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}), problems=tuple(head.get("problems", ()))
         )
@@ -153,7 +163,8 @@ def read_rows(store: Store) -> Iterator[Row]:
                 return
             if number:
                 entries = {EntryName.parse(name): key for name, key in values["entries"].items()}
-                yield Row(**{**values, "targets": tuple(values["targets"]), "entries": entries})
+                several = None if values.get("true_classes") is None else tuple(values["true_classes"])
+                yield Row(**{**values, "targets": tuple(values["targets"]), "true_classes": several, "entries": entries})
         raise ValueError("it is cut short")
     except OSError as error:
         damage = reason(error)

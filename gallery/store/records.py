@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 
 Array = NDArray[Any]
 
@@ -41,6 +41,14 @@ class Model:
     """The exact version of the tokenizer, if it comes from another source than the weights."""
     figures: dict[str, Any] | None = None
     """Figures measured in training, from figures.json beside the weights; None if there is no such file."""
+    loaded: str = ""
+    """The class of transformers that runs the model; empty in a store of an older version."""
+    weights_used: tuple[int, int] | None = None
+    """How many tensors of the model's files that class uses, and how many there are."""
+    problem: str = "single_label"
+    """What the logits mean: `single_label` (softmax), `multi_label` (a sigmoid for each class), `one_logit` (two classes, told apart by a sigmoid)."""
+    threshold: float = 0.5
+    """A multi-label model names every class of at least this probability."""
     fast: bool | None = None
     """Whether the fast encoder computed the numbers; None if it was not tried, or in a store of an older version."""
 
@@ -82,11 +90,20 @@ class Prediction:
     """Versions of the packages that computed the record."""
     windows: Array = field(default_factory=lambda: np.zeros((0, 2), np.int32))
     """[windows, 2] int32: positions of each window's first token and end, special tokens apart; empty if the passage fits."""
+    problem: str = "single_label"
+    """What the logits mean, as in `Model`."""
 
     @property
     def probabilities(self) -> Array:
-        """[C] float64, softmax of the logits."""
-        return softmax(self.logits.astype(np.float64))
+        """[C] float64: the softmax of the logits, or where each class is judged by itself, their sigmoids."""
+        return probabilities_of(self.logits, self.problem)
+
+    def verdict(self, threshold: float) -> tuple[int, ...]:
+        """Return the classes that the model names, most probable first: one, or of a multi-label model all that reach the threshold."""
+        if self.problem != "multi_label":
+            return (self.ranking[0],)
+        probabilities = self.probabilities
+        return tuple(c for c in self.ranking if probabilities[c] >= threshold)
 
     @property
     def ranking(self) -> list[int]:
@@ -135,7 +152,7 @@ class Attribution:
     words: Array
     """[W] float64; signed sums over the pieces of a word."""
     output: str
-    """The explained quantity: logit, probability or log-odds."""
+    """The explained quantity: logit, probability or log-odds; sigmoid is the probability of a class that is judged by itself."""
     output_value: float
     """F(x) for the target."""
     baseline_value: float | None

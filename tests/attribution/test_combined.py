@@ -62,6 +62,9 @@ def test_the_empty_texts_probabilities_are_those_of_the_mean_logits() -> None:
     assert combined(IN_TWO, [FIRST, SECOND], covering=False).baseline_probabilities == pytest.approx([1 / 3, 2 / 3])
     sure = replace(FIRST, baseline_probabilities=np.array([1.0, 0.0]))
     assert combined(IN_TWO, [sure, SECOND], covering=False).baseline_probabilities == pytest.approx([1, 0])
+    alone = replace(SECOND, baseline_probabilities=np.array([0.2, 0.5]))
+    each = combined(IN_TWO, [FIRST, alone], covering=False, problem="multi_label").baseline_probabilities
+    assert each == pytest.approx([1 / 3, 1 / 2]), "a class that is judged by itself has odds of its own"
     none = replace(FIRST, baseline_probabilities=np.zeros(0))
     assert combined(IN_TWO, [none, SECOND], covering=False).baseline_probabilities.size == 0
 

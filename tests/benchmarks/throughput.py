@@ -65,7 +65,7 @@ def bare(classifier: Classifier, rows: Sequence[Passage], settings: Settings) ->
     for passage in rows:
         tokenized = classifier.tokenize(passage.text)
         (prediction,) = classifier.predict([tokenized])
-        targets = targets_of(prediction, 0)
+        targets = targets_of(prediction, (0,), 0.5)
         methods = {name: method_of(name) for name in settings.methods}
         attributions = {name: attribute(method, classifier, [tokenized], [targets], method.parameters(settings))[0] for name, method in methods.items()}
         tried = [attributions[method][targets.index(prediction.ranking[0])] for method in settings.methods]

@@ -39,7 +39,7 @@ def explainer(model: Path, store: Path, settings: Settings = QUICK) -> tuple[Exp
 
 def job(planner: Planner, ident: str, text: str) -> Job:
     first = planner.prediction(text)
-    return Job(Passage(ident, text, "0", ident, f"list.csv: {ident}"), 0, (first,), (first,))
+    return Job(Passage(ident, text, "0", ident, f"list.csv: {ident}"), (0,), (first,), (first,))
 
 
 def limit_memory(explaining: Explainer, tokens: int) -> None:
@@ -176,7 +176,7 @@ def test_attention_alone_that_is_no_number_names_passage_layer_and_side(tiny: Ti
     text = "Никто не ответил."
     (predicted,) = explaining.classifier.predict([explaining.classifier.tokenize(text)])
     explaining._store.write(planner.prediction(text).key, predicted)
-    wanted = tuple(need for need in planner.others(text, predicted, 0) if need.kind == "attention")
+    wanted = tuple(need for need in planner.others(text, predicted, (0,)) if need.kind == "attention")
     module.register_forward_hook(lambda module, arguments, output: torch.full_like(output, value))
     outcome = explaining.explain(replace(job(planner, "broken", text), missing=wanted))
     explaining.finish()

@@ -44,6 +44,21 @@ def test_nothing_to_do_is_said(own: Path) -> None:
     assert "Nothing to explain: all 3 passages" in planned(own)
 
 
+def test_a_tokenizer_of_which_more_files_count_now_says_so(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gallery.sources import resolve
+
+    model = shutil.copytree(tiny("bert"), tmp_path / "model")
+    (model / "spm.model").write_bytes(b"pieces")
+    config = make_gallery(tmp_path / "g", model, settings="    bertviz_tokens: 0\n    random_orders: 0\n    methods: [gradient_norm]\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(resolve, "tokenizer_files", lambda folder: [folder / "tokenizer.json", folder / "tokenizer_config.json"])
+        assert run(config, "explain").exit_code == 0
+    assert "3  tokenizer: all files of its folder count now" in planned(config)
+    (model / "tokenizer_config.json").write_text((model / "tokenizer_config.json").read_text("utf-8") + "\n", "utf-8")
+    said = planned(config)
+    assert "3  tokenizer\n" in said
+
+
 def test_a_plan_before_the_first_build_makes_no_store_and_promises_no_time(tiny: Tiny, tmp_path: Path) -> None:
     config = make_gallery(tmp_path, tiny("bert"))
     said = planned(config)

@@ -53,6 +53,18 @@ def test_latest_is_asked_for_each_time(fetch: Callable[..., Fetched], wandb: Loo
     assert (first.resolved, second.resolved) == (NAME, "wandb:ann/authors/bert:v2")
 
 
+def test_a_checkpoint_within_an_artifact_is_chosen_by_its_name(fetch: Callable[..., Fetched], wandb: LoopbackWandb, tiny: Tiny) -> None:
+    files = files_of(tiny("bert"))
+    both = {f"checkpoint-{step}/{name}": content for step in (500, 1000) for name, content in files.items()}
+    wandb.artifacts["ann", "authors", "bert"].append(Version(both))
+    name = "wandb:ann/authors/bert:v2"
+    assert f"Name one as extra.gallery.model: {name}/checkpoint-500, {name}/checkpoint-1000." in fetch(name).message
+    chosen = fetch(f"{name}/checkpoint-500")
+    assert chosen.resolved == f"{name}/checkpoint-500"
+    assert files_of(Path(chosen.folder)) == files
+    assert "Folders in it: checkpoint-1000, checkpoint-500." in fetch(f"{name}/checkpoint-7").message
+
+
 def test_a_corrupted_file_is_an_error_and_leaves_nothing(fetch: Callable[..., Fetched], wandb: LoopbackWandb, tmp_path: Path) -> None:
     version = wandb.artifacts["ann", "authors", "bert"][1]
     meant = version.files["model.safetensors"]

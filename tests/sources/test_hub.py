@@ -49,6 +49,20 @@ def test_a_tokenizer_comes_without_the_weights(fetch: Callable[..., Fetched], hu
     assert not [name for name, _ in hub.fetched if name.endswith((".safetensors", ".bin"))]
 
 
+def test_a_vocabulary_arrives_under_whatever_name_it_has_and_is_in_the_digest(fetch: Callable[..., Fetched], hub: LoopbackHub) -> None:
+    main = hub.repos["ann/bert"]["main"]
+    digests = []
+    for content in (b"one", b"two"):
+        hub.repos["ann/bert"]["main"] = main | {"spm.model": content, "added.vocabulary": b"words", "tf_model.h5": b"weights", "flax_model.msgpack": b"weights"}
+        source = fetch("ann/bert", "tokenizer")
+        assert {name: bytes_ for name, bytes_ in files_of(Path(source.folder)).items() if name not in main} == {
+            "spm.model": content,
+            "added.vocabulary": b"words",
+        }
+        digests.append(source.digest)
+    assert digests[0] != digests[1]
+
+
 def test_a_revision_with_a_pickle_alone_gives_the_pickle_and_says_so(fetch: Callable[..., Fetched], hub: LoopbackHub) -> None:
     source = fetch("ann/bert@old")
     assert source.resolved == f"ann/bert@{hub.commit(hub.repos['ann/bert']['old'])}"

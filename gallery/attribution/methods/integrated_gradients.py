@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gallery.methods import Method
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 from gallery.store.records import Attribution
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _record(classifier: Classifier, tokenized: Tokenized, integral: Integral, ro
         delta=integral.delta,
         converged=integral.converged,
         steps=integral.steps,
-        baseline_probabilities=softmax(integral.logits[0]),
+        baseline_probabilities=probabilities_of(integral.logits[0], classifier.card.problem),
         versions=versions(),
         extra={
             "error": integral.error,

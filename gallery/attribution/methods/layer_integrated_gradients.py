@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gallery.methods import Method
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 from gallery.store.records import Attribution
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def _of_passage(classifier: Classifier, tokenized: Tokenized, targets: Sequence[
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         path = Path(tokenized.ids, start, end)
         layers.append(integrate(classifier, [path], [targets], parameters, partial(from_layer, classifier, number))[0])
-    return [_record(tokenized, [integrals[k] for integrals in layers], parameters) for k in range(len(targets))]
+    return [_record(tokenized, [integrals[k] for integrals in layers], parameters, classifier.card.problem) for k in range(len(targets))]
 
 
-def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parameters) -> Attribution:
+def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parameters, problem: str) -> Attribution:
     """Return the record of one class from its integral at each layer."""
     from gallery.attribution.outputs import output_values
     from gallery.model.classifier import versions
@@ -68,7 +68,7 @@ def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parame
         delta=float(np.mean([integral.delta for integral in layers])),
         converged=all(integral.converged for integral in layers),
         steps=sum(integral.steps for integral in layers),
-        baseline_probabilities=softmax(layers[0].logits[0]),
+        baseline_probabilities=probabilities_of(layers[0].logits[0], problem),
         versions=versions(),
         extra={"specials": totals[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [integral.delta for integral in layers]},
         layers=tokenized.sum_words(totals),

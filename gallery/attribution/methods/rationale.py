@@ -9,7 +9,7 @@ import numpy as np
 
 from gallery.attribution.methods.integrated_gradients import INTEGRATED_GRADIENTS
 from gallery.methods import Method
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 
 if TYPE_CHECKING:
     from gallery.attribution.method import Parameters
@@ -95,7 +95,9 @@ def _named(classifier: Classifier, tokenized: Tokenized, sets: Sequence[Array], 
     for row, words in zip(kept, sets, strict=True):
         row[words] = True
     logits = erased_logits(classifier, tokenized, kept, erase)
-    return logits.argmax(-1) == target, softmax(logits)[:, target]
+    problem = classifier.card.problem
+    named = logits[:, target] > 0 if problem == "multi_label" else logits.argmax(-1) == target
+    return named, probabilities_of(logits, problem)[:, target]
 
 
 RATIONALE = Method(

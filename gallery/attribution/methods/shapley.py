@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gallery.methods import Method
-from gallery.softmax import softmax
+from gallery.softmax import probabilities_of
 from gallery.store.records import Attribution
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def shapley(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequenc
         logits = erased_logits(classifier, tokenized, np.concatenate([ends, sets]), parameters["erase"])
         outputs = output_values(logits, parameters["output"])
         values = _constrained(sets.astype(float), outputs[2:] - outputs[0], weights, outputs[1] - outputs[0])
-        results.append([_complete(tokenized, target, parameters, values[:, target], outputs, logits, len(sets) + 2) for target in own_targets])
+        results.append(
+            [_complete(tokenized, target, parameters, values[:, target], outputs, logits, len(sets) + 2, classifier.card.problem) for target in own_targets]
+        )
     return results
 
 
@@ -79,7 +81,7 @@ def _constrained(x: Array, y: Array, weights: Array, total: Array) -> Array:
     return result
 
 
-def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: Array, outputs: Array, logits: Array, passes: int) -> Attribution:
+def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: Array, outputs: Array, logits: Array, passes: int, problem: str) -> Attribution:
     from gallery.attribution.erasure import spread_words
     from gallery.model.classifier import versions
 
@@ -96,7 +98,7 @@ def _complete(tokenized: Tokenized, target: int, parameters: Parameters, words: 
         delta=float(tokens.sum() - (outputs[1, target] - outputs[0, target])),
         converged=None,
         steps=passes,
-        baseline_probabilities=softmax(logits[0]),
+        baseline_probabilities=probabilities_of(logits[0], problem),
         versions=versions(),
     )
 

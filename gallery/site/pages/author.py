@@ -43,21 +43,22 @@ class Author:
 
     def answers(self) -> list[tuple[int, int]]:
         """Return (passages, class) for each class that the model predicts for the author's passages, the most frequent first."""
-        counts = Counter(card.predicted for card in self.own)
+        counts = Counter(number for card in self.own for number in card.verdict if number == self.number or number in card.mistaken)
         return sorted(((count, c) for c, count in counts.items()), key=lambda answer: (-answer[0], answer[1] != self.number, answer[1]))
 
     def takers(self) -> list[tuple[int, int]]:
         """Return (class, passages) for each other author whose passages are taken for this one's, the most frequent first."""
-        return sorted(Counter(card.true_class for card in self.taken).items(), key=lambda taker: (-taker[1], taker[0]))
+        return sorted(Counter(number for card in self.taken for number in card.truth).items(), key=lambda taker: (-taker[1], taker[0]))
 
 
 def author_pages(gallery: GalleryInput) -> Iterator[Page]:
     """Yield every author's page, each followed by the pages on which its lists go on."""
     own, taken = defaultdict(list), defaultdict(list)
     for card in gallery.cards:
-        own[card.true_class].append(card)
-        if not card.right:
-            taken[card.predicted].append(card)
+        for number in card.truth:
+            own[number].append(card)
+        for number in card.mistaken:
+            taken[number].append(card)
     for number, (name, slug) in enumerate(zip(gallery.labels, gallery.slugs(), strict=True)):
         author = Author(number, name, slug, own[number], taken[number], gallery.gathered.authors[number])
         fragment = author_fragment(gallery, author)
@@ -88,6 +89,7 @@ def author_fragment(gallery: GalleryInput, author: Author) -> Markup:
         labels=gallery.labels,
         slugs=gallery.slugs(),
         cards=author.own,
+        right=sum(author.number in card.verdict for card in author.own),
         taken=author.taken,
         answers=author.answers(),
         takers=author.takers(),

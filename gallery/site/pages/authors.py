@@ -10,8 +10,8 @@ from gallery.site.templates import rendered
 
 def authors_pages(gallery: GalleryInput) -> Iterator[Page]:
     """Yield the page: one row for each author class, by name."""
-    passages = Counter(card.true_class for card in gallery.cards)
-    right = Counter(card.true_class for card in gallery.cards if card.right)
+    passages = Counter(number for card in gallery.cards for number in card.truth)
+    right = Counter(number for card in gallery.cards for number in card.truth if number in card.verdict)
     rows = [(number, name, passages[number], right[number]) for number, name in enumerate(gallery.labels)]
     fragment = rendered(gallery.code, "authors.html", rows=sorted(rows, key=lambda row: row[1]), slugs=gallery.slugs())
     yield Page("authors/", "authors/", {"authors": fragment})

@@ -58,7 +58,9 @@ def _plain(text: str) -> str:
     return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
 
 
-_OUTPUTS = {"logit": "", "probability": ".softmax(-1)", "log-odds": ".softmax(-1).logit()"}
+_OUTPUTS = {"logit": "", "probability": ".softmax(-1)", "sigmoid": ".sigmoid()", "log-odds": ".softmax(-1).logit()"}
+_BOTH = ".matmul(torch.tensor([[-1.0, 1.0]]))"
+"""Of one output, the logits of both classes."""
 _SCHEME = re.compile(r"[a-z][a-z0-9_+.-]+:")
 _ENOUGH_STEPS = 100
 
@@ -67,10 +69,10 @@ def program(passage: PassageInput) -> str | None:
     """Return a Python program that computes a page's integrated gradients again with transformers and Captum alone.
 
     The program reads the page's explanation.json. None where the page has no integrated gradients, or where their baseline is
-    embeddings of zero, which Captum's method for layers does not take.
+    embeddings of zero, which Captum's method for layers does not take, or where the model is an adapter on its base.
     """
     integrated = _integrated(passage)
-    if not integrated or integrated[0].parameters["baseline"] == "zero":
+    if not integrated or integrated[0].parameters["baseline"] == "zero" or " on " in passage.header.model.resolved:
         return None
     parameters = integrated[0].parameters
     model, fetch = _source(passage.header.model.resolved)
@@ -82,7 +84,7 @@ def program(passage: PassageInput) -> str | None:
         fetches=list(dict.fromkeys(line for line in (fetch, fetch_tokenizer) if line)),
         max_tokens=passage.header.model.max_tokens,
         filler=f"{parameters['baseline']}_token_id",
-        output=_OUTPUTS[integrated[0].output],
+        output=(_BOTH if passage.header.model.problem == "one_logit" else "") + _OUTPUTS[integrated[0].output],
         layer=repr(parameters["at"]),
         difference=repr(language(passage.code).gettext("largest difference, as a share of the largest number:")),
         dtype=parameters["dtype"],
@@ -93,9 +95,10 @@ def program(passage: PassageInput) -> str | None:
 def _source(resolved: str) -> tuple[str, str]:
     """Return the arguments of `from_pretrained` for a model, and the command that fetches it first, or nothing."""
     if resolved.startswith(PREFIX):
-        artifact = resolved.removeprefix(PREFIX)
+        artifact, *inside = re.split(r"(?<=:)([^/]+)/", resolved.removeprefix(PREFIX), maxsplit=1)
+        artifact += inside[0] if inside else ""
         folder = artifact.split("/")[-1].split(":")[0]
-        return repr(folder), f"wandb artifact get {artifact} --root {folder}"
+        return repr("/".join([folder, *inside[1:]])), f"wandb artifact get {artifact} --root {folder}"
     if _SCHEME.match(resolved):  # a kind of source that another package adds: only that package knows how to fetch it
         return repr("model"), f"put the files of {resolved} into the folder model"
     name, at, revision = resolved.partition("@")

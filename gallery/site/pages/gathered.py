@@ -12,7 +12,7 @@ from gallery.site.pages.attention_carried import Carried
 from gallery.site.pages.author_sums import AuthorSums
 from gallery.site.pages.measures import Tested
 from gallery.site.pages.summary import Card, Summary
-from gallery.site.passage_input import PassageInput, passage_input
+from gallery.site.passage_input import PassageInput, named, passage_input
 from gallery.site.pictures.card import beginning, site_card
 from gallery.site.publication import Publication
 from gallery.site.slugs import author_slugs
@@ -47,8 +47,9 @@ class Gathered:
         self.authors[card.predicted].add_pairs(card.id, card.title, summary.pairs)
         for target, said in summary.said.items():
             self.authors[target].add(card.id, card.title, said)
-        if card.true_class in summary.said:
-            self.authors[card.true_class].add_own(summary.said[card.true_class], summary.heads)
+        for number in card.truth:
+            if number in summary.said:
+                self.authors[number].add_own(summary.said[number], summary.heads if number == row.true_class else None)
         for method, value in summary.largest.items():
             self.largest[method] = max(value, self.largest.get(method, 0.0))
 
@@ -96,17 +97,22 @@ class GalleryInput:
 def list_index(cards: Sequence[Card]) -> str:
     """Return the values by which lists are filtered, by columns, in the lists' order: JSON of some ten bytes a passage."""
     columns = {
-        "true": [card.true_class for card in cards],
-        "predicted": [card.predicted for card in cards],
+        "true": [_plain(card.truth) for card in cards],
+        "predicted": [_plain(card.verdict) for card in cards],
         "confidence": [round(card.confidence, 3) for card in cards],
         "words": [card.words for card in cards],
     }
     return json.dumps(columns, separators=(",", ":"))
 
 
+def _plain(classes: tuple[int, ...]) -> int | tuple[int, ...]:
+    """Return a class as its number, several or none as a list."""
+    return classes[0] if len(classes) == 1 else classes
+
+
 def write_shared(gallery: GalleryInput, out: Path) -> None:
     """Write the files that elements of several pages load: the passages to choose from, and the gallery's scales."""
-    passages = [{"id": card.id, "title": card.title, "author": gallery.labels[card.true_class]} for card in gallery.cards]
+    passages = [{"id": card.id, "title": card.title, "author": named(card.truth, gallery.labels, gallery.code)} for card in gallery.cards]
     scales = {method: float(f"{value:.4g}") for method, value in gallery.gathered.largest.items()}
     (out / "data").mkdir(exist_ok=True)
     for name, content in (("passages", passages), ("scales", scales)):

@@ -1,5 +1,6 @@
 """The index of passages: headline figures, filters, cards, the confusion matrix; and its further pages."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -16,18 +17,32 @@ def index_pages(gallery: GalleryInput) -> Iterator[Page]:
     code, labels, cards = gallery.code, gallery.labels, gallery.cards
     matrix = [[0] * len(labels) for _ in labels]
     for card in cards:
-        matrix[card.true_class][card.predicted] += 1
+        for true in card.truth:
+            for said in card.verdict:
+                matrix[true][said] += 1
     pages = cut(cards)
     filters = _filters(cards, labels)
     common = {"labels": labels, **filters}
     paging = first_page(len(pages), "passages/page/")
-    front = rendered(code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, paging=paging, root="", **common)
+    front = rendered(
+        code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, by_class=_by_class(gallery), paging=paging, root="", **common
+    )
     yield Page("", "", {"index": front})
     for number, shown in enumerate(pages[1:], 2):
         paging = later_page(number, len(pages), "../../../")
         fragment = rendered(code, "list.html", cards=shown, paging=paging, root=paging.first, **common)
         title = page_title(code, language(code).gettext("Passages"), number, len(pages))
         yield Page("passages/page/shell/", f"passages/page/{number}/", {"list": fragment}, title=title, description=title)
+
+
+def _by_class(gallery: GalleryInput) -> list[tuple[int, int, int, int]]:
+    """Return, for a multi-label model, (class, passages of it, of them named so, passages wrongly named so); nothing for other models."""
+    if gallery.header.model.problem != "multi_label":
+        return []
+    true = Counter(number for card in gallery.cards for number in card.truth)
+    found = Counter(number for card in gallery.cards for number in card.truth if number in card.verdict)
+    wrong = Counter(number for card in gallery.cards for number in card.mistaken)
+    return [(number, true[number], found[number], wrong[number]) for number in range(len(gallery.labels)) if true[number] or wrong[number]]
 
 
 def page_title(code: str, name: str, number: int, count: int) -> str:
@@ -38,7 +53,7 @@ def page_title(code: str, name: str, number: int, count: int) -> str:
 
 def _filters(cards: Sequence[Card], labels: Sequence[str]) -> dict[str, Any]:
     """Return the choices that the index's filters offer: the classes of some passage or prediction by name, and ranges of length."""
-    classes = {card.true_class for card in cards} | {card.predicted for card in cards}
+    classes = {number for card in cards for number in (*card.truth, *card.verdict)}
     return {"shown": sorted(classes, key=lambda number: labels[number]), "lengths": length_ranges(cards)}
 
 

@@ -28,9 +28,14 @@ class Card:
     title: str
     work: str
     note: str
-    true_class: int
+    truth: tuple[int, ...]
+    """The true classes: one, but for multi-label models."""
+    verdict: tuple[int, ...]
+    """The classes that the model names."""
     predicted: int
+    """The most probable class."""
     confidence: float
+    """Probability of the most probable class."""
     words: int
     strip: Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
     """The first words, shaded."""
@@ -41,8 +46,13 @@ class Card:
 
     @property
     def right(self) -> bool:
-        """Whether the model named the true author."""
-        return self.true_class == self.predicted
+        """Whether the model named the true author; of a multi-label model, all true classes and no other."""
+        return set(self.truth) == set(self.verdict)
+
+    @property
+    def mistaken(self) -> tuple[int, ...]:
+        """The classes that the model names wrongly."""
+        return tuple(number for number in self.verdict if number not in self.truth)
 
 
 @dataclass(frozen=True)
@@ -71,7 +81,8 @@ def summarise(passage: PassageInput) -> Summary:
         title=row.title,
         work=row.work,
         note=row.note,
-        true_class=row.true_class,
+        truth=row.truth,
+        verdict=passage.verdict,
         predicted=passage.predicted,
         confidence=passage.confidence,
         words=len(prediction.words),

@@ -124,7 +124,7 @@ def _mark(right: bool, side: int = 34) -> Image.Image:
 def verdict(passage: PassageInput) -> str:
     """Return in words whether the model named the true author, and with which probability."""
     speech = language(passage.code)
-    answer = speech.gettext("recognised") if passage.right else speech.gettext("the model says: %(name)s") % {"name": passage.labels[passage.predicted]}
+    answer = speech.gettext("recognised") if passage.right else speech.gettext("the model says: %(name)s") % {"name": passage.answer}
     return f"{answer}, {speech.probability(passage.confidence)}"
 
 

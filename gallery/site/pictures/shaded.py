@@ -37,7 +37,7 @@ def shaded_passage(passage: PassageInput) -> str:
             view=view,
             labels=passage.labels,
             right=passage.right,
-            predicted=passage.predicted,
+            answer=passage.answer,
             confidence=passage.confidence,
             lines=lines,
             bottom=bottom,
