@@ -116,7 +116,10 @@ export class GalleryWords extends HTMLElement {
   #choose(index) {
     const view = this.data.views[index];
     for (const radio of all(this, "input[name=class]", HTMLInputElement)) radio.checked = radio.value === className(view);
-    for (const further of all(this, "select[name=further]", HTMLSelectElement)) further.value = className(view); // blank for a class with a button
+    for (const further of all(this, "select[name=further]", HTMLSelectElement)) {
+      further.value = className(view);
+      if (further.selectedIndex < 0) further.value = ""; // a class with a button of its own
+    }
     for (const select of all(this, "select[name=method]", HTMLSelectElement)) select.value = view.method;
   }
 
