@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gallery.attention.eager import eager_attention
+from gallery.attention.eager import NoAttentionError, eager_attention, tolerance
 from gallery.attention.encoding import encode_weights
-from gallery.attention.layer import Layer, QueryKeyLayer, Receiver, WeightLayer, refuse_nonfinite
+from gallery.attention.layer import Layer, QueryKeyLayer, Receiver, WeightLayer, is_causal, refuse_nonfinite
 from gallery.attention.norms import norm_attention
 from gallery.attention.reach import NoProductError, attend_within, reach_in, reach_mask
-from gallery.attention.recorder import Recorder
+from gallery.attention.recorder import Recorder, without_attention
 from gallery.compat.transformers import attention_by, register_attention
 from gallery.config import AttentionSettings
 from gallery.model.classifier import Classifier
@@ -31,11 +31,20 @@ _BEGINNING = 160
 
 @torch.no_grad()
 def attend(classifier: Classifier, batch: Sequence[Tokenized], settings: AttentionSettings) -> list[Attention]:
-    """Return the attention of every layer and head of each passage.
+    """Return the attention of every layer and head of each passage; a record that says why, where the architecture shows none.
 
-    Raises ArithmeticError where the softmax of the captured queries and keys is not what transformers' eager attention
-    computes, and FloatingPointError where they are not finite.
+    Queries and keys whose softmax is not what transformers' eager attention computes are not used: the weights themselves are
+    then kept. Raises FloatingPointError where they are not finite.
     """
+    try:
+        return _recorded(classifier, batch, settings)
+    except NoAttentionError as error:
+        return [without_attention(tokenized, error) for tokenized in batch]
+
+
+def _recorded(classifier: Classifier, batch: Sequence[Tokenized], settings: AttentionSettings) -> list[Attention]:
+    if not classifier.card.heads:
+        raise NoAttentionError("none")
     recorders = [Recorder(tokenized, classifier, settings) for tokenized in batch]
     checked = _checked(classifier, batch[0].ids[:_BEGINNING])
     if checked is None:
@@ -45,7 +54,7 @@ def attend(classifier: Classifier, batch: Sequence[Tokenized], settings: Attenti
         for number, layer in enumerate(checked):
             recorders[0].add(number, layer)
     elif not _capture_queries_keys(classifier, [tokenized.ids for tokenized in batch], recorders):
-        raise ArithmeticError("queries and keys were captured of the passage's beginning, but not of the passage")
+        raise NoAttentionError("pairs")
     records = [recorder.attention() for recorder in recorders]
     if not settings.norms:
         return records
@@ -69,13 +78,13 @@ def _capture_queries_keys(classifier: Classifier, rows: Sequence[Sequence[int]],
 
     def keep(module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **rest: Any) -> tuple[Tensor, None]:
         nonlocal number
-        if rest.get("position_bias") is not None or rest.get("softcap") is not None or query.shape[2] != key.shape[2]:
+        if any(rest.get(name) is not None for name in ("position_bias", "softcap", "s_aux")) or query.shape[2] != key.shape[2]:
             raise NoProductError
         groups = query.shape[1] // key.shape[1]
         scaling = float(rest.get("scaling") or query.shape[-1] ** -0.5)
         mixed = torch.zeros(query.shape[0], query.shape[2], query.shape[1], value.shape[3], dtype=query.dtype, device=query.device)
         for row, (length, receiver) in enumerate(zip(lengths, receivers, strict=True)):
-            reach = reach_in(attention_mask, row, length)
+            reach = reach_in(attention_mask, row, length, causal=bool(getattr(module, "is_causal", False)))
             q, k, v = query[row, :, :length], *(part[row, :, :length].repeat_interleave(groups, 0) for part in (key, value))
             receiver.add(number, QueryKeyLayer(q.float(), k.float(), scaling, reach))
             mixed[row, :length] = attend_within(q, k, v, scaling, reach).transpose(0, 1)
@@ -86,7 +95,9 @@ def _capture_queries_keys(classifier: Classifier, rows: Sequence[Sequence[int]],
     try:
         with attention_by(classifier.model, "gallery"):
             classifier.model(**classifier.batch(rows))
-    except NoProductError:
+    except FloatingPointError:
+        raise
+    except Exception:  # NoProductError, or whatever an architecture makes of a mask that is none
         return False
     return number == classifier.card.layers
 
@@ -96,10 +107,9 @@ def _capture_weights(classifier: Classifier, ids: Sequence[int], receiver: Recei
 
 
 def _checked(classifier: Classifier, ids: Sequence[int]) -> Sequence[Layer] | None:
-    """Return the layers of a passage's beginning, after a comparison with eager attention; None where scores are no product."""
-    tolerance = 1e-4 if classifier.dtype == torch.float32 else 5e-2
+    """Return the layers of a passage's beginning as queries and keys; None where eager attention does not compute their softmax."""
     ours, theirs = _Kept(), _Kept()
-    if not _capture_queries_keys(classifier, [ids], [ours]):
+    if classifier.card.cross or not _capture_queries_keys(classifier, [ids], [ours]):
         return None
     for number, layer in enumerate(ours.layers):
         refuse_nonfinite(number, len(ours.layers), layer)
@@ -108,11 +118,9 @@ def _checked(classifier: Classifier, ids: Sequence[int]) -> Sequence[Layer] | No
         ((_, expected),) = layer.rows()
         refuse_nonfinite(number, len(ours.layers), layer)  # NaN would hide in the largest distance
         distance = max(float((rows - expected[:, start : start + rows.shape[1]]).abs().max()) for start, rows in own.rows())
-        if not distance <= tolerance:
-            raise ArithmeticError(
-                f"attention of layer {number + 1} is {distance:.2g} away from eager attention; is the architecture {classifier.card.architecture} known?"
-            )
-    return ours.layers
+        if not distance <= tolerance(classifier):
+            return None
+    return ours.layers if len({is_causal(layer) for layer in ours.layers}) == 1 else None
 
 
 class _Kept:

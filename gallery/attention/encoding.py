@@ -148,15 +148,21 @@ def decode_mean(blob: bytes, tokens: int, fineness: str, shares: bool = False) -
     return result * np.frombuffer(data, "<f4", tokens, 2 * count).reshape(tokens, 1) if shares else result
 
 
-def attention_weights(queries: Array, keys: Array, scaling: float, reach: int | None, sums: Array | None = None) -> Array:
-    """Return [..., T, T] the softmax of queries times keys; `reach` is how far to either side a token of a local layer attends.
+def out_of_reach(rows: int, tokens: int, reach: int | None, causal: bool) -> Array:
+    """Return which tokens a row's token does not attend to, bool [rows, tokens]: those further than `reach`, and later ones where attention is causal."""
+    ahead = np.arange(tokens) - np.arange(rows)[:, None]
+    outside: Array = (np.abs(ahead) > (tokens if reach is None else reach)) | (causal & (ahead > 0))
+    return outside
+
+
+def attention_weights(queries: Array, keys: Array, scaling: float, reach: int | None, sums: Array | None = None, causal: bool = False) -> Array:
+    """Return [..., T, T] the softmax of queries times keys; `reach` and `causal` as in `out_of_reach`.
 
     With sums [..., T], the weights of a passage's beginning: each row adds up to 1 together with its columns that were cut off.
     """
     scores = queries @ np.swapaxes(keys, -1, -2) * np.float32(scaling)
-    if reach is not None:
-        position = np.arange(scores.shape[-1])
-        scores = np.where(np.abs(position[:, None] - position) <= reach, scores, -np.inf)
+    if reach is not None or causal:
+        scores = np.where(out_of_reach(scores.shape[-2], scores.shape[-1], reach, causal), -np.inf, scores)
     if sums is not None:
         within: Array = np.exp(scores - sums[..., None])
         return within
@@ -230,7 +236,8 @@ class Reader:
         if self.index["kind"] == "weights":
             return decode_weights(self.files[self.index["files"][layer]], self.tokens, self.index.get("shares", False))
         sums = decode_sums(self.files[self.index["files"][layer]], self.index["heads"], self.tokens) if self.index.get("sums") else None
-        return attention_weights(*self.queries_keys(layer), self.index["scaling"][layer], self.index["windows"][layer], sums)
+        index = self.index
+        return attention_weights(*self.queries_keys(layer), index["scaling"][layer], index["windows"][layer], sums, index.get("causal", False))
 
     def stored(self, name: str) -> Array:
         """Return `mean`, over all layers and heads, or `rollout`: [T, T]."""

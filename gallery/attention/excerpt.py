@@ -10,19 +10,22 @@ from pathlib import Path
 from bertviz import head_view, model_view
 from torch import Tensor
 
-from gallery.attention.eager import eager_attention
+from gallery.attention.eager import NoAttentionError, eager_attention
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
 from gallery.store.records import Bertviz, Scripts
 
 
 def bertviz_excerpt(classifier: Classifier, tokenized: Tokenized, tokens: int) -> Bertviz:
-    """Return bertviz's two views of the passage's beginning, at most `tokens` tokens, special ones included.
+    """Return bertviz's two views of the passage's beginning, at most `tokens` tokens, special ones included; none, without attention.
 
     The excerpt is an input of its own, as in a notebook: its tokens attend to nothing behind it.
     """
-    excerpt = classifier.tokenize(tokenized.text[: _end(tokenized, tokens)])
-    attentions = _attentions(classifier, excerpt)
+    excerpt = classifier.tokenize(tokenized.text[tokenized.start : _end(tokenized, tokens)])
+    try:
+        attentions = _attentions(classifier, excerpt)
+    except NoAttentionError:
+        return Bertviz(excerpt="", tokens=0, model_view="", head_view="", versions={})
     names = [
         token if special else excerpt.text[slice(*span)] or token for token, special, span in zip(excerpt.tokens, excerpt.special, excerpt.offsets, strict=True)
     ]
@@ -53,6 +56,8 @@ def _end(tokenized: Tokenized, tokens: int) -> int:
 def _attentions(classifier: Classifier, tokenized: Tokenized) -> list[Tensor]:
     """Return a tensor [1, heads, T, T] for each layer, rounded to four digits."""
     layers: list[Tensor] = []
+    if classifier.card.cross:
+        raise NoAttentionError("pairs")
     eager_attention(classifier, tokenized.ids, lambda number, weights: layers.append(weights[None].cpu().double().round(decimals=4)))
     return layers
 

@@ -20,6 +20,18 @@ def head_effects(classifier: Classifier, batch: Sequence[Tokenized], targets: Se
     of Michel et al. 2019 (arXiv:1905.10650), with its sign. Effects are empty where the architecture does not use
     transformers' attention interface. Cost: one forward pass, and one backward pass per target.
     """
+    try:
+        effects = _effects(classifier, batch, targets)
+    except (ArithmeticError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception:  # whatever an architecture raises that computes its attention otherwise
+        effects = [[] for _ in batch]
+    none = np.zeros((0, 0, 0), np.float32)
+    return [Heads(tuple(own_targets), torch.stack(own).numpy() if own else none, versions()) for own_targets, own in zip(targets, effects, strict=True)]
+
+
+def _effects(classifier: Classifier, batch: Sequence[Tokenized], targets: Sequence[Sequence[int]]) -> list[list[Tensor]]:
+    """Return, for each passage, the effects [layers, heads] for each target; none where not every layer calls the interface once."""
     card = classifier.card
     gates = torch.ones(card.layers, len(batch), card.heads, device=classifier.device, dtype=classifier.dtype, requires_grad=True)
     layer = 0
@@ -43,5 +55,4 @@ def head_effects(classifier: Classifier, batch: Sequence[Tokenized], targets: Se
                 (gradient,) = torch.autograd.grad(total, gates, retain_graph=slot + 1 < most)
                 for row, _ in chosen:
                     effects[row].append(gradient[:, row].float().cpu())
-    none = np.zeros((0, 0, 0), np.float32)
-    return [Heads(tuple(own_targets), torch.stack(own).numpy() if own else none, versions()) for own_targets, own in zip(targets, effects, strict=True)]
+    return effects

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gallery.attention.reach import Reach
 from gallery.model.nonfinite import nonfinite_in
 
 _AT_ONCE = 1_000_000
@@ -20,8 +21,8 @@ class QueryKeyLayer:
     queries: Tensor
     keys: Tensor
     scaling: float
-    reach: int | None
-    """How far to either side a token of a local layer attends; None in a global layer."""
+    reach: Reach
+    """How far a token attends to either side."""
 
     def parts(self) -> dict[str, Tensor]:
         """Return its tensors by name."""
@@ -45,8 +46,8 @@ class QueryKeyLayer:
         position = torch.arange(tokens, device=self.queries.device)
         for start in range(0, tokens, step):
             scores = self.queries[:, start : start + step] @ self.keys.transpose(1, 2) * self.scaling
-            if self.reach is not None:
-                scores.masked_fill_((position[start : start + step, None] - position).abs() > self.reach, -torch.inf)
+            if self.reach != Reach():
+                scores.masked_fill_(~self.reach.allows(position[start : start + step], position), -torch.inf)
             yield start, scores
 
 
@@ -66,6 +67,11 @@ class WeightLayer:
 
 
 Layer = QueryKeyLayer | WeightLayer
+
+
+def is_causal(layer: Layer) -> bool:
+    """Tell whether a layer of queries and keys attends to no later token."""
+    return isinstance(layer, QueryKeyLayer) and layer.reach.after == 0
 
 
 class Receiver(Protocol):

@@ -3,9 +3,11 @@
 import numpy as np
 
 from gallery.attention.derived import SUMMARY, Derived
+from gallery.attention.eager import NoAttentionError, parts_of
 from gallery.attention.encoding import encode_queries_keys, encode_weights
 from gallery.attention.layer import Layer, QueryKeyLayer, refuse_nonfinite
 from gallery.attention.picture import draw_heads
+from gallery.attention.reach import Reach
 from gallery.config import AttentionSettings
 from gallery.model.classifier import Classifier, versions
 from gallery.model.tokenized import Tokenized
@@ -17,12 +19,13 @@ class Recorder:
 
     def __init__(self, tokenized: Tokenized, classifier: Classifier, settings: AttentionSettings) -> None:
         self._tokens = len(tokenized.ids)
-        self._layers = classifier.card.layers
+        self._parts = parts_of(classifier)
+        self._layers = sum(count for _, count in self._parts)
         self._fineness = settings.precision
         self._derived = Derived(tokenized, self._layers)
         self._packed: dict[str, Array] = {}
         self._scalings: list[float] = []
-        self._reaches: list[int | None] = []
+        self._reaches: list[Reach] = []
         self._size = 0
 
     def add(self, number: int, layer: Layer) -> None:
@@ -51,8 +54,10 @@ class Recorder:
                 "kind": "products" if has_queries_keys else "weights",
                 "precision": self._fineness,
                 "scaling": self._scalings,
-                "windows": self._reaches,
+                "windows": [reach.before for reach in self._reaches],
                 "sums": has_queries_keys and not derived.kept,
+                **({"causal": True} if any(reach.after == 0 for reach in self._reaches) else {}),
+                **({"parts": [list(part) for part in self._parts]} if len(self._parts) > 1 else {}),
             },
             packed=self._packed,
             mean=derived.packed_mean(self._fineness),
@@ -62,3 +67,19 @@ class Recorder:
             summary_names=SUMMARY,
             versions=versions(),
         )
+
+
+def without_attention(tokenized: Tokenized, why: NoAttentionError) -> Attention:
+    """Return the record of a passage whose model shows no attention, with the reason."""
+    nothing = np.zeros(0, np.uint8)
+    return Attention(
+        shape=(0, 0, len(tokenized.ids), 0),
+        encoding={"kind": "none", "why": why.why, "detail": why.detail},
+        packed={},
+        mean=nothing,
+        rollout=nothing,
+        picture=nothing,
+        summary=np.zeros((0, 0, len(SUMMARY)), np.float32),
+        summary_names=SUMMARY,
+        versions=versions(),
+    )

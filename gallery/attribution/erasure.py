@@ -29,7 +29,7 @@ def erased_logits(classifier: Classifier, tokenized: Tokenized, kept: Array, era
     logits = []
     for first in range(0, len(rows), size):
         keep = np.where(owner >= 0, rows[first : first + size][:, owner], True)
-        logits.append(classifier.logits(np.where(keep, own, blank).tolist(), bf16).double())
+        logits.append(classifier.logits(np.where(keep, own, blank).tolist(), bf16, place_of=tokenized.ids).double())
     result: Array = torch.cat(logits).cpu().numpy()[row_of.reshape(-1)]
     return result
 

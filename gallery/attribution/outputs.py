@@ -36,6 +36,13 @@ def output_values(logits: Array, output: str) -> Array:
     return result
 
 
+def used_parameters(classifier: Classifier, parameters: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """Return the parameters as a record keeps them: with the module that is explained, and the filler where it is not the one that was asked for."""
+    asked = [parameters[name] for name in ("baseline", "erase") if parameters.get(name) in ("pad", "mask")]
+    other = next((filler for name in asked if (filler := classifier.filler(name)) != name), None)
+    return {**parameters, "at": at, **({} if other is None else {"filler": other})}
+
+
 def plain_attribution(
     classifier: Classifier,
     tokenized: Tokenized,
@@ -52,7 +59,7 @@ def plain_attribution(
     return Attribution(
         method=method,
         target=target,
-        parameters={**parameters, "at": classifier.layer_name},
+        parameters=used_parameters(classifier, parameters, classifier.layer_name),
         tokens=tokens,
         words=tokenized.sum_words(tokens),
         output=parameters.get("output", "logit"),

@@ -34,6 +34,7 @@ def faithfulness(classifier: Classifier, tokenized: Tokenized, attributions: Seq
     probabilities, rounding = _probabilities(classifier, tokenized, [*ranked, *(order[::-1] for order in ranked)], ranked, parameters, exact)
     results = []
     for index, attribution in enumerate(attributions):
+        absent = {"absent": True} if attribution.absent else {}
         deletion, reverse, insertion = (probabilities[index + part * len(ranked), :, attribution.target] for part in range(3))
         results.append(
             Faithfulness(
@@ -43,7 +44,7 @@ def faithfulness(classifier: Classifier, tokenized: Tokenized, attributions: Seq
                 shares=np.array(SHARES),
                 deletion=deletion,
                 insertion=insertion,
-                measures={**_measures(deletion, insertion), "aopc_reverse": float(aopc(deletion[0], reverse)), "rounding": rounding},
+                measures={**_measures(deletion, insertion), "aopc_reverse": float(aopc(deletion[0], reverse)), "rounding": rounding, **absent},
                 versions=versions(),
             )
         )

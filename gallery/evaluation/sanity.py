@@ -31,6 +31,7 @@ def sanity(classifier: Classifier, tokenized: Tokenized, target: int, methods: M
         return {name: np.abs(attribute(method_of(name), by, [tokenized], [[target]], parameters)[0][0].words) for name, parameters in methods.items()}
 
     steps = ["nothing"]
+    absent = {name for name, parameters in methods.items() if attribute(method_of(name), classifier, [tokenized], [[target]], parameters)[0][0].absent}
     magnitudes = [explained(classifier)]
     done(steps[0])
     model = copy.deepcopy(classifier.model)
@@ -47,7 +48,9 @@ def sanity(classifier: Classifier, tokenized: Tokenized, target: int, methods: M
             target=target,
             parameters=dict(parameters),
             steps=tuple(steps),
-            correlations=np.array([1.0, *(rank_correlation(magnitudes[0][name], after[name]) for after in magnitudes[1:])]),
+            correlations=np.array([1.0, *(rank_correlation(magnitudes[0][name], after[name]) for after in magnitudes[1:])])
+            if name not in absent
+            else np.zeros(0),
             versions=versions(),
         )
         for name, parameters in methods.items()
@@ -68,7 +71,7 @@ def _cascade(classifier: Classifier) -> Iterator[tuple[str, list[nn.Module]]]:
     for number in range(len(layers) - 1, -1, -1):
         yield f"layer {number + 1}", [layers[number]]
     if not layers:
-        yield "layers", [base.encoder]
+        yield "layers", [getattr(base, "encoder", base)]
     yield "embeddings", [classifier.layer]
 
 

@@ -1,7 +1,7 @@
 """A model run in part: up to a module, watching modules, or on from a module's output."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -22,21 +22,27 @@ def tensor_of(output: Any) -> Tensor:
     return states
 
 
-def output_of(module: nn.Module, run: Callable[[], object]) -> Tensor:
-    """Return the output of a module in a forward pass that `run` begins; the pass ends there."""
+@contextmanager
+def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
+    """Let a function see, or replace, the output of modules inside the `with` block."""
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def output_of(modules: nn.Module | Iterable[nn.Module], run: Callable[[], object]) -> Tensor:
+    """Return the output of a module, or of the first of several, in a forward pass that `run` begins; the pass ends there."""
     outputs: list[Tensor] = []
 
     def stop(module: nn.Module, arguments: Any, output: Any) -> None:
         outputs.append(tensor_of(output))
         raise _Stop
 
-    handle = module.register_forward_hook(stop)
-    try:
+    with hooked([modules] if isinstance(modules, nn.Module) else modules, stop), suppress(_Stop):
         run()
-    except _Stop:
-        pass
-    finally:
-        handle.remove()
     return outputs[0]
 
 
@@ -44,17 +50,18 @@ def output_of(module: nn.Module, run: Callable[[], object]) -> Tensor:
 def outputs_of(modules: Iterable[nn.Module]) -> Iterator[list[Tensor]]:
     """Give a list that modules append their outputs to, in the order in which they run inside the `with` block."""
     outputs: list[Tensor] = []
-    handles = [module.register_forward_hook(lambda module, arguments, output: outputs.append(tensor_of(output))) for module in modules]
-    try:
+    with hooked(modules, lambda module, arguments, output: outputs.append(tensor_of(output))):
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
+
+
+def repeated(inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+    """Return the inputs of one passage repeated to `rows` rows; those of several passages as they are."""
+    return {name: value.expand(rows, -1) if value.shape[0] == 1 else value for name, value in inputs.items()}
 
 
 @contextmanager
 def resumed(model: Any, module: nn.Module, inputs: Mapping[str, Tensor]) -> Iterator[Run]:
-    """Give a function that runs a model on from a module's output, which it takes as its argument.
+    """Give a function that runs a model on from a layer's output, which it takes as its argument.
 
     `inputs` are those of one passage, repeated to fit the B rows of the argument, or of B passages.
     """
@@ -65,12 +72,8 @@ def resumed(model: Any, module: nn.Module, inputs: Mapping[str, Tensor]) -> Iter
 
     def run(states: Tensor) -> Tensor:
         current[:] = [states]
-        repeated = {name: value.expand(states.shape[0], -1) if value.shape[0] == 1 else value for name, value in inputs.items()}
-        logits: Tensor = model(**repeated).logits
+        logits: Tensor = model(**repeated(inputs, len(states))).logits
         return logits
 
-    handle = module.register_forward_hook(substitute)
-    try:
+    with hooked([module], substitute):
         yield run
-    finally:
-        handle.remove()

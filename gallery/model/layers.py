@@ -15,22 +15,30 @@ from gallery.model.hooks import Run, output_of, outputs_of, resumed
 def encoder_layers(classifier: Classifier) -> nn.ModuleList:
     """Return the encoder's layers.
 
-    Raises SourceError where the architecture has no list of them: ALBERT runs one layer many times.
+    Raises SourceError where the architecture has no list of them: ALBERT runs one layer many times, T5 has two.
     """
     count = classifier.card.layers
+    if classifier.card.cross:
+        raise _no_layers(classifier)
     for module in classifier.model.base_model.modules():
         if isinstance(module, nn.ModuleList) and len(module) == count and count > 1:
             return module
-    raise SourceError(
+    raise _no_layers(classifier)
+
+
+def _no_layers(classifier: Classifier) -> SourceError:
+    return SourceError(
         f"extra.gallery.methods: {classifier.card.architecture} has no list of layers to explain. Leave out layer_integrated_gradients and unified_information."
     )
 
 
 @torch.no_grad()
 def hidden_states(classifier: Classifier, ids: tuple[int, ...]) -> list[Tensor]:
-    """Return the output [T, H] of each encoder layer for one passage."""
+    """Return the output [T, H] of each encoder layer for one passage. Raises SourceError as `encoder_layers` does."""
     with outputs_of(encoder_layers(classifier)) as states:
         classifier.model(**classifier.batch([ids]))
+    if len(states) != classifier.card.layers or any(state.shape[:2] != (1, len(ids)) for state in states):
+        raise _no_layers(classifier)  # Funnel's layers have fewer tokens, XLNet's have tokens before rows
     return [state[0] for state in states]
 
 

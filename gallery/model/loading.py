@@ -15,17 +15,15 @@ from gallery.compat.torch import allow_tf32
 from gallery.compat.transformers import be_quiet
 from gallery.config import Settings
 from gallery.errors import SourceError, reason
-from gallery.model.classifier import Classifier
+from gallery.model.classifier import NO_LIMIT, Classifier
 from gallery.model.fast_encoder import fast_encoder_of
+from gallery.model.first_pass import bears_padding, make_plain
 from gallery.model.labels import label_names
 from gallery.model.network import Network, load_network, plain_config
 from gallery.model.vocabulary import check_vocabulary
 from gallery.sources.model_config import read_config
 from gallery.sources.resolve import Source
 from gallery.store.records import Model
-
-# Position embeddings of these architectures count from behind the padding index, which leaves fewer positions than configured.
-_POSITIONS_AFTER_PADDING = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "longformer", "mpnet", "xmod", "data2vec-text"}
 
 
 def load_classifier(model: Source, tokenizer: Source, settings: Settings, fast: bool = True) -> Classifier:
@@ -42,6 +40,7 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings, fast: 
     network = loaded.model
     loaded_tokenizer = load_tokenizer(tokenizer, "extra.gallery.tokenizer")
     network = network.to(device).eval().requires_grad_(False)
+    make_plain(network)
     allow_tf32(settings.tf32)
     notes = check_vocabulary(loaded_tokenizer, tokenizer.name, model.name, len(network.get_input_embeddings().weight))
     layer, layer_name = _explained_layer(network, settings.layer)
@@ -50,6 +49,7 @@ def load_classifier(model: Source, tokenizer: Source, settings: Settings, fast: 
     if dtype != torch.float32:
         exact = settings.model_copy(update={"dtype": "float32"})
         classifier = replace(classifier, reload=partial(load_classifier, model, tokenizer, exact, fast))
+    classifier = replace(classifier, mixes_lengths=bears_padding(classifier, model.name))
     if not fast:
         note = f"{model.name}: the model's own forward pass computes everything: its fast form gave other numbers than Captum."
         return replace(classifier, card=replace(classifier.card, fast=False), notes=(note,))
@@ -107,9 +107,6 @@ def _explained_layer(network: Any, setting: str) -> tuple[nn.Module, str]:
 
 def _card(loaded: Network, tokenizer: Any, model: Source, tokenizer_source: Source, settings: Settings) -> Model:
     network, config = loaded.model, loaded.model.config
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    if config.model_type in _POSITIONS_AFTER_PADDING:
-        positions -= config.pad_token_id + 1
     return Model(
         source=settings.model,
         resolved=model.resolved,
@@ -119,15 +116,28 @@ def _card(loaded: Network, tokenizer: Any, model: Source, tokenizer_source: Sour
         architecture=config.model_type,
         labels=label_names(model.labels, settings.labels, model.name, model.outputs.fault),
         layers=config.num_hidden_layers,
-        heads=config.num_attention_heads,
+        heads=getattr(config, "num_attention_heads", 0),
         hidden=config.hidden_size,
-        max_tokens=int(min(positions, tokenizer.model_max_length)),
+        max_tokens=_longest(network, tokenizer),
         figures=_figures(model.folder),
         loaded=type(network).__name__,
         weights_used=loaded.used,
         problem=model.outputs.problem,
         threshold=settings.threshold,
+        cross=int(getattr(config, "decoder_layers", 0) or getattr(config, "num_decoder_layers", 0)) if config.is_encoder_decoder else 0,
     )
+
+
+def _longest(network: Any, tokenizer: Any) -> int:
+    """Return the longest input in tokens, by the model's positions and the tokenizer's limit; NO_LIMIT where neither names any.
+
+    Position embeddings of RoBERTa and its kin count from behind the padding index, which leaves fewer positions than configured.
+    """
+    limits = [tokenizer.model_max_length, getattr(network.config, "max_position_embeddings", None)]
+    for name, module in network.base_model.named_modules():
+        if isinstance(module, nn.Embedding) and name.endswith("position_embeddings") and module.padding_idx is not None:
+            limits.append(module.num_embeddings - module.padding_idx - 1)
+    return int(min([NO_LIMIT, *(limit for limit in limits if limit and limit > 0)]))
 
 
 def _figures(folder: Path) -> dict[str, Any] | None:

@@ -29,7 +29,9 @@ class Tokenized:
     token_words: tuple[int, ...]
     """[T] the word each token belongs to; -1 for special tokens."""
     cut: int
-    """How many characters of the text the model reads."""
+    """The character of the text behind the last that the model reads."""
+    start: int = 0
+    """The first character that the model reads, where its tokenizer cuts long texts on the left."""
     windows: tuple["Window", ...] = ()
     """Parts that the model reads one after another, where the whole is longer than the model's input; else empty."""
 

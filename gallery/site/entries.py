@@ -25,8 +25,8 @@ def attention_key(row: Row) -> str:
 
 
 def by_method(records: Iterable[Record], kind: type[Explained]) -> Mapping[tuple[str, int], Explained]:
-    """Return the records of one kind by (method, explained class), in the order of the entries."""
-    return {(record.method, record.target): record for record in records if isinstance(record, kind)}
+    """Return the records of one kind by (method, explained class), in the order of the entries, without those of methods that cannot explain the passage."""
+    return {(record.method, record.target): record for record in records if isinstance(record, kind) and not getattr(record, "absent", False)}
 
 
 def first_of(records: Iterable[Record], kind: type[Kind]) -> Kind | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gallery.errors import StoreError
 from gallery.site.entries import Kind, by_method, first_of
 from gallery.site.language import language
 from gallery.site.publication import Publication
@@ -10,7 +11,7 @@ from gallery.site.slugs import author_slugs
 from gallery.site.views import Piece, View, further_views, paragraphs, views
 from gallery.site.vocabulary import text_language
 from gallery.store.manifest import EntryName, Header, Row
-from gallery.store.records import Attribution, EveryClass, Prediction, Record
+from gallery.store.records import Attention, Attribution, Bertviz, EveryClass, Prediction, Record
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,24 @@ class PassageInput:
     @property
     def main(self) -> Attribution:
         """The attribution that lists and cards show: the first method on the first explained class."""
-        return self.attributions[self.header.methods[0], self.row.targets[0]]
+        return self.attributions[self.method, self.row.targets[0]]
+
+    @property
+    def method(self) -> str:
+        """The method with which the page opens: the first that explains the passage."""
+        return self.views[0].method
+
+    @property
+    def attention(self) -> Attention | None:
+        """The passage's attention; None where the model shows none."""
+        attention = self.first(Attention)
+        return attention if attention is not None and attention.shown else None
+
+    @property
+    def bertviz(self) -> Bertviz | None:
+        """Views of bertviz; None where they were not asked for, or the model shows no attention."""
+        bertviz = self.first(Bertviz)
+        return bertviz if bertviz is not None and bertviz.tokens else None
 
     def first(self, kind: type[Kind]) -> Kind | None:
         """Return the passage's first record of a kind, or None."""
@@ -95,13 +113,18 @@ def named(classes: Sequence[int], labels: Sequence[str], code: str) -> str:
 
 
 def passage_input(publication: Publication, header: Header, row: Row, records: Mapping[EntryName, Record]) -> PassageInput:
-    """Return the input of a passage's pages, from its records by entry name."""
+    """Return the input of a passage's pages, from its records by entry name.
+
+    Raises StoreError where no method explains it.
+    """
     prediction = first_of(records.values(), Prediction)
     assert prediction is not None
     ranking = tuple(prediction.ranking)
     attributions = by_method(records.values(), Attribution)
     every = first_of(records.values(), EveryClass)
     shadings = views(row, ranking[0], attributions, header.methods) + (further_views(row, every) if every is not None else [])
+    if not shadings:
+        raise StoreError(f"{row.id}: the model shows no attention, which {', '.join(header.methods)} needs. Add another method to extra.gallery.methods.")
     return PassageInput(
         publication=publication,
         header=header,

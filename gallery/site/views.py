@@ -53,7 +53,7 @@ def paragraphs(prediction: Prediction, values: Sequence[float], most: int | None
             if line:
                 pieces[-1].append(Piece(line, None))
 
-    position = 0
+    position = prediction.start
     for number, (start, end) in enumerate(prediction.words[:most].tolist()):
         between(prediction.text[position:start])
         pieces[-1].append(Piece(prediction.text[start:end], number, values[number], shade(level(values[number], scale))))

@@ -18,6 +18,7 @@ import { FetchError } from "./failure.js";
  * @property {boolean} sums whether rows are known without multiplying them: the passage is long
  * @property {boolean} [shares] whether stored rows add up to less than 1: the passage goes on beyond the stored tokens
  * @property {(number | null)[]} windows by layer, how far to either side a local layer sees
+ * @property {boolean} [causal] whether no token attends to later ones
  * @property {string} text
  * @property {[number, number][]} offsets by token, in UTF-16 units of text
  * @property {[number, number][]} words

@@ -37,7 +37,7 @@ export function multiplied(products, index, layer, head) {
   const out = new Float32Array(tokens * tokens);
   for (let row = 0; row < tokens; row++) {
     const first = Math.max(0, row - reach);
-    const last = Math.min(tokens, row + reach + 1);
+    const last = index.causal ? row + 1 : Math.min(tokens, row + reach + 1);
     const query = base + row * size;
     const offset = row * tokens;
     let top = -Infinity;
@@ -77,7 +77,7 @@ export class Stretch {
         const query = base + row * size;
         const sum = /** @type {Float32Array} */ (sums)[head * tokens + row];
         for (let column = left; column < right; column++, cell++) {
-          if (Math.abs(row - column) > reach) continue;
+          if (Math.abs(row - column) > reach || (index.causal && column > row)) continue;
           const score = dot(queries, query, keys, base + column * size, size);
           out[cell] += Math.exp(score * index.scaling[number] - sum) / heads.length;
         }

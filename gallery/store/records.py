@@ -51,6 +51,13 @@ class Model:
     """A multi-label model names every class of at least this probability."""
     fast: bool | None = None
     """Whether the fast encoder computed the numbers; None if it was not tried, or in a store of an older version."""
+    cross: int = 0
+    """Layers in which a decoder attends to the encoder; their attention is counted behind that of `layers`."""
+
+    @property
+    def attending(self) -> int:
+        """Number of layers whose attention is shown."""
+        return self.layers + self.cross
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,8 @@ class Prediction:
     """[windows, 2] int32: positions of each window's first token and end, special tokens apart; empty if the passage fits."""
     problem: str = "single_label"
     """What the logits mean, as in `Model`."""
+    start: int = 0
+    """Number of characters at the beginning of `text` that the model did not read, where its tokenizer cuts long texts on the left."""
 
     @property
     def probabilities(self) -> Array:
@@ -179,6 +188,11 @@ class Attribution:
         return self.baseline_value if self.biases is None else self.biases
 
     @property
+    def absent(self) -> bool:
+        """Whether the method cannot explain the passage, because the model shows no attention; its numbers are then 0."""
+        return any(bool(extra.get("absent")) for extra in (self.extra, *self.extra.get("windows", ())))
+
+    @property
     def delta_share(self) -> float | None:
         """The convergence delta as a share of the change of output, or of a tenth of the sum of magnitudes if that is more.
 
@@ -237,7 +251,9 @@ class Attention:
     """Layers, heads, tokens T, size of a head."""
     encoding: dict[str, Any]
     """How to decode `packed`: `kind` (products or weights), `precision`, whether it has `sums`, and by layer `scaling` and
-    `windows` (how far to either side a local layer sees, null for a global layer)."""
+    `windows` (how far to either side a local layer sees, null for a global layer); `causal` where no token attends to later ones;
+    `parts`, names and numbers of layers, where a decoder follows the encoder. Kind `none` stands for a model that shows no attention: `why`
+    is a reason of `gallery.attention.eager.NoAttentionError`."""
     packed: dict[str, Array]
     """uint8 bytes of a gzip file by layer number (two digits); gallery/attention/encoding.py has the format."""
     mean: Array
@@ -253,6 +269,11 @@ class Attention:
     norms: dict[str, Array] = field(default_factory=dict)
     """uint8 bytes of a gzip file by layer number (two digits): norm-based attention [T, T] (Kobayashi et al. 2020); empty unless
     `attention.norms` is set."""
+
+    @property
+    def shown(self) -> bool:
+        """Whether there is any attention; a record without says why in `encoding`."""
+        return bool(self.encoding["kind"] != "none")
 
 
 @dataclass(frozen=True)
@@ -331,6 +352,11 @@ class Faithfulness:
     `aopc_reverse`, the mean comprehensiveness of the reversed order."""
     versions: dict[str, str]
 
+    @property
+    def absent(self) -> bool:
+        """Whether the method cannot explain the passage, so that there was nothing to try; the curves are then 0."""
+        return bool(self.measures.get("absent"))
+
 
 @dataclass(frozen=True)
 class Chance:
@@ -376,6 +402,11 @@ class Sanity:
     """[steps] Spearman's rank correlation of the words' magnitudes with those of the trained model: 1 if the method ignores
     the weights, near 0 if it depends on them."""
     versions: dict[str, str]
+
+    @property
+    def absent(self) -> bool:
+        """Whether the method cannot explain the passage; there are then no correlations."""
+        return not self.correlations.size
 
 
 @dataclass(frozen=True)

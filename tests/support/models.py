@@ -31,7 +31,7 @@ LABELS = ("Толстой", "Чехов", "Гоголь")
 SPECIALS = ("<pad>", "<s>", "</s>", "<unk>", "<mask>")
 
 
-def _tokenizer(kind: str, longest: int) -> PreTrainedTokenizerFast:
+def make_tokenizer(kind: str, longest: int) -> PreTrainedTokenizerFast:
     names = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]") if kind == "wordpiece" else SPECIALS
     pad, start, end, unknown, mask = names
     if kind == "wordpiece":  # uncased BERT: strips й to и and ё to е in its token strings
@@ -95,7 +95,7 @@ def save_tiny_classifier(folder: Path, architecture: str = "bert", labels: tuple
     `longest` inputs other than 64 tokens are for BERT.
     """
     kind, make = _CONFIGS[architecture]
-    tokenizer = _tokenizer(kind, longest)
+    tokenizer = make_tokenizer(kind, longest)
     torch.manual_seed(seed)
     ids = {
         "pad_token_id": tokenizer.pad_token_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gallery.methods import Method
 
 if TYPE_CHECKING:
@@ -18,16 +20,25 @@ def attention_rollout(classifier: Classifier, batch: Sequence[Tokenized], target
     """Return the tokens' shares in the token that the classifier reads, as if attention were all that mixes tokens.
 
     Without sign, and the same for every class: it shows where information may have flowed, not which class it speaks for.
+    Where the model shows no attention, the record is marked as absent.
     """
+    from gallery.attention.eager import NoAttentionError
     from gallery.attribution.outputs import plain_attribution
     from gallery.attribution.rollout import rollout_of
 
     results = []
     for tokenized, own_targets in zip(batch, targets, strict=True):
-        rollout, logits = rollout_of(classifier, tokenized)
-        tokens = rollout[0].double().cpu().numpy()
+        absent: dict[str, str] = {}
+        try:
+            rollout, logits = rollout_of(classifier, tokenized)
+            tokens = rollout[0].double().cpu().numpy()
+        except NoAttentionError as error:
+            absent, logits, tokens = {"absent": error.why}, classifier.logits([tokenized.ids])[0], np.zeros(len(tokenized.ids))
         results.append(
-            [plain_attribution(classifier, tokenized, ATTENTION_ROLLOUT.name, target, parameters, tokens, float(logits[target]), 1) for target in own_targets]
+            [
+                plain_attribution(classifier, tokenized, ATTENTION_ROLLOUT.name, target, parameters, tokens, float(logits[target]), 1, absent)
+                for target in own_targets
+            ]
         )
     return results
 

@@ -82,14 +82,14 @@ def _rounding(classifier: Classifier, path: Path, integral: Integral, parameters
 
 
 def _record(classifier: Classifier, tokenized: Tokenized, integral: Integral, rounding: float | None, parameters: Parameters) -> Attribution:
-    from gallery.attribution.outputs import output_values
+    from gallery.attribution.outputs import output_values, used_parameters
     from gallery.model.classifier import versions
 
     outputs = output_values(integral.logits, parameters["output"])[:, integral.target]
     return Attribution(
         method=INTEGRATED_GRADIENTS.name,
         target=integral.target,
-        parameters={**parameters, "at": classifier.layer_name},
+        parameters=used_parameters(classifier, parameters, classifier.layer_name),
         tokens=integral.totals,
         words=tokenized.sum_words(integral.totals),
         output=parameters["output"],

@@ -45,12 +45,12 @@ def _of_passage(classifier: Classifier, tokenized: Tokenized, targets: Sequence[
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         path = Path(tokenized.ids, start, end)
         layers.append(integrate(classifier, [path], [targets], parameters, partial(from_layer, classifier, number))[0])
-    return [_record(tokenized, [integrals[k] for integrals in layers], parameters, classifier.card.problem) for k in range(len(targets))]
+    return [_record(classifier, tokenized, [integrals[k] for integrals in layers], parameters) for k in range(len(targets))]
 
 
-def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parameters, problem: str) -> Attribution:
+def _record(classifier: Classifier, tokenized: Tokenized, layers: Sequence[Integral], parameters: Parameters) -> Attribution:
     """Return the record of one class from its integral at each layer."""
-    from gallery.attribution.outputs import output_values
+    from gallery.attribution.outputs import output_values, used_parameters
     from gallery.model.classifier import versions
 
     totals = np.stack([integral.totals for integral in layers])
@@ -59,7 +59,7 @@ def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parame
     return Attribution(
         method=LAYER_INTEGRATED_GRADIENTS.name,
         target=layers[0].target,
-        parameters={**parameters, "at": "each encoder layer"},
+        parameters=used_parameters(classifier, parameters, "each encoder layer"),
         tokens=tokens,
         words=tokenized.sum_words(tokens),
         output=parameters["output"],
@@ -68,7 +68,7 @@ def _record(tokenized: Tokenized, layers: Sequence[Integral], parameters: Parame
         delta=float(np.mean([integral.delta for integral in layers])),
         converged=all(integral.converged for integral in layers),
         steps=sum(integral.steps for integral in layers),
-        baseline_probabilities=probabilities_of(layers[0].logits[0], problem),
+        baseline_probabilities=probabilities_of(layers[0].logits[0], classifier.card.problem),
         versions=versions(),
         extra={"specials": totals[:, np.array(tokenized.special)].sum(-1).tolist(), "deltas": [integral.delta for integral in layers]},
         layers=tokenized.sum_words(totals),

@@ -22,7 +22,6 @@ from gallery.site.publication import read_publication
 from gallery.site.templates import environment
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows
-from gallery.store.records import Attention
 
 _STATIC = Path(__file__).parents[2] / "static"
 _EMBEDDED = "held:attention/"
@@ -66,7 +65,7 @@ def export_page(store: Store, config_file: Path, ident: str, out: Path, layers: 
         raise PassageError(f"{ident}: no such passage in the store. {f'Did you mean {near}?' if near else 'Its id is the end of its page’s address.'}")
     records = read_records(store, rows[ident], without=frozenset({"bertviz"}))
     passage = passage_input(publication, header, rows[ident], records)
-    every = tuple(range(1, header.model.layers + 1)) if passage.first(Attention) is not None else ()
+    every = tuple(range(1, header.model.attending + 1)) if passage.attention is not None else ()
     wanted = every if layers is None or (asked := parse_layers(layers)) is None else asked
     if unknown := [number for number in wanted if number not in every]:
         raise GalleryError(f"--layers: no layer {unknown[0]}; {ident} has {f'layers 1 to {len(every)}' if every else 'no attention'}.")
@@ -81,8 +80,8 @@ def export_page(store: Store, config_file: Path, ident: str, out: Path, layers: 
 
 def _page(passage: PassageInput, layers: tuple[int, ...]) -> bytes:
     """Return a passage's page with the attention of some layers, numbered from 1."""
-    attention = passage.first(Attention)
-    carried = Carried(tuple(number - 1 for number in layers), passage.header.model.layers, means=bool(layers), bertviz=False)
+    attention = passage.attention
+    carried = Carried(tuple(number - 1 for number in layers), passage.header.model.attending, means=bool(layers), bertviz=False)
     files = carried_files(passage.prediction, attention, carried) if attention is not None else {}
     heads = files.pop("heads.png", None)
     addresses = Addresses(

@@ -94,7 +94,7 @@ def site_input_of(settings: Settings, config_file: Path) -> SiteInput:
         shells=(build / "shells").absolute(),
         out=build / "site",
         source=read_mkdocs_config(config_file).docs_dir,
-        carried=carried_by(settings, header.model.layers),
+        carried=carried_by(settings, header.model.attending),
     )
 
 

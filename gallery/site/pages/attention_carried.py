@@ -14,6 +14,7 @@ from gallery.attention.encoding import (
     encode_mean,
     encode_queries_keys,
     encode_weights,
+    out_of_reach,
 )
 from gallery.attention.picture import reduced
 from gallery.config import AttentionSettings, Settings
@@ -151,8 +152,7 @@ def _cut_products(data: Array, name: str, attention: Attention, count: int) -> A
         sums = decode_sums(blob, heads, tokens)[:, :count]
     else:
         scores = first @ keys.transpose(0, 2, 1) * np.float32(scaling)
-        if window is not None:
-            scores[:, np.abs(np.arange(count)[:, None] - np.arange(tokens)) > window] = -np.inf
+        scores[:, out_of_reach(count, tokens, window, encoding.get("causal", False))] = -np.inf
         sums = log_sum_exp(scores)
     # encode_queries_keys centres the keys over the excerpt, which moves all scores of a row, and so their sum, by this much.
     moved = (first @ keys[:, :count].mean(axis=1)[:, :, None])[..., 0] * scaling

@@ -69,10 +69,11 @@ def program(passage: PassageInput) -> str | None:
     """Return a Python program that computes a page's integrated gradients again with transformers and Captum alone.
 
     The program reads the page's explanation.json. None where the page has no integrated gradients, or where their baseline is
-    embeddings of zero, which Captum's method for layers does not take, or where the model is an adapter on its base.
+    embeddings of zero, which Captum's method for layers does not take, or where the model is an adapter on its base or an encoder–decoder.
     """
     integrated = _integrated(passage)
-    if not integrated or integrated[0].parameters["baseline"] == "zero" or " on " in passage.header.model.resolved:
+    card = passage.header.model
+    if not integrated or integrated[0].parameters["baseline"] == "zero" or " on " in card.resolved or card.cross:
         return None
     parameters = integrated[0].parameters
     model, fetch = _source(passage.header.model.resolved)
@@ -83,7 +84,7 @@ def program(passage: PassageInput) -> str | None:
         tokenizer=None if tokenizer == model else tokenizer,
         fetches=list(dict.fromkeys(line for line in (fetch, fetch_tokenizer) if line)),
         max_tokens=passage.header.model.max_tokens,
-        filler=f"{parameters['baseline']}_token_id",
+        filler=f"{parameters.get('filler') or parameters['baseline']}_token_id",
         output=(_BOTH if passage.header.model.problem == "one_logit" else "") + _OUTPUTS[integrated[0].output],
         layer=repr(parameters["at"]),
         difference=repr(language(passage.code).gettext("largest difference, as a share of the largest number:")),

@@ -21,7 +21,7 @@ from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.card import described
 from gallery.site.templates import rendered
 from gallery.site.views import LEVELS, View, agreements
-from gallery.store.records import Attention, Attribution, Bertviz, Chance, Faithfulness, Interactions, Precision, Prediction, Verification
+from gallery.store.records import Attention, Attribution, Chance, Faithfulness, Interactions, Precision, Prediction, Verification
 
 STRONGEST = 20
 """Rows of a word table that come with the page; table.js makes the rest on request."""
@@ -97,7 +97,7 @@ def passage_fragment(
 ) -> Markup:
     """Return everything below the heading of a passage's page; parts whose records are missing are left out."""
     prediction, attributions, view = passage.prediction, passage.attributions, passage.views[0]
-    tried = by_method(passage.records.values(), Faithfulness).get((passage.header.methods[0], passage.predicted))
+    tried = by_method(passage.records.values(), Faithfulness).get((passage.method, passage.predicted))
     chance = passage.first(Chance)
     verifications = [record for record in by_method(passage.records.values(), Verification).values() if record.target == passage.predicted]
     scale = max((abs(v) for v in view.words), default=0.0)
@@ -121,6 +121,7 @@ def passage_fragment(
         scale=scale,
         decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
         paragraphs=passage.paragraphs,
+        unread_before=prediction.text[: prediction.start].strip(),
         unread=prediction.text[prediction.cut :].strip(),
         word_rows=word_rows(prediction, view)[:STRONGEST],
         words=len(prediction.words),
@@ -142,9 +143,10 @@ def passage_fragment(
         methods=list(dict.fromkeys(view.method for view in passage.views)),
         multiples=side_by_side,
         levels=LEVELS,
-        attention=passage.first(Attention),
+        attention=passage.attention,
+        absent=attention.encoding if (attention := passage.first(Attention)) is not None and not attention.shown else None,
         carried=carried,
-        bertviz=passage.first(Bertviz),
+        bertviz=passage.bertviz,
         previous=neighbours[0],
         following=neighbours[1],
         addresses=addresses,

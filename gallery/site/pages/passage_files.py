@@ -14,7 +14,7 @@ from gallery.site.policy import frame_policy, with_policy
 from gallery.site.templates import environment
 from gallery.store.entries import Store
 from gallery.store.manifest import Header
-from gallery.store.records import Attention, Bertviz, Scripts
+from gallery.store.records import Scripts
 
 
 def write_card(passage: PassageInput, out: Path) -> None:
@@ -29,7 +29,7 @@ def write_data(passage: PassageInput, carried: Carried, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in _downloads(passage, carried).items():
         (folder / name).write_bytes(content)
-    attention, bertviz = passage.first(Attention), passage.first(Bertviz)
+    attention, bertviz = passage.attention, passage.bertviz
     if attention is not None:
         (folder / "attention").mkdir(exist_ok=True)
         for name, content in carried_files(passage.prediction, attention, carried).items():

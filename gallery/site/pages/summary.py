@@ -15,7 +15,7 @@ from gallery.site.pages.measures import Tested, tested
 from gallery.site.passage_input import PassageInput
 from gallery.site.templates import rendered
 from gallery.site.views import Piece, level, paragraphs
-from gallery.store.records import Attention, Attribution, EveryClass, Heads, Interactions, Prediction
+from gallery.store.records import Attribution, EveryClass, Heads, Interactions, Prediction
 
 _STRIP_WORDS = 28
 
@@ -101,7 +101,7 @@ def summarise(passage: PassageInput) -> Summary:
         card=card,
         search=f"{passage.author}. {row.work} {prediction.text}",
         said=_said(passage, every),
-        heads=heads_seen(heads, passage.first(Attention), row.true_class) if heads is not None else None,
+        heads=heads_seen(heads, passage.attention, row.true_class) if heads is not None else None,
         largest=dict(largest),
         tested=tested(passage.header.methods, passage.predicted, passage.records),
         pairs=pairs_for_author(prediction, together, passage.text_language) if (together := passage.first(Interactions)) is not None else [],
