@@ -18,7 +18,7 @@ from gallery.attribution.method import Parameters
 from gallery.attribution.methods.other_baseline import second_baseline
 from gallery.attribution.outputs import class_outputs
 from gallery.model.classifier import Classifier
-from gallery.model.hooks import resumed
+from gallery.model.hooks import repeated, resumed
 from gallery.model.layers import encoder_layers
 from gallery.model.tokenized import Tokenized
 from gallery.store.records import Array
@@ -84,7 +84,7 @@ def gradient_x_input(classifier: Classifier, tokenized: Tokenized, target: int, 
 def gradient_norm(classifier: Classifier, tokenized: Tokenized, target: int, parameters: Parameters, steps: int, distance: Distance) -> Judgement:
     """Return the norm of each token's gradient by `Saliency`."""
     ids = _ids(classifier, tokenized.ids)
-    point = classifier.embed(_inputs(ids)).requires_grad_(True)
+    point = classifier.embed(_inputs(classifier, ids)).requires_grad_(True)
     with _from_embeddings(classifier, ids, parameters) as outputs:
         return _once(Saliency(outputs).attribute(point, target=target, abs=False)[0].norm(dim=-1))
 
@@ -139,7 +139,7 @@ def _integral(classifier: Classifier, layer: nn.Module, tokenized: Tokenized, ta
 
 def _from_zero(classifier: Classifier, tokenized: Tokenized, target: int, parameters: Parameters, steps: int) -> Array:
     ids = _ids(classifier, tokenized.ids)
-    point = classifier.embed(_inputs(ids))
+    point = classifier.embed(_inputs(classifier, ids))
     with _from_embeddings(classifier, ids, parameters) as outputs:
         explainer = IntegratedGradients(outputs)
         return _array(explainer.attribute(point, target=target, n_steps=steps, internal_batch_size=_rows(classifier, tokenized))[0].sum(-1))
@@ -151,18 +151,19 @@ def _rows(classifier: Classifier, tokenized: Tokenized) -> int:
 
 
 def _outputs_of_ids(classifier: Classifier, parameters: Parameters) -> Callable[[Tensor], Tensor]:
-    return lambda ids: class_outputs(classifier.model(**_inputs(ids)).logits.float(), parameters["output"])
+    return lambda ids: class_outputs(classifier.model(**_inputs(classifier, ids)).logits.float(), parameters["output"])
 
 
 @contextmanager
 def _from_embeddings(classifier: Classifier, ids: Tensor, parameters: Parameters) -> Iterator[Callable[[Tensor], Tensor]]:
     """Give a function that returns the outputs [B, C] of embeddings [B, T, H], by the model's own forward pass."""
-    with resumed(classifier.model, classifier.layer, _inputs(ids)) as run:
+    with resumed(classifier.model, classifier.layer, _inputs(classifier, ids)) as run:
         yield lambda points: class_outputs(run(points).float(), parameters["output"])
 
 
-def _inputs(ids: Tensor) -> dict[str, Tensor]:
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+def _inputs(classifier: Classifier, ids: Tensor) -> dict[str, Tensor]:
+    """Return the model's inputs for rows of ids of one length, with whatever else its tokenizer gives for a text of that length."""
+    return repeated(classifier.batch(ids[:1].tolist()), len(ids)) | {"input_ids": ids}
 
 
 def _ids(classifier: Classifier, ids: tuple[int, ...]) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gallery.attribution.attribute import attribute
+from gallery.errors import SourceError
 from gallery.evaluation.captum_judge import JUDGES, Judgement
 from gallery.evaluation.metrics import VERIFICATION_LIMIT
 from gallery.methods import method_of
@@ -20,10 +21,12 @@ def verify(classifier: Classifier, tokenized: Tokenized, attribution: Attributio
 
     Captum runs on the plain model, in float32 whatever number format ours is in. parameters: those of the attribution. The difference
     is the largest of any word's or special token's contribution, as a share of Captum's largest contribution of a word. Windows are
-    averaged as ours are.
+    averaged as ours are. Raises SourceError where Captum cannot explain the architecture.
     """
     import captum
 
+    if not classifier.captum_reads(tokenized):
+        raise SourceError(f"{classifier.card.source}: Captum's methods for layers cannot explain the architecture {classifier.card.architecture}.")
     parts = tokenized.parts
     judge = JUDGES[attribution.method]
 

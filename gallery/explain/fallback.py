@@ -68,6 +68,8 @@ def check_fast_encoder(
     """
     from gallery.explain.verification import apart, passage_of, unverified, verified
 
+    if not classifier.captum_reads(classifier.tokenize(passage.text)):
+        return
     prediction = store.read("prediction", planner.prediction(passage.text).key)
     assert isinstance(prediction, Prediction)
     explained = passage_of(planner, passage.id, prediction, true_classes)

@@ -180,6 +180,10 @@ class Classifier:
     def _embeddings(self) -> Embeddings:
         return Embeddings.of(self.model, self.layer)
 
+    def captum_reads(self, tokenized: Tokenized) -> bool:
+        """Tell whether Captum's methods for layers can explain a passage: not where an architecture embeds more than the passage, or twice."""
+        return all(self._embeddings.are_plain(self.batch([part.ids])) for part in tokenized.parts)
+
     def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Return the output [B, T, H] of the layer that is explained."""
         return self._embeddings(inputs)

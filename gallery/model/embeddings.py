@@ -42,6 +42,10 @@ class Embeddings:
         """Return the embeddings [B, T, H] of a batch."""
         return self._rows_first(self._first_output(inputs))[:, : inputs["input_ids"].shape[1]]
 
+    def are_plain(self, inputs: Mapping[str, Tensor]) -> bool:
+        """Tell whether a single module embeds the text, row by row, and nothing but the text: what Captum's methods for layers take."""
+        return len(self.modules) == 1 and not self.time_first and self._first_output(inputs).shape[:2] == inputs["input_ids"].shape
+
     def _rows_first(self, part: Tensor) -> Tensor:
         """Return a tensor [B, T, …] from the module's, or the module's from [B, T, …]."""
         return part.transpose(0, 1) if self.time_first else part
