@@ -112,7 +112,7 @@ def _said(passage: PassageInput, every: EveryClass | None) -> dict[int, Spoken]:
     """Return the evidence for every class, by the one method that explains them all; without it, for the classes of the first method."""
     if every is not None:
         return dict(enumerate(spoken(passage.prediction, every.words.astype(float), passage.text_language)))
-    method, targets = passage.header.methods[0], passage.row.targets
+    method, targets = passage.method, passage.row.targets
     words = np.stack([passage.attributions[method, target].words for target in targets])
     return dict(zip(targets, spoken(passage.prediction, words, passage.text_language), strict=True))
 
