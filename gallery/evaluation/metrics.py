@@ -12,6 +12,13 @@ TAKEN, KEPT = 0.1, 0.2
 """Shares of the words, erased and kept, whose probabilities pages give as numbers: computed in the model's own number format."""
 VERIFICATION_LIMIT = 0.03
 """Largest difference from Captum's numbers, as a share of the largest contribution, that needs no explaining."""
+STEPS = (0.0, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0)
+"""Shares of the words, erased or kept, at which the probabilities of all classes are stored: the stops of the page's slider."""
+
+
+def number_of(count: int, share: float) -> int:
+    """Return the number of words in a share of `count` words: at least 1, but for a share of 0."""
+    return 0 if share == 0 else min(count, max(1, round(share * count)))
 
 
 def kendall_taus(attributions: Array) -> Array:

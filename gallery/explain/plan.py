@@ -47,6 +47,7 @@ class Planner:
     def __init__(self, model: Source, tokenizer: Source, settings: Settings, fast: bool = True) -> None:
         """Take the sources and the settings; fast: False where the fast encoder was found to be wrong for this model."""
         problem = model.outputs.problem
+        self._several_answers = problem == "multi_label"
         self.settings = settings.model_copy(update={"output": _SIGMOID_OUTPUTS[settings.output]}) if problem != "single_label" else settings
         self.fast, self.former_tokenizer = fast, tokenizer.former_digest
         head = {} if problem == "single_label" else {"head": problem}
@@ -94,6 +95,9 @@ class Planner:
                 needs.append(
                     self._need("faithfulness", method, predicted, {**own, "tried": trial_parameters(settings, "faithfulness"), "trials": TRIALS}, whole)
                 )
+            if settings.random_orders and method == settings.methods[0] and not self._several_answers:
+                needs.append(self._need("flip", method, predicted, {**own, "tried": trial_parameters(settings, "chance"), "trials": TRIALS}, whole))
+        needs.append(self._need("layers", passage=whole))
         if settings.random_orders:
             needs.append(self._need("chance", settings={"parameters": trial_parameters(settings, "chance"), "trials": TRIALS}, passage=whole))
         if settings.interactions:

@@ -13,7 +13,9 @@ from gallery.attention.excerpt import bertviz_excerpt
 from gallery.attention.heads import head_effects
 from gallery.attribution.attribute import attribute, every_class
 from gallery.config import AttentionSettings
+from gallery.evaluation.depth import by_layer
 from gallery.evaluation.faithfulness import chance, faithfulness
+from gallery.evaluation.flip import flip
 from gallery.evaluation.interactions import interactions
 from gallery.evaluation.number_format import compare_with_float32
 from gallery.explain.needs import Need
@@ -21,7 +23,7 @@ from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.tokenized import Tokenized
 from gallery.store.manifest import EntryName
-from gallery.store.records import Attribution, Prediction, Record
+from gallery.store.records import Attribution, Faithfulness, Prediction, Record
 
 Earlier = Mapping[EntryName, Record]
 """Records of the same passage that steps before have made, or that the store had."""
@@ -84,6 +86,21 @@ def _interactions(classifier: Classifier, tokenized: Tokenized, earlier: Earlier
     return [interactions(classifier, tokenized, _attribution(earlier, need), need.settings["tried"]) for need in needs]
 
 
+def _flip(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    for need in needs:
+        tried = earlier[_faithfulness_name(need)]
+        assert isinstance(tried, Faithfulness)
+        yield flip(classifier, tokenized, _attribution(earlier, need), tried, need.settings["tried"])
+
+
+def _layers(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
+    return [by_layer(classifier, tokenized)]
+
+
+def _faithfulness_name(need: Need) -> EntryName:
+    return need.name._replace(kind="faithfulness")
+
+
 def _attribution_name(need: Need) -> EntryName:
     return need.name._replace(kind="attribution")
 
@@ -105,6 +122,8 @@ STEPS = (
     Step("precision", _precision, reads=lambda need: (EntryName("prediction"), _attribution_name(need))),
     Step("interactions", _interactions, reads=lambda need: (_attribution_name(need),)),
     Step("faithfulness", _faithfulness, reads=lambda need: (_attribution_name(need),)),
+    Step("flip", _flip, reads=lambda need: (_attribution_name(need), _faithfulness_name(need))),
+    Step("layers", _layers),
 )
 """In the order in which a passage goes through them. The first is the prediction, on which all other needs depend."""
 

@@ -5,9 +5,9 @@ from typing import TypeVar
 
 from gallery.store.entries import Store
 from gallery.store.manifest import EntryName, Row
-from gallery.store.records import Attribution, Faithfulness, Record, Sanity, Verification
+from gallery.store.records import Attribution, Faithfulness, Flip, Record, Sanity, Verification
 
-Explained = TypeVar("Explained", Attribution, Faithfulness, Sanity, Verification)
+Explained = TypeVar("Explained", Attribution, Faithfulness, Flip, Sanity, Verification)
 Kind = TypeVar("Kind", bound=Record)
 
 

@@ -3,6 +3,7 @@
 import { GalleryAttention } from "./attention.js";
 import { GalleryCompare } from "./compare.js";
 import { GalleryDownloads } from "./downloads.js";
+import { GalleryErasing } from "./erasing.js";
 import { GalleryFilter } from "./filter.js";
 import { GalleryMultiples } from "./multiples.js";
 import { GalleryTable } from "./table.js";
@@ -17,6 +18,7 @@ const elements = [
   ["gallery-downloads", GalleryDownloads],
   ["gallery-compare", GalleryCompare],
   ["gallery-multiples", GalleryMultiples],
+  ["gallery-erasing", GalleryErasing],
 ];
 for (const [name, element] of elements) if (!customElements.get(name)) customElements.define(name, element);
 

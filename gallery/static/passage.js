@@ -27,6 +27,7 @@ import { fetchJson } from "./fetching.js";
  * @property {Attribution[]} attributions
  * @property {{method: string, classes: {target: number, error: number | null, unit: number, words: number[]}[]}} [every_class] the classes that
  *   only one method explains; their numbers are multiples of `unit`
+ * @property {import("./erasing.js").Erasing | null} erasing
  */
 
 /** @type {WeakMap<Explanation, Passage>} */
@@ -47,6 +48,7 @@ export async function loadPassage(address) {
     text: paragraphs(explanation),
     forms: explanation.forms,
     views: views(explanation),
+    erasing: explanation.erasing,
   };
   known.set(explanation, passage);
   return passage;

@@ -19,6 +19,7 @@
  * @property {string[][]} text paragraphs; in each, the text before a word and the word take turns
  * @property {string[]} forms by word, the same for words that count as the same
  * @property {Required<View>[]} views
+ * @property {import("./erasing.js").Erasing | null} erasing
  */
 
 /** Return the largest |value|, never 0. @param {number[]} values */

@@ -71,7 +71,7 @@ class Row:
     >>> row.id, row.title
     ('dusty-road', 'Пыльная дорога')
     >>> sorted({name.kind for name in row.entries})
-    ['attention', 'attribution', 'bertviz', 'chance', 'faithfulness', 'heads', 'prediction', 'verification']
+    ['attention', 'attribution', 'bertviz', 'chance', 'faithfulness', 'flip', 'heads', 'layers', 'prediction', 'verification']
     """
 
     id: str

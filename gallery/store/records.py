@@ -5,7 +5,7 @@ Longer than most modules, since every field of every record is explained, with a
 """
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -351,6 +351,61 @@ class Faithfulness:
     """Comprehensiveness and sufficiency by share, their means over the shares (`aopc_…`), the areas under the curves, and
     `aopc_reverse`, the mean comprehensiveness of the reversed order."""
     versions: dict[str, str]
+    steps: Array = field(default_factory=lambda: np.zeros(0))
+    """[N] float64, more shares of the words, those of `shares` among them; empty in a record of an older version."""
+    without: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """[N, C] float64: probabilities of all classes after erasing the strongest words first, by `steps`."""
+    alone: Array = field(default_factory=lambda: np.zeros((0, 0)))
+    """[N, C] float64: probabilities of all classes with only the strongest words, by `steps`."""
+
+
+@dataclass(frozen=True)
+class Flip:
+    """The fewest words found without which the model's answer is another; looked for in the order of an attribution.
+
+    C classes, R random orders.
+
+    >>> [name] = [name for name in row.entries if name.kind == "flip" and name.method == "integrated_gradients"]
+    >>> flip = store.read("flip", row.entries[name])
+    >>> flip.becomes is None or len(flip.words) <= flip.along
+    True
+    """
+
+    kind: ClassVar[str] = "flip"
+
+    method: str
+    target: int
+    """The model's answer for the whole passage."""
+    parameters: dict[str, Any]
+    along: int | None
+    """Words from the strongest on after which the answer is another; None if it holds until no word is left."""
+    words: Array
+    """int32, numbers of the words that are left of these after pruning, strongest first; empty if the answer holds."""
+    becomes: int | None
+    """The answer without `words`; None if it holds."""
+    probabilities: Array
+    """[C] float64: probabilities without `words`; without any word if the answer holds."""
+    pruned: bool
+    """Whether the answer comes back with any single word of `words`: False if the search ended before all were tried."""
+    random: Array
+    """[R] int32: the answer without as many random words, by order; empty if the answer holds."""
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What the classifier's head says of the state after each encoder layer.
+
+    >>> layers = store.read("layers", row.entries[EntryName("layers")])
+    >>> layers.logits.shape
+    (3, 3)
+    """
+
+    kind: ClassVar[str] = "layers"
+
+    logits: Array
+    """[layers, C] float32; the last row is the prediction. Empty if the architecture has no list of layers."""
+    versions: dict[str, str]
 
     @property
     def absent(self) -> bool:
@@ -506,6 +561,8 @@ Record = (
     | Bertviz
     | Scripts
     | Faithfulness
+    | Flip
+    | Layers
     | Chance
     | Sanity
     | Precision
@@ -513,7 +570,4 @@ Record = (
     | Interactions
     | Fallback
 )
-_TYPES = (
-    Prediction, Attribution, EveryClass, Attention, Heads, Bertviz, Scripts, Faithfulness, Chance, Sanity, Precision, Verification, Interactions, Fallback,
-)  # fmt: skip
-RECORD_TYPES: dict[str, type[Any]] = {record_type.kind: record_type for record_type in _TYPES}
+RECORD_TYPES: dict[str, type[Any]] = {record.kind: record for record in get_args(Record)}

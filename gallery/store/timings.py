@@ -20,7 +20,7 @@ class Group:
     """Entries that take about the same time: of equal part, settings, device and length of text."""
 
     part: str
-    """prediction, attention, heads, bertviz, chance; attribution, faithfulness or precision, each /<method>."""
+    """prediction, attention, heads, bertviz, chance, layers; attribution, faithfulness, flip or precision, each /<method>."""
     settings: str
     """The first digits of a digest of the model and of the settings on which the part depends."""
     device: str

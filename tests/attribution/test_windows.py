@@ -124,7 +124,9 @@ def test_the_whole_of_a_long_passage_is_on_its_page(tiny: Callable[[str], Path],
     assert result.exit_code == 0, result.output
     fresh = [kind for kind, _ in set(Store(tmp_path / "store").entries()) - before]
     assert fresh.count("prediction") == 3
-    assert set(fresh) - {"heads"} == {"prediction", "attribution", "faithfulness", "chance"}, "attention and bertviz are of the first window either way"
+    assert set(fresh) - {"heads"} == {"prediction", "attribution", "faithfulness", "flip", "layers", "chance"}, (
+        "attention and bertviz are of the first window either way"
+    )
     assert fresh.count("chance") == 1, "passages that fit are not explained again"
     row = next(row for row in read_rows(Store(tmp_path / "store")) if row.id == "white-wall")
     prediction = Store(tmp_path / "store").read("prediction", row.entries[EntryName("prediction")])

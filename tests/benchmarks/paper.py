@@ -14,7 +14,7 @@ PARTS = {
     "gradients": 2 * (1 + CLASSES),
     "heads": 1 + CLASSES,
     "prediction": 2,
-    "faithfulness": 15 * METHODS,
+    "faithfulness": 25 * METHODS,
     "chance": 10 * ORDERS,
 }
 """Part of a passage's explanation -> how often the model is run, a backward pass to the inputs counted like a forward one."""

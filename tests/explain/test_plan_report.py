@@ -81,8 +81,8 @@ def test_a_new_passage_and_an_edited_one_are_told_apart(own: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "why", "parts"),
     [
-        (("--n-steps", "9"), "n_steps: 8 → 9", {"attribution/integrated_gradients", "faithfulness/integrated_gradients"}),
-        (("--random-orders", "3"), "random_orders: 10 → 3", {"chance"}),
+        (("--n-steps", "9"), "n_steps: 8 → 9", {"attribution/integrated_gradients", "faithfulness/integrated_gradients", "flip/integrated_gradients"}),
+        (("--random-orders", "3"), "random_orders: 10 → 3", {"chance", "flip/integrated_gradients"}),
         (("--attention-precision", "exact"), "precision: int8 → exact", {"attention"}),
         (("--bertviz-tokens", "16"), "bertviz_tokens: 32 → 16", {"bertviz"}),
         (("--methods", "integrated_gradients", "--methods", "occlusion"), "new method: occlusion", {"attribution/occlusion", "faithfulness/occlusion"}),

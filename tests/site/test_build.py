@@ -84,7 +84,7 @@ def test_other_steps_recompute_attributions_and_their_trials_alone(own: Path) ->
     before = set(Store(own.parent / "store").entries())
     assert run(own, "explain", "--n-steps", "9").exit_code == 0
     fresh = set(Store(own.parent / "store").entries()) - before
-    assert {kind for kind, _ in fresh} == {"attribution", "faithfulness", "verification"}  # the random orders depend on no method
+    assert {kind for kind, _ in fresh} == {"attribution", "faithfulness", "flip", "verification"}  # the random orders depend on no method
 
 
 def test_a_changed_title_explains_nothing_and_shows(own: Path) -> None:

@@ -77,6 +77,8 @@ def test_kinds_are_the_names_that_stores_have_on_disk() -> None:
         "bertviz",
         "scripts",
         "faithfulness",
+        "flip",
+        "layers",
         "chance",
         "sanity",
         "precision",

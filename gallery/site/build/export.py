@@ -104,7 +104,7 @@ def _page(passage: PassageInput, layers: tuple[int, ...]) -> bytes:
             publication=passage.publication,
             address=passage.publication.address(passage.row.id),
             fragment=passage_fragment(passage, carried, addresses),
-            styles=[(_STATIC / name).read_text("utf-8") for name in ("gallery.css", "attention.css", "comparison.css")],
+            styles=[(_STATIC / name).read_text("utf-8") for name in ("gallery.css", "attention.css", "comparison.css", "erasing.css")],
             imports=imports,
             start=_START,
             hashes=[_hash(imports), _hash(_START)],

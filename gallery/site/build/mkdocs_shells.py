@@ -25,7 +25,7 @@ from gallery.site.language import language
 from gallery.site.pages.declared import declarations, documents
 from gallery.site.policy import protect
 
-_STYLES = ("gallery", "attention", "comparison", "authors", "methods")
+_STYLES = ("gallery", "attention", "comparison", "authors", "methods", "erasing")
 
 
 @dataclass(frozen=True)

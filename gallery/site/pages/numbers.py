@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gallery.site.language import language
+from gallery.site.pages.erasing import erasing_data
 from gallery.site.passage_input import PassageInput
 from gallery.site.views import LEVELS, View
 from gallery.site.vocabulary import lemma
@@ -75,6 +76,7 @@ def explanation(passage: PassageInput) -> dict[str, Any]:
             for a in (passage.attributions[key] for key in order if key in passage.attributions)
         ],
         **({"every_class": _every_class(passage)} if passage.first(EveryClass) is not None else {}),
+        "erasing": erasing_data(passage),
         "weights_sha256": header.model.weights_digest,
     }
 
