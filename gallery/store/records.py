@@ -358,6 +358,11 @@ class Faithfulness:
     alone: Array = field(default_factory=lambda: np.zeros((0, 0)))
     """[N, C] float64: probabilities of all classes with only the strongest words, by `steps`."""
 
+    @property
+    def absent(self) -> bool:
+        """Whether the method cannot explain the passage, so that there was nothing to try; the curves are then 0."""
+        return bool(self.measures.get("absent"))
+
 
 @dataclass(frozen=True)
 class Flip:
@@ -406,11 +411,6 @@ class Layers:
     logits: Array
     """[layers, C] float32; the last row is the prediction. Empty if the architecture has no list of layers."""
     versions: dict[str, str]
-
-    @property
-    def absent(self) -> bool:
-        """Whether the method cannot explain the passage, so that there was nothing to try; the curves are then 0."""
-        return bool(self.measures.get("absent"))
 
 
 @dataclass(frozen=True)

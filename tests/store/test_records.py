@@ -61,7 +61,7 @@ def test_a_record_is_written_as_the_description_says() -> None:
     header = json.loads(blob[8 : 8 + int.from_bytes(blob[:8], "little")])
     found = json.loads(header["__metadata__"]["entry"])
     assert hashlib.sha256(blob.replace(found["sha256"].encode(), ZEROS.encode(), 1)).hexdigest() == found["sha256"]
-    assert (found["schema"], found["kind"], found["values"]) == (1, "prediction", {**PREDICTION, "start": 0})
+    assert (found["schema"], found["kind"], found["values"]) == (1, "prediction", {**PREDICTION, "start": 0, "problem": "single_label"})
     assert load(blob).keys() == {*TENSORS, "windows"}
 
 
