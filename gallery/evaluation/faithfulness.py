@@ -22,8 +22,7 @@ def faithfulness(classifier: Classifier, tokenized: Tokenized, attributions: Seq
 
     The order is by signed contribution to the explained class, largest first. Comprehensiveness (the fall of the probability
     without the first words) and sufficiency (its fall with them alone) as in ERASER (DeYoung et al. 2020, arXiv:1911.03429);
-    the area over the perturbation curve (AOPC) is their mean over the shares. The AOPC of the reversed order is for
-    `gallery.evaluation.metrics.normalised_aopc`.
+    the area over the perturbation curve (AOPC) is their mean over the shares. The AOPC of the reversed order is kept too.
     parameters: erase `mask` | `pad`; products `auto`, in bfloat16 where that is faster, or `float32`. The whole passage, the passage
     without any word, and the shares that pages name (TAKEN erased, KEPT kept) are in float32 in any case. measures["rounding"] is the
     largest difference of a probability between the two where both were computed; elsewhere it may be larger.

@@ -1,10 +1,8 @@
 """Comparisons between explanations of a passage, in plain numbers; the render half uses them too."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from gallery.store.records import Array, Chance, Faithfulness
+from gallery.store.records import Array, Chance
 
 TRIALS = 2
 """Version of the numbers of `faithfulness` and `chance`; part of their keys."""
@@ -82,18 +80,3 @@ def chance_measures(control: Chance, target: int) -> dict[str, Array]:
         "deletion_area": area(control.shares, deletion),
         "insertion_area": area(control.shares, insertion),
     }
-
-
-def normalised_aopc(trials: Sequence[Faithfulness], control: Chance) -> tuple[list[float | None], list[float]]:
-    """Return the normalised AOPC of each trial, and of each random order, on one passage and class.
-
-    0 for the worst order tried and 1 for the best, among all trials, their reversed orders and the random orders. Normalised AOPC
-    (Edin et al. 2024, arXiv:2408.08137) takes its limits from a beam search, which costs the square of the words; the limits here
-    are never wider. None for each trial, and no random orders, where all orders have the same AOPC.
-    """
-    random = chance_measures(control, trials[0].target)["aopc_comprehensiveness"].tolist() if trials else []
-    every = [value for trial in trials for value in (trial.measures["aopc_comprehensiveness"], trial.measures["aopc_reverse"])] + random
-    low, high = min(every, default=0.0), max(every, default=0.0)
-    if not high > low:
-        return [None] * len(trials), []
-    return [(trial.measures["aopc_comprehensiveness"] - low) / (high - low) for trial in trials], [(value - low) / (high - low) for value in random]

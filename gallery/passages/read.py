@@ -50,6 +50,10 @@ class Passage:
     """Whether `true_class` is certainly a name, as in a dataset that declares its classes."""
     true_classes: tuple[str, ...] | None = None
     """The true classes, perhaps none, where a file gives a list of them; else None."""
+    kind: str = ""
+    """A word for what the text is where the author of its class did not write it, such as `stylisation`; empty for a genuine text."""
+    year: str = ""
+    edition: str = ""
 
 
 def passage_paths(settings: Settings) -> tuple[str, ...]:

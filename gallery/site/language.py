@@ -46,6 +46,10 @@ class Language:
         """Return a probability of a class as all pages, cards and sentences write it, so that one number has one spelling."""
         return self.percent(probability, 1)
 
+    def quoted(self, text: str) -> str:
+        """Return a text in the language's quotation marks."""
+        return f"«{text}»" if self.code == "ru" else f"“{text}”"
+
 
 @cache
 def _pattern(digits: int) -> NumberPattern:

@@ -8,7 +8,7 @@ from gallery.site.entries import Kind, by_method, first_of
 from gallery.site.language import language
 from gallery.site.publication import Publication
 from gallery.site.slugs import author_slugs
-from gallery.site.views import Piece, View, further_views, paragraphs, views
+from gallery.site.views import Piece, View, further_views, is_signed, paragraphs, views
 from gallery.site.vocabulary import text_language
 from gallery.store.manifest import EntryName, Header, Row
 from gallery.store.records import Attention, Attribution, Bertviz, EveryClass, Prediction, Record
@@ -82,8 +82,8 @@ class PassageInput:
 
     @property
     def main(self) -> Attribution:
-        """The attribution that lists and cards show: the first method on the first explained class."""
-        return self.attributions[self.method, self.row.targets[0]]
+        """The attribution that lists and cards show: the first method that explains the passage, on the model's answer."""
+        return self.attributions[self.method, self.predicted]
 
     @property
     def method(self) -> str:
@@ -122,7 +122,8 @@ def passage_input(publication: Publication, header: Header, row: Row, records: M
     ranking = tuple(prediction.ranking)
     attributions = by_method(records.values(), Attribution)
     every = first_of(records.values(), EveryClass)
-    shadings = views(row, ranking[0], attributions, header.methods) + (further_views(row, every) if every is not None else [])
+    shadings = views(row.true_class, ranking, attributions, header.methods, contrast=row.true_classes is None)
+    shadings += further_views(row, every) if every is not None else []
     if not shadings:
         raise StoreError(f"{row.id}: the model shows no attention, which {', '.join(header.methods)} needs. Add another method to extra.gallery.methods.")
     return PassageInput(
@@ -134,6 +135,6 @@ def passage_input(publication: Publication, header: Header, row: Row, records: M
         ranking=ranking,
         attributions=attributions,
         views=tuple(shadings),
-        paragraphs=tuple(tuple(paragraph) for paragraph in paragraphs(prediction, shadings[0].words)),
+        paragraphs=tuple(tuple(paragraph) for paragraph in paragraphs(prediction, shadings[0].words, is_signed(shadings[0].method))),
         text_language=text_language(prediction.text, publication.language),
     )

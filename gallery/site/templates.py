@@ -25,14 +25,27 @@ def environment(code: str) -> Environment:
         "percent": speech.percent,
         "probability": speech.probability,
     }
-    env.globals |= {"lang": speech.code, "method_names": _method_titles(speech)}
+    env.globals |= {
+        "lang": speech.code,
+        "method_names": method_titles(code),
+        "kind_names": _kind_names(speech),
+        "kind_groups": {"stylisation": speech.gettext("stylisations")},
+        "quoted": speech.quoted,
+    }
     env.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
     return env
 
 
-def _method_titles(speech: Language) -> dict[str, str]:
-    """Return the methods' names on the pages."""
+@cache
+def method_titles(code: str) -> dict[str, str]:
+    """Return the methods' names on the pages of an interface language."""
+    speech = language(code)
     return {name: speech.gettext(method_of(name).title) for name in method_names()}
+
+
+def _kind_names(speech: Language) -> dict[str, str]:
+    """Return the words for kinds of passages that makers of galleries need not translate."""
+    return {"stylisation": speech.gettext("stylisation"), "translation": speech.gettext("translation"), "generated": speech.gettext("generated")}
 
 
 def rendered(code: str, template: str, **values: Any) -> Markup:

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from gallery.evaluation.metrics import kendall_taus, top_overlap
+from gallery.methods import Method, method_names, method_of
 from gallery.store.manifest import Row
-from gallery.store.records import Attribution, EveryClass, Prediction
+from gallery.store.records import Array, Attribution, EveryClass, Prediction
 
 LEVELS = 8
 """Steps of the shading for each sign."""
@@ -22,9 +24,28 @@ def level(value: float, scale: float, root: bool = False) -> int:
     return step if value > 0 else -step
 
 
-def shade(step: int) -> str:
-    """Return the CSS class of a step of shading: for1…, against1…, or none."""
+def shade(step: int, signed: bool = True) -> str:
+    """Return the CSS class of a step of shading: for1…, against1…, ink1… for a method without signs, or none."""
+    if not signed:
+        return f"ink{abs(step)}" if step else ""
     return f"for{step}" if step > 0 else f"against{-step}" if step < 0 else ""
+
+
+def is_signed(method: str) -> bool:
+    """Tell whether a negative number of a method speaks against the class; so for a method that is not installed here."""
+    declared = _declared(method)
+    return declared is None or declared.signed
+
+
+def knows_classes(method: str) -> bool:
+    """Tell whether a method's numbers differ between classes; so for a method that is not installed here."""
+    declared = _declared(method)
+    return declared is None or declared.by_class
+
+
+@cache
+def _declared(method: str) -> Method | None:
+    return method_of(method) if method in method_names() else None
 
 
 @dataclass(frozen=True)
@@ -38,10 +59,10 @@ class Piece:
     css: str = ""
 
 
-def paragraphs(prediction: Prediction, values: Sequence[float], most: int | None = None) -> list[list[Piece]]:
+def paragraphs(prediction: Prediction, values: Sequence[float], signed: bool = True, most: int | None = None) -> list[list[Piece]]:
     """Return the passage, or its first `most` words, as paragraphs of pieces with their white space.
 
-    A word's shade is relative to the largest |value|.
+    signed: whether a negative value speaks against the class. A word's shade is relative to the largest |value|.
     """
     scale = max((abs(v) for v in values), default=0.0)
     pieces: list[list[Piece]] = [[]]
@@ -56,7 +77,7 @@ def paragraphs(prediction: Prediction, values: Sequence[float], most: int | None
     position = prediction.start
     for number, (start, end) in enumerate(prediction.words[:most].tolist()):
         between(prediction.text[position:start])
-        pieces[-1].append(Piece(prediction.text[start:end], number, values[number], shade(level(values[number], scale))))
+        pieces[-1].append(Piece(prediction.text[start:end], number, values[number], shade(level(values[number], scale), signed)))
         position = end
     if most is None:
         between(prediction.text[position : prediction.cut])
@@ -86,6 +107,18 @@ class View:
     """What the model's biases add to the output whatever the words; None if the method does not tell it apart."""
     rounding: float | None = None
     """Error of the bfloat16 gradient where the path is steepest, as a share of the largest; None where gradients are float32."""
+    tenth: float = 0.0
+    """A tenth of the sum of all |contribution| of the tokens, see Attribution.delta_share; 0 for a difference of classes."""
+
+    @property
+    def class_name(self) -> str:
+        """The class, or the two classes, as the address and the switches write them."""
+        return f"{self.target}" if self.against is None else f"{self.target}-{self.against}"
+
+    @property
+    def signed(self) -> bool:
+        """Whether a negative number speaks against the class."""
+        return is_signed(self.method)
 
     @property
     def start(self) -> float | None:
@@ -97,20 +130,29 @@ class View:
         """F(x) - start: the sum of words and specials, less delta."""
         return None if self.start is None else self.output_value - self.start
 
+    @property
+    def balanced(self) -> bool:
+        """Whether contributions for and against cancel out so far that the error is a share of their tenth and not of the change."""
+        return self.delta is not None and self.change is not None and self.tenth > abs(self.change)
 
-def views(row: Row, predicted: int, attributions: Mapping[tuple[str, int], Attribution], methods: Sequence[str]) -> list[View]:
-    """Return the views of a passage: each method on each class, and true against predicted where they differ.
 
-    `attributions` come by method and class. The difference of two classes needs no attribution of its own: every method
-    that has a baseline is linear in the output.
+def views(
+    true_class: int, ranking: Sequence[int], attributions: Mapping[tuple[str, int], Attribution], methods: Sequence[str], contrast: bool = True
+) -> list[View]:
+    """Return the views of a passage, method by method: the model's answer, the answer against the true class where they differ, the true class, the rest.
+
+    `ranking` has the classes, the most probable first; contrast: whether one class must win, so that two can be compared; `attributions`
+    come by method and class. The difference of two classes needs no
+    attribution of its own: every method that has a baseline is linear in the output.
     """
     result = []
-    true_class = row.true_class
+    predicted = ranking[0]
     for method in methods:
-        by_class = {target: attributions[method, target] for target in row.targets if (method, target) in attributions}
-        result += [view_of(attribution) for attribution in by_class.values()]
-        if row.true_classes is None and true_class != predicted and {true_class, predicted} <= by_class.keys() and by_class[true_class].delta is not None:
-            result.append(_difference(by_class[true_class], by_class[predicted]))
+        own = {target: attributions[method, target] for target in class_order(true_class, ranking) if (method, target) in attributions}
+        shown = [view_of(attribution) for attribution in own.values()]
+        if contrast and true_class != predicted and {true_class, predicted} <= own.keys() and own[true_class].delta is not None:
+            shown.insert(1, _difference(own[predicted], own[true_class]))
+        result += shown
     return result
 
 
@@ -141,6 +183,11 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def class_order(true_class: int, ranking: Sequence[int]) -> list[int]:
+    """Return the classes in the order in which pages show them: the model's answer, the true class, the others by probability."""
+    return list(dict.fromkeys([ranking[0], true_class, *ranking]))
+
+
 def view_of(a: Attribution) -> View:
     """Return the view that one attribution gives."""
     return View(
@@ -158,6 +205,7 @@ def view_of(a: Attribution) -> View:
         steps=a.steps,
         biases=a.biases,
         rounding=a.extra.get("rounding"),
+        tenth=0.1 * float(np.abs(a.tokens).sum()),
     )
 
 
@@ -199,9 +247,17 @@ class Agreement:
 
 
 def agreements(views: Sequence[View]) -> list[Agreement]:
-    """Return the agreement of every other method with the first view, on the first view's class."""
+    """Return the agreement of every other method with the first view, on the first view's class; see `alike`."""
     first = views[0]
     others = [view for view in views if view.method != first.method and view.target == first.target and view.against is None]
-    words = np.array([view.words for view in (first, *others)])
-    taus = kendall_taus(words)[0]
-    return [Agreement(view.method, float(taus[row]), top_overlap(words[0], words[row])) for row, view in enumerate(others, 1)]
+    return [Agreement(view.method, *alike((first.method, np.array(first.words)), (view.method, np.array(view.words)))) for view in others]
+
+
+def alike(first: tuple[str, Array], second: tuple[str, Array]) -> tuple[float, float]:
+    """Return Kendall's tau and the overlap of the ten strongest words of two attributions, each given as method and words [W].
+
+    Where one of the methods has no signs, the magnitudes of both are compared: a strong word against the class is no weak word.
+    """
+    signed = is_signed(first[0]) and is_signed(second[0])
+    one, other = (words if signed else np.abs(words) for _, words in (first, second))
+    return float(kendall_taus(np.stack([one, other]))[0, 1]), top_overlap(one, other)

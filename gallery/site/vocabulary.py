@@ -86,6 +86,26 @@ def lemma(word: str, language: str) -> str:
     return _analysed(word.lower())[0] if has_dictionary(language) else word.lower()
 
 
+_PLAIN_SURNAME = re.compile(r"[А-ЯЁ][а-яё]+(?:[её]в|ов|ин|ын|[сц]кий)")
+
+
+def surname_in_case(name: str, case: str) -> str | None:
+    """Return a Russian surname in the genitive (gent) or accusative (accs); None where it is not known to be a surname.
+
+    By pymorphy3 where that is installed; else men's surnames in -ов, -ев, -ин and -ский alone, whose two cases are alike.
+    """
+    if not name or name != name.capitalize():
+        return None
+    if has_dictionary("ru"):
+        readings = (reading for reading in _dictionary().parse(name) if {"nomn", "sing"} <= reading.tag.grammemes and "Surn" in reading.tag)
+        inflected = next((form for reading in readings if (form := reading.inflect({case}))), None)
+        if inflected is not None:
+            return str(inflected.word).capitalize()
+    if not _PLAIN_SURNAME.fullmatch(name):
+        return None
+    return name[:-2] + "ого" if name.endswith("ий") else name + "а"
+
+
 def word_kinds(text: str, words: Sequence[tuple[int, int]], language: str) -> list[str]:
     """Return the kind of each word [W] of a passage; `words` are offsets [start, end) of characters.
 

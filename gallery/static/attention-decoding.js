@@ -35,7 +35,7 @@ import { FetchError } from "./failure.js";
 
 /** Throw FetchError where a file is longer or shorter than its index says. @param {Uint8Array} data @param {number} wanted bytes */
 function checkLength(data, wanted) {
-  if (data.length !== wanted) throw new FetchError(`${data.length} of ${wanted} bytes`);
+  if (data.length !== wanted) throw new FetchError(`${data.length}/${wanted}`);
 }
 
 /**

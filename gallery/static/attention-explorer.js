@@ -24,6 +24,7 @@ import { reasonOf } from "./failure.js";
 /**
  * @typedef {object} Told of what comes over the network
  * @property {(busy: boolean) => void} busy
+ * @property {() => void} came puts the explorer into the page: the first weights have come
  * @property {(message: string) => void} say
  * @property {(reason: string, retry: () => void) => void} fail
  */
@@ -117,6 +118,7 @@ export class Explorer {
       if (turn !== this.#turn) return;
       told.say(absent === null ? "" : `${wording.text("absent", { layer: absent + 1 })} ${wording.text("left_out")}`);
       selection.weights = weights;
+      told.came();
       await this.#show();
     } catch (error) {
       const reason = reasonOf(error);
@@ -197,6 +199,9 @@ export class Explorer {
       ArrowRight: () => this.#step(0, 1),
       Escape: () => this.#set({ word: null, to: null }),
       ...(unit === undefined ? {} : { Enter: () => this.#pin(Number(unit)), " ": () => this.#pin(Number(unit)) }),
+      ...(unit === undefined || event.shiftKey || this.selection.state.view !== "reading"
+        ? {}
+        : { ArrowLeft: () => this.reading.focusFrom(Number(unit), -1), ArrowRight: () => this.reading.focusFrom(Number(unit), 1) }),
       ...(event.target === this.map.heat.canvas ? this.map.keys(event.shiftKey) : {}),
     };
     const act = acts[event.key];

@@ -42,7 +42,9 @@ export class HeadGrid {
       this.preview,
       this.sentence,
     );
-    only(figure, ".board", Element).replaceWith(make("div", { class: "board live" }, this.table, aside));
+    /** The static picture stays until the grid is filled. */
+    this.board = only(figure, ".board", Element);
+    this.live = make("div", { class: "board live" }, this.table, aside);
     this.table.addEventListener("pointerover", (event) => this.#point(event.target));
     this.table.addEventListener("focusin", (event) => this.#point(event.target));
     this.table.addEventListener("pointerleave", () => this.#rest());
@@ -105,6 +107,7 @@ export class HeadGrid {
       this.sort = sort;
       this.select.value = sort;
       this.#fill();
+      this.board.replaceWith(this.live);
     }
     for (const cell of this.table.querySelectorAll("[aria-pressed]")) cell.removeAttribute("aria-pressed");
     for (const [layer, head] of heads) this.cells.get(`${layer}.${head}`)?.setAttribute("aria-pressed", "true");

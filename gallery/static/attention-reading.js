@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 
 /** @typedef {import("./attention-units.js").Unit} Unit */
 
-/** Every unit is a span that can be pointed at, focused and tapped. */
+/** Every unit is a span that can be pointed at, focused and tapped; one of them is a tab stop. */
 export class ReadingView {
   /** @type {HTMLElement[]} by unit */
   #spans = [];
@@ -25,7 +25,11 @@ export class ReadingView {
     this.text.addEventListener("pointerover", (event) => event.pointerType === "mouse" && told.point(unitAt(event)));
     this.text.addEventListener("pointerleave", () => told.point(null));
     // Focus that a finger brings comes before its click, and what it wrote would move the word from under the finger.
-    this.text.addEventListener("focusin", (event) => event.target instanceof Element && event.target.matches(":focus-visible") && told.point(unitAt(event)));
+    this.text.addEventListener("focusin", (event) => {
+      const unit = unitAt(event);
+      if (unit !== null) this.#stop(unit);
+      if (event.target instanceof Element && event.target.matches(":focus-visible")) told.point(unit);
+    });
     this.text.addEventListener("focusout", () => told.point(null));
     this.text.addEventListener("click", (event) => {
       const unit = unitAt(event);
@@ -49,7 +53,7 @@ export class ReadingView {
       }
       // A token without a character of its own, such as the second byte of a letter, can still be pointed at.
       const kind = unit.special ? `unit special${muted ? " muted" : ""}` : label ? "unit" : "unit bare";
-      const span = make("span", { class: kind, "data-unit": String(number), tabindex: "0", role: "button" }, label || "·");
+      const span = make("span", { class: kind, "data-unit": String(number), tabindex: "-1", role: "button" }, label || "·");
       if (!label) span.title = unit.label;
       pieces.push(span);
       if (unit.special) pieces.push(" ");
@@ -59,6 +63,18 @@ export class ReadingView {
     this.#shades = units.map(() => 0);
     this.#anchor = -1;
     this.text.replaceChildren(...pieces);
+    this.#stop(Math.max(0, units.findIndex((unit) => !unit.special)));
+  }
+
+  /** Make a unit the passage's only tab stop. @param {number} unit */
+  #stop(unit) {
+    for (const span of this.text.querySelectorAll("[tabindex='0']")) if (span instanceof HTMLElement) span.tabIndex = -1;
+    if (this.#spans[unit]) this.#spans[unit].tabIndex = 0;
+  }
+
+  /** Focus the unit that is so many steps from another. @param {number} unit @param {number} step */
+  focusFrom(unit, step) {
+    this.#spans[Math.max(0, Math.min(this.#spans.length - 1, unit + step))]?.focus();
   }
 
   /** Light the passage. @param {ArrayLike<number>} weights by unit @param {number} top weight at full shade @param {number} anchor unit whose attention it is @param {number} held unit, -1 if none */

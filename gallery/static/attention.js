@@ -84,18 +84,24 @@ export class GalleryAttention extends HTMLElement {
     }
     this.#say("");
     const explorer = new Explorer(data, wording, only(this, ".heads", Element), {
-      busy: (busy) => (busy ? this.setAttribute("aria-busy", "true") : this.removeAttribute("aria-busy")),
+      busy: (busy) => {
+        if (busy) this.setAttribute("aria-busy", "true");
+        else this.removeAttribute("aria-busy");
+        if (!busy && explorer.element.isConnected) this.dataset.ready = "";
+      },
+      came: () => {
+        if (explorer.element.isConnected) return;
+        this.querySelector(".explorer")?.remove();
+        only(this, ":scope > .message", Element).after(explorer.element);
+      },
       say: (message) => this.#say(message),
       fail,
     });
     this.explorer = explorer;
-    this.querySelector(".explorer")?.remove();
-    only(this, ":scope > .message", Element).after(explorer.element);
     const scheme = new MutationObserver(() => explorer.map.heat.recolour());
     scheme.observe(document.body, { attributes: true, attributeFilter: ["data-md-color-scheme"] });
     this.#left.signal.addEventListener("abort", () => scheme.disconnect());
     await explorer.refresh();
-    this.dataset.ready = "";
   }
 
   /** Say why data could not be had, with a button that tries again. @param {Wording} wording @param {string} reason @param {() => void} retry */

@@ -1,16 +1,17 @@
 // One side of a comparison: a passage and a view of it, chosen and shaded.
 
 import { all, fill, only } from "./dom.js";
-import { decimals, percent, signed } from "./numbers.js";
-import { className, shade, spell, total } from "./shading.js";
+import { decimals, percent, written } from "./numbers.js";
+import { className, shade, shadeScale, spell, total } from "./shading.js";
 
 /**
  * @typedef {import("./shading.js").Passage} Passage
  * @typedef {Required<import("./shading.js").View>} View
  *
- * @typedef {Record<"against" | "right" | "wrong" | "author" | "answer" | "runner" | "error" | "hint" | "both" | "only_right" | "only_left"
- *   | "units" | "same" | "apart" | "shared" | "none" | "failed" | "unknown", string>} Sentences of gallery/templates/compare.html
- * @typedef {Sentences & {locale: string, levels: number, labels: string[], methods: Record<string, string>}} Strings
+ * @typedef {Record<"against" | "right" | "wrong" | "author" | "imitated" | "answer" | "runner" | "error" | "hint" | "hint_touch" | "both" | "only_right" | "only_left"
+ *   | "units" | "same" | "apart" | "shared" | "none" | "failed" | "unknown" | "rather" | "weighs"
+ *   | "blind_note", string>} Sentences of gallery/templates/compare.html
+ * @typedef {Sentences & {locale: string, levels: number, labels: string[], speaks: [string, string][], blind: string[], methods: Record<string, string>}} Strings
  */
 
 export class Side {
@@ -69,6 +70,15 @@ export class Side {
     return this.wordsOf(form).reduce((best, word) => (best < 0 || Math.abs(this.values[word]) > Math.abs(this.values[best]) ? word : best), -1);
   }
 
+  /** What positive and negative numbers of the view do. @returns {[string, string]} */
+  get speaks() {
+    const { view, strings } = this;
+    if (!view) return ["", ""];
+    const [towards, away] = strings.speaks[view.target];
+    const rather = (/** @type {string} */ phrase) => fill(strings.rather, { for_class: phrase });
+    return view.against === null ? [towards, away] : [rather(towards), rather(strings.speaks[view.against][0])];
+  }
+
   /** Show verdict, choices and shades. @param {number} scale |value| of the deepest shade */
   draw(scale) {
     const { section, passage, view, strings } = this;
@@ -86,9 +96,20 @@ export class Side {
     only(section, ".g-compare-verdict small", HTMLElement).textContent = view.error === null ? "" : fill(strings.error, { share: percent(view.error, locale, 2) });
     this.text.lang = passage.language;
     this.#drawChoices(passage, view);
-    this.spans.forEach((span, word) => (span.className = shade(view.values[word], scale, strings.levels)));
-    only(section, "[data-end=for]", HTMLElement).textContent = signed(scale, locale, decimals(scale));
-    only(section, "[data-end=against]", HTMLElement).textContent = signed(-scale, locale, decimals(scale));
+    this.spans.forEach((span, word) => (span.className = shade(view.values[word], scale, strings.levels, view.signs)));
+    const [towards, away] = this.speaks;
+    only(section, ".g-keys .g-legend-for, .g-keys .g-legend-ink", HTMLElement).textContent = view.signs ? towards : strings.weighs;
+    only(section, ".g-keys .g-legend-for, .g-keys .g-legend-ink", HTMLElement).className = view.signs ? "g-legend-for" : "g-legend-ink";
+    only(section, ".g-keys .g-legend-against", HTMLElement).textContent = view.signs ? away : "";
+    shadeScale(only(section, ".g-scale", HTMLElement), view.signs);
+    only(section, "[data-end=for]", HTMLElement).textContent = written(scale, locale, decimals(scale), view.signs);
+    only(section, "[data-end=against]", HTMLElement).textContent = view.signs ? written(-scale, locale, decimals(scale), true) : "0";
+    const blind = strings.blind.includes(view.method);
+    const note = only(section, ".g-blind", HTMLElement);
+    note.textContent = blind ? strings.blind_note : "";
+    note.hidden = !blind;
+    const classes = this.field("class");
+    if (classes) classes.disabled = blind;
   }
 
   /** Offer the classes and methods of the passage, with those of the view chosen. @param {Passage} passage @param {View} view */
@@ -96,7 +117,8 @@ export class Side {
     const { strings } = this;
     const [passages, classes, methods] = [this.field("passage"), this.field("class"), this.field("method")];
     if (passages) passages.value = passage.id;
-    const roles = new Map([[passage.runner, strings.runner], [passage.predicted, strings.answer], [passage.true, strings.author]]);
+    const author = passage.kind ? strings.imitated : strings.author;
+    const roles = new Map([[passage.runner, strings.runner], [passage.true, author], [passage.predicted, strings.answer]]);
     const options = passage.views
       .filter((other) => other.method === view.method)
       .map((other) => {

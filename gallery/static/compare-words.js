@@ -1,7 +1,7 @@
 // The words on which the two sides of a comparison differ most, or which both passages have, as a table.
 
 import { fill, make, only } from "./dom.js";
-import { signed } from "./numbers.js";
+import { written } from "./numbers.js";
 import { bar } from "./shading.js";
 
 /** @typedef {import("./compare-side.js").Side} Side */
@@ -15,11 +15,14 @@ const STRONGEST = 10;
 export function drawWords(element, left, right, strings) {
   const same = left.passage?.id === right.passage?.id;
   const rows = (same ? rowsOfPassage(left, right) : rowsOfForms(left, right)).slice(0, ROWS);
-  const sum = same ? fill(strings.same, { count: strongestInCommon(left.values, right.values) }) : rows.length ? "" : strings.none;
+  const signs = [left, right].map((side) => side.view?.signs ?? true);
+  // A strong word against the class is no weak word to a method without signs.
+  const [ours, theirs] = [left, right].map(({ values }) => (signs[0] && signs[1] ? values : values.map(Math.abs)));
+  const sum = same ? fill(strings.same, { count: strongestInCommon(ours, theirs) }) : rows.length ? "" : strings.none;
   only(element, ".g-compare-sum", HTMLElement).textContent = sum;
   only(element, "#differences", HTMLElement).textContent = same ? strings.apart : strings.shared;
   const longest = Math.max(...rows.flatMap((row) => [Math.abs(row.left), Math.abs(row.right)]), Number.MIN_VALUE);
-  only(element, ".g-differences tbody", HTMLElement).replaceChildren(...rows.map((row) => drawRow(row, longest, strings.locale)));
+  only(element, ".g-differences tbody", HTMLElement).replaceChildren(...rows.map((row) => drawRow(row, longest, strings.locale, signs)));
 }
 
 /** Return the words of the passage on both sides, greatest difference first. @param {Side} left @param {Side} right @returns {Row[]} */
@@ -54,14 +57,14 @@ function strongestInCommon(left, right) {
   return [...ours].filter((word) => theirs.has(word)).length;
 }
 
-/** @param {Row} row @param {number} longest share @param {string} locale */
-function drawRow(row, longest, locale) {
+/** @param {Row} row @param {number} longest share @param {string} locale @param {boolean[]} signs by side */
+function drawRow(row, longest, locale, signs) {
   const shares = [row.left, row.right];
   return make(
     "tr",
     {},
     make("td", { lang: row.lang }, row.word),
-    ...shares.map((share) => make("td", { class: "g-number" }, signed(100 * share, locale, 1))),
-    make("td", {}, make("span", { class: "g-pair" }, ...shares.map((share) => make("span", { class: bar(share, longest) })))),
+    ...shares.map((share, at) => make("td", { class: "g-number" }, written(100 * share, locale, 1, signs[at]))),
+    make("td", {}, make("span", { class: "g-pair" }, ...shares.map((share, at) => make("span", { class: bar(share, longest, signs[at]) })))),
   );
 }

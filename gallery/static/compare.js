@@ -6,7 +6,7 @@ import { drawWords } from "./compare-words.js";
 import { all, carried, fill, only } from "./dom.js";
 import { reasonOf } from "./failure.js";
 import { fetchJson } from "./fetching.js";
-import { signed } from "./numbers.js";
+import { written } from "./numbers.js";
 import { loadPassage } from "./passage.js";
 import { className, largest, rank, wordAfter } from "./shading.js";
 
@@ -190,7 +190,7 @@ export class GalleryCompare extends HTMLElement {
     side.word = word;
     const line = only(this, ".g-focus", HTMLElement);
     if (word < 0) {
-      line.textContent = this.strings.hint;
+      line.textContent = matchMedia("(hover: none)").matches ? this.strings.hint_touch : this.strings.hint;
       return;
     }
     side.spans[word].classList.add("here");
@@ -210,7 +210,7 @@ export class GalleryCompare extends HTMLElement {
     const pattern = left < 0 ? strings.only_right : right < 0 ? strings.only_left : strings.both;
     const [a, b] = this.#sides.map((side, at) => {
       const word = at ? right : left;
-      return word < 0 ? { value: "", rank: "" } : { value: signed(side.values[word], strings.locale, 3), rank: rank(side.values, word) };
+      return word < 0 ? { value: "", rank: "" } : { value: written(side.values[word], strings.locale, 3, side.view?.signs ?? true), rank: rank(side.values, word) };
     });
     return fill(pattern, { left: a.value, left_rank: a.rank, right: b.value, right_rank: b.rank });
   }

@@ -2,9 +2,9 @@
 
 import { all, carried } from "./dom.js";
 import { fetchText, parsed } from "./fetching.js";
-import { signed } from "./numbers.js";
+import { written } from "./numbers.js";
 import { asText, pngFile, save, svgFile } from "./saving.js";
-import { largest, shade } from "./shading.js";
+import { className, largest, shade } from "./shading.js";
 import { GalleryWords } from "./words.js";
 
 /** @typedef {Pick<import("./passage.js").Explanation, "text" | "words" | "attributions">} Explained */
@@ -49,17 +49,23 @@ export class GalleryDownloads extends HTMLElement {
   #shade(picture) {
     const words = document.querySelector("gallery-words");
     if (!(words instanceof GalleryWords) || !words.data.views.length) return;
-    const { views, levels, locale } = words.data;
+    const { views, classes, levels, locale } = words.data;
     const { values } = views[words.current];
     if (!values) return;
+    const signs = words.signs;
     const scale = words.end ?? largest(values);
     for (const ground of picture.querySelectorAll("[data-w]")) {
-      const [, name] = shade(values[Number(ground.getAttribute("data-w"))], scale, levels).split(" ");
+      const [, name] = shade(values[Number(ground.getAttribute("data-w"))], scale, levels, signs).split(" ");
       ground.setAttribute("fill", name ? `url(#${name})` : "none");
     }
     for (const end of picture.querySelectorAll("[data-end]")) {
-      end.textContent = signed(end.getAttribute("data-end") === "for" ? scale : -scale, locale, 2);
+      end.textContent = end.getAttribute("data-end") === "for" ? written(scale, locale, 2, signs) : signs ? written(-scale, locale, 2, true) : "0";
     }
+    for (const sample of picture.querySelectorAll("[data-step]")) sample.setAttribute("fill", `url(#${signs ? "for" : "ink"}${sample.getAttribute("data-step")})`);
+    for (const sample of picture.querySelectorAll("[data-against]")) sample.setAttribute("visibility", signs ? "visible" : "hidden");
+    const legend = picture.querySelector("[data-legend]");
+    const labels = classes[className(views[words.current])];
+    if (legend) legend.textContent = signs ? `${labels.speaks_against} / ${labels.speaks_for}` : "";
     const explained = picture.querySelector("[data-explained]");
     if (explained) explained.textContent = this.#names[words.current] ?? "";
   }

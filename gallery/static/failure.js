@@ -2,12 +2,12 @@
 
 import { fill, make } from "./dom.js";
 
-/** Data that did not come, or came damaged. Its message is the reason, for the reader. */
+/** Data that did not come, or came damaged. Its message is the number of the server's answer, or empty: browsers give reasons in English. */
 export class FetchError extends Error {}
 
-/** Return the reason of a FetchError; throw any other error on. @param {unknown} error */
+/** Return the reason of a FetchError as it stands behind a sentence in any language; throw any other error on. @param {unknown} error */
 export function reasonOf(error) {
-  if (error instanceof FetchError) return error.message;
+  if (error instanceof FetchError) return error.message && ` (${error.message})`;
   throw error;
 }
 

@@ -7,7 +7,7 @@ async function received(data) {
   try {
     return await data;
   } catch (error) {
-    throw new FetchError(error instanceof Error ? error.message : String(error));
+    throw new FetchError("", { cause: error });
   }
 }
 
@@ -15,7 +15,7 @@ async function received(data) {
 async function ask(address) {
   const url = new URL(address, document.baseURI); // outside `received`: an address that is none is a fault of ours
   const response = await received(fetch(url));
-  if (!response.ok) throw new FetchError(`${response.status} ${response.statusText}`.trim());
+  if (!response.ok) throw new FetchError(String(response.status));
   return response;
 }
 
@@ -49,7 +49,7 @@ export function parsed(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new FetchError(error instanceof Error ? error.message : String(error));
+    throw new FetchError("", { cause: error });
   }
 }
 

@@ -38,7 +38,7 @@ export class GalleryMultiples extends HTMLElement {
       const view = passage.views.find((other) => other.method === method && String(other.target) === this.getAttribute("target") && other.against === null);
       if (!view) continue;
       const scale = largest(view.values);
-      spell(text, passage.text, WORDS).forEach((span, word) => (span.className = shade(view.values[word], scale, levels)));
+      spell(text, passage.text, WORDS).forEach((span, word) => (span.className = shade(view.values[word], scale, levels, view.signs)));
       text.lastElementChild?.append("…");
     }
   }

@@ -17,9 +17,14 @@ function format(locale, style, digits) {
 }
 
 /** Write a number with its sign and a real minus. @param {number} value @param {string} locale @param {number} digits */
-export function signed(value, locale, digits) {
+function signed(value, locale, digits) {
   const size = format(locale, "decimal", digits).format(Math.abs(value));
   return /[1-9]/.test(size) ? (value > 0 ? "+" : MINUS) + size : size;
+}
+
+/** Write a number of a method: with its sign where it has one. @param {number} value @param {string} locale @param {number} digits @param {boolean} signs */
+export function written(value, locale, digits, signs) {
+  return signs ? signed(value, locale, digits) : format(locale, "decimal", digits).format(value);
 }
 
 /** Write a share of 1 in per cent. @param {number} share @param {string | undefined} locale @param {number} digits */

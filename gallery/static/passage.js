@@ -9,6 +9,7 @@ import { fetchJson } from "./fetching.js";
  * @property {string} method
  * @property {number} target class
  * @property {string} class its name
+ * @property {boolean} signed whether a negative value speaks against the class
  * @property {number | null} convergence_delta null for methods without a baseline
  * @property {number | null} error
  * @property {number[]} words
@@ -17,6 +18,7 @@ import { fetchJson } from "./fetching.js";
  * @property {string} id
  * @property {string} title
  * @property {string} language
+ * @property {string} [kind] what it is where its author did not write it
  * @property {string} text
  * @property {string[]} words
  * @property {string[]} forms
@@ -41,6 +43,7 @@ export async function loadPassage(address) {
     id: explanation.id,
     title: explanation.title,
     language: explanation.language,
+    kind: explanation.kind ?? "",
     true: explanation.true_target,
     predicted: explanation.predicted_target,
     runner: second(Object.values(explanation.probabilities)),
@@ -79,7 +82,7 @@ function paragraphs({ text, words }) {
 }
 
 /**
- * Return a view for every method and class, and one of the true class against the predicted class where they differ: a method
+ * Return a view for every method and class, and one of the predicted class against the true class where they differ: a method
  * with a baseline is linear in the output, so the comparison is a difference of numbers.
  * @param {Explanation} explanation
  */
@@ -88,14 +91,16 @@ function views({ attributions, every_class, true_target, predicted_target }) {
   const all = [];
   for (const method of new Set(attributions.map((attribution) => attribution.method))) {
     const own = attributions.filter((attribution) => attribution.method === method);
-    for (const { target, error, words } of own) all.push({ method, target, against: null, error, values: words });
-    const [a, b] = [true_target, predicted_target].map((target) => own.find((attribution) => attribution.target === target));
-    if (a === b || !a || !b || a.convergence_delta === null) continue;
-    const values = a.words.map((value, word) => value - b.words[word]);
-    all.push({ method, target: a.target, against: b.target, error: Math.max(a.error ?? 0, b.error ?? 0), values });
+    const shown = own.map(({ target, error, signed, words }) => ({ method, target, against: /** @type {number | null} */ (null), error, signs: signed, values: words }));
+    const [a, b] = [predicted_target, true_target].map((target) => own.find((attribution) => attribution.target === target));
+    if (a !== b && a && b && a.convergence_delta !== null) {
+      const values = a.words.map((value, word) => value - b.words[word]);
+      shown.splice(1, 0, { method, target: a.target, against: b.target, error: Math.max(a.error ?? 0, b.error ?? 0), signs: true, values });
+    }
+    all.push(...shown);
   }
   for (const { target, error, unit, words } of every_class?.classes ?? []) {
-    all.push({ method: every_class?.method ?? "", target, against: null, error, values: words.map((value) => value * unit) });
+    all.push({ method: every_class?.method ?? "", target, against: null, error, signs: true, values: words.map((value) => value * unit) });
   }
   return all;
 }

@@ -6,12 +6,14 @@
  * @property {number} target class
  * @property {number | null} against class that it is compared with, if any
  * @property {number | null} error of the method
+ * @property {boolean} [signs] whether a negative value speaks against the class
  * @property {number[]} [values] by word
  *
  * @typedef {object} Passage
  * @property {string} id
  * @property {string} title
  * @property {string} language
+ * @property {string} kind what it is where its author did not write it, else empty
  * @property {number} true class
  * @property {number} predicted class
  * @property {number} runner the second most probable class
@@ -37,15 +39,24 @@ export function rank(values, word) {
   return 1 + values.filter((value) => Math.abs(value) > Math.abs(values[word])).length;
 }
 
-/** Return the CSS classes of a word. @param {number} value @param {number} scale |value| of the deepest shade @param {number} levels of shade */
-export function shade(value, scale, levels) {
+/**
+ * Return the CSS classes of a word.
+ * @param {number} value @param {number} scale |value| of the deepest shade @param {number} levels of shade @param {boolean} signs whether a negative value speaks against
+ */
+export function shade(value, scale, levels, signs) {
   const step = Math.min(levels, Math.round((levels * Math.abs(value)) / scale));
-  return step ? `w ${value > 0 ? "for" : "against"}${step}` : "w";
+  return step ? `w ${signs ? (value > 0 ? "for" : "against") : "ink"}${step}` : "w";
 }
 
-/** Return the CSS classes of a bar. @param {number} value @param {number} scale |value| of the longest bar */
-export function bar(value, scale) {
-  return `g-bar ${value > 0 ? "g-for" : "g-against"} l${Math.round((20 * Math.abs(value)) / scale)}`;
+/** Return the CSS classes of a bar. @param {number} value @param {number} scale |value| of the longest bar @param {boolean} signs */
+export function bar(value, scale, signs) {
+  return `g-bar ${signs ? (value > 0 ? "g-for" : "g-against") : "g-ink"} l${Math.round((20 * Math.abs(value)) / scale)}`;
+}
+
+/** Shade the samples of a scale as the words are shaded. @param {Element} scale @param {boolean} signs */
+export function shadeScale(scale, signs) {
+  scale.classList.toggle("g-unsigned", !signs);
+  for (const sample of scale.querySelectorAll("[class^=for], [class^=ink]")) sample.className = sample.className.replace(/for|ink/, signs ? "for" : "ink");
 }
 
 /** Return a view's class as the address and the switches write it. @param {{target: number, against: number | null}} view */

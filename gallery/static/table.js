@@ -1,12 +1,12 @@
 // <gallery-table>: the word table, sortable, following the class that the passage shows. The page brings the rows of the strongest
 // words; the other rows are made from the passage when they are asked for.
 
-import { all } from "./dom.js";
-import { percent, signed } from "./numbers.js";
+import { all, only } from "./dom.js";
+import { percent, written } from "./numbers.js";
 import { bar, largest, total } from "./shading.js";
 import { GalleryWords } from "./words.js";
 
-/** @typedef {{values: number[], locale: string}} Shown what the passage shows, as its event says it */
+/** @typedef {import("./words.js").Shown} Shown */
 
 export class GalleryTable extends HTMLElement {
   /** @type {HTMLTableSectionElement[]} the strongest words, and the others */
@@ -65,9 +65,8 @@ export class GalleryTable extends HTMLElement {
       row.cells[0].textContent = span.textContent;
       this.#bodies[1].append(row);
     });
-    const { views, locale } = words.data;
-    const { values } = views[words.current];
-    if (values) this.#fill({ values, locale });
+    const shown = words.shown();
+    if (shown) this.#fill(shown);
   }
 
   /** @param {string} order text, value or size */
@@ -88,16 +87,17 @@ export class GalleryTable extends HTMLElement {
   }
 
   /** Write the numbers of a view into the rows. @param {Shown} shown */
-  #fill({ values, locale }) {
+  #fill({ values, locale, signs, caption }) {
     this.#complete();
+    only(this, "caption", HTMLElement).textContent = caption;
     const [whole, longest] = [total(values), largest(values)];
     for (const row of this.#rows) {
       const value = values[Number(row.dataset.w)];
       row.dataset.v = String(value);
-      row.cells[1].textContent = signed(value, locale, 3);
+      row.cells[1].textContent = written(value, locale, 3, signs);
       row.cells[2].textContent = percent(Math.abs(value) / whole, locale, 1);
       const first = row.cells[3].firstElementChild;
-      if (first) first.className = bar(value, longest);
+      if (first) first.className = bar(value, longest, signs);
     }
     this.#sort(this.#order);
   }

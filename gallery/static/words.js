@@ -4,20 +4,24 @@ import { onReturn, remember } from "./address.js";
 import { all, carried, fill, only } from "./dom.js";
 import { reasonOf, sayFailure } from "./failure.js";
 import { fetchJson } from "./fetching.js";
-import { decimals, percent, signed } from "./numbers.js";
+import { decimals, percent, written } from "./numbers.js";
 import { loadPassage } from "./passage.js";
-import { className, largest, rank, shade, total, wordAfter } from "./shading.js";
+import { className, largest, rank, shade, shadeScale, total, wordAfter } from "./shading.js";
+import { dateInPrint, hintOf, offerSheet, offerSharing } from "./switch-sheet.js";
 
 /**
  * @typedef {import("./shading.js").View} View
- * @typedef {{locale: string, levels: number, views: View[]}} Data
+ * @typedef {{name: string, speaks_for: string, speaks_against: string, adds: string, weighs: string}} Labels of a class, or of two
+ * @typedef {{title: string, signed: boolean, classes: boolean}} Declared a method: its name, whether it has signs, whether it tells classes apart
+ * @typedef {{locale: string, levels: number, views: View[], classes: Record<string, Labels>, methods: Record<string, Declared>}} Data
+ * @typedef {{values: number[], locale: string, signs: boolean, caption: string}} Shown what the passage shows, as its event says it
  */
 
 const SCALE = "gallery-scale";
 
 export class GalleryWords extends HTMLElement {
   /** @type {Data} no views until the element is in a page */
-  data = { locale: "", levels: 0, views: [] };
+  data = { locale: "", levels: 0, views: [], classes: {}, methods: {} };
   /** @type {HTMLElement[]} by word */
   spans = [];
   /** View that is shown. */
@@ -48,9 +52,24 @@ export class GalleryWords extends HTMLElement {
     });
     form.addEventListener("submit", (event) => event.preventDefault());
     for (const soon of ["pointerenter", "focusin"]) form.addEventListener(soon, () => void this.#prefetch(), { once: true });
-    text.addEventListener("pointerover", (event) => this.#point(event));
-    text.addEventListener("click", (event) => this.#point(event));
-    text.addEventListener("pointerleave", () => this.select(-1));
+    text.addEventListener("pointerover", (event) => event.pointerType === "mouse" && this.#point(event));
+    text.addEventListener("click", (event) => {
+      this.#point(event);
+      this.#remember();
+    });
+    for (const link of all(this, "a[data-word]", HTMLAnchorElement)) {
+      link.addEventListener("click", (event) => {
+        event.preventDefault();
+        this.select(Number(link.dataset.word));
+        this.#remember();
+        this.spans[this.#word].scrollIntoView({ block: "center" });
+        text.focus({ preventScroll: true });
+      });
+    }
+    offerSheet(this, this.#left.signal);
+    offerSharing(this);
+    dateInPrint(this.#left.signal);
+    text.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && this.select(this.#kept()));
     text.addEventListener("keydown", (event) => this.#key(event));
     onReturn(() => this.#fromAddress(), this.#left.signal);
     this.#fromAddress();
@@ -85,13 +104,31 @@ export class GalleryWords extends HTMLElement {
     const method = asked.get("method") ?? views[0].method;
     const name = asked.get("class") ?? className(views[0]);
     const index = this.#find(method, name);
-    const word = asked.has("word") ? Number(asked.get("word")) : -1;
+    const word = this.#kept();
     this.#choose(index);
     if (index !== this.current || scale.checked || this.#scaled) void this.show(index);
-    if (word in this.spans) {
-      this.select(word);
-      this.spans[word].scrollIntoView({ block: "center" });
-    }
+    this.select(word);
+    if (word >= 0) this.spans[word].scrollIntoView({ block: "center" });
+  }
+
+  /** Return the word that the address keeps, -1 if none. */
+  #kept() {
+    const word = Number(new URLSearchParams(location.search).get("word") ?? -1);
+    return word in this.spans ? word : -1;
+  }
+
+  /** Whether a negative number of the view speaks against its class. */
+  get signs() {
+    return this.data.methods[this.data.views[this.current].method].signed;
+  }
+
+  /** Return what the passage shows, nothing as long as its numbers have not come. @returns {Shown | undefined} */
+  shown() {
+    const { views, locale, classes } = this.data;
+    const view = views[this.current];
+    const { adds, weighs } = classes[className(view)];
+    const { title } = this.data.methods[view.method];
+    return view.values && { values: view.values, locale, signs: this.signs, caption: `${this.signs ? adds : weighs} · ${title}` };
   }
 
   /** Return the view that the switches ask for; a method that was just chosen stays, whatever the class. @param {boolean} [byMethod] */
@@ -99,7 +136,7 @@ export class GalleryWords extends HTMLElement {
     const { views } = this.data;
     const values = new FormData(this.form);
     const method = String(values.get("method") ?? views[0].method);
-    const index = this.#find(method, String(values.get("further") || values.get("class")));
+    const index = this.#find(method, String(values.get("further") || values.get("class") || className(views[this.current])));
     return byMethod && views[index].method !== method ? views.findIndex((view) => view.method === method) : index;
   }
 
@@ -115,12 +152,18 @@ export class GalleryWords extends HTMLElement {
   /** Set the switches to a view. @param {number} index */
   #choose(index) {
     const view = this.data.views[index];
-    for (const radio of all(this, "input[name=class]", HTMLInputElement)) radio.checked = radio.value === className(view);
+    const { classes } = this.data.methods[view.method];
+    for (const radio of all(this, "input[name=class]", HTMLInputElement)) {
+      radio.checked = radio.value === className(view);
+      radio.disabled = !classes;
+    }
     for (const further of all(this, "select[name=further]", HTMLSelectElement)) {
       further.value = className(view);
       if (further.selectedIndex < 0) further.value = ""; // a class with a button of its own
+      further.disabled = !classes;
     }
     for (const select of all(this, "select[name=method]", HTMLSelectElement)) select.value = view.method;
+    only(this, ".g-blind", HTMLElement).hidden = classes;
   }
 
   /** @param {Event} event */
@@ -137,6 +180,7 @@ export class GalleryWords extends HTMLElement {
     const word = ends[event.key] ?? wordAfter(event.key, this.#word, last + 1);
     if (word === null) return;
     this.select(word);
+    this.#remember();
     event.preventDefault();
   }
 
@@ -147,15 +191,17 @@ export class GalleryWords extends HTMLElement {
     const line = this.focusLine;
     const { values } = this.data.views[this.current];
     if (word < 0 || !values) {
-      line.textContent = line.dataset.empty ?? "";
+      line.textContent = hintOf(line);
       return;
     }
     this.spans[word].classList.add("here");
-    const { locale } = this.data;
+    const { locale, classes, views } = this.data;
     const strong = document.createElement("strong");
     strong.textContent = this.spans[word].textContent;
-    const rest = fill(line.dataset.template ?? "", {
-      value: signed(values[word], locale, 3),
+    const { speaks_for, speaks_against } = classes[className(views[this.current])];
+    const rest = fill((this.signs ? line.dataset.template : line.dataset.unsigned) ?? "", {
+      value: written(values[word], locale, 3, this.signs),
+      side: values[word] < 0 ? speaks_against : speaks_for,
       share: percent(Math.abs(values[word]) / total(values), locale, 1),
       rank: rank(values, word),
       count: values.length,
@@ -195,6 +241,7 @@ export class GalleryWords extends HTMLElement {
     const { levels, views, locale } = this.data;
     const asked = (this.#asked = Symbol());
     const view = views[index];
+    const scaled = this.scale.checked;
     /** @type {number} */
     let scale;
     try {
@@ -203,22 +250,39 @@ export class GalleryWords extends HTMLElement {
     } catch (error) {
       const reason = reasonOf(error);
       const line = this.focusLine;
-      if (asked === this.#asked) sayFailure(line, line.dataset, reason, () => void this.show(this.#chosen()));
+      if (asked !== this.#asked) return;
+      this.#choose(this.current);
+      this.scale.checked = this.#scaled;
+      sayFailure(line, line.dataset, reason, () => {
+        this.#choose(index);
+        this.scale.checked = scaled;
+        void this.show(index);
+      });
       return;
     }
     if (asked !== this.#asked || !this.isConnected) return;
     this.current = index;
-    this.#choose(index);
     this.end = scale;
     this.#scaled = this.scale.checked;
+    this.#choose(index);
     const values = view.values ?? [];
-    this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels)));
-    for (const end of all(this, "[data-end]", HTMLElement)) {
-      end.textContent = signed(end.dataset.end === "for" ? scale : -scale, locale, decimals(scale));
-    }
+    const { signs } = this;
+    this.spans.forEach((span, word) => (span.className = shade(values[word], scale, levels, signs)));
+    this.#label(signs, scale, locale);
     this.select(this.#word);
     this.#remember();
-    document.dispatchEvent(new CustomEvent("gallery:view", { detail: { values, locale } }));
+    document.dispatchEvent(new CustomEvent("gallery:view", { detail: this.shown() }));
+  }
+
+  /** Write the class and the scale of the view into the legend. @param {boolean} signs @param {number} scale |value| of the deepest shade @param {string} locale */
+  #label(signs, scale, locale) {
+    const labels = this.data.classes[className(this.data.views[this.current])];
+    for (const place of all(this, "[data-label]", HTMLElement)) place.textContent = labels[/** @type {keyof Labels} */ (place.dataset.label)];
+    only(this, ".g-legend [data-signed]", HTMLElement).hidden = !signs;
+    only(this, ".g-legend [data-unsigned]", HTMLElement).hidden = signs;
+    shadeScale(only(this, ".g-scale", HTMLElement), signs);
+    only(this, "[data-end=for]", HTMLElement).textContent = written(scale, locale, decimals(scale), signs);
+    only(this, "[data-end=against]", HTMLElement).textContent = signs ? written(-scale, locale, decimals(scale), true) : "0";
   }
 
   /** Keep the view in the address; the first view and the passage's own scale need no words. */
@@ -229,6 +293,7 @@ export class GalleryWords extends HTMLElement {
       class: className(view) === className(first) ? "" : className(view),
       method: view.method === first.method ? "" : view.method,
       scale: this.scale.checked ? "gallery" : "",
+      word: this.#word >= 0 ? String(this.#word) : "",
     });
   }
 }

@@ -87,6 +87,10 @@ class Row:
     """Name -> key."""
     true_classes: tuple[int, ...] | None = None
     """All true classes, perhaps none, of a passage of a multi-label model; None for other models."""
+    kind: str = ""
+    """What the passage is where its author did not write it, such as `stylisation`; empty for a genuine passage."""
+    year: str = ""
+    edition: str = ""
 
     @property
     def truth(self) -> tuple[int, ...]:

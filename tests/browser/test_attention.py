@@ -238,7 +238,7 @@ def test_arrows_move_between_heads_and_the_address_follows(page: Any, shown: Sho
     visit(page, shown)
     page.locator(".passage .unit").nth(3).focus()
     page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
     page.wait_for_selector('[data-head="2.3"][aria-pressed]')
     assert "head-3.4" in location_of(page)
     page.keyboard.press("Enter")
@@ -252,6 +252,21 @@ def test_arrows_move_between_heads_and_the_address_follows(page: Any, shown: Sho
     page.locator(".passage .unit").nth(3).focus()
     page.keyboard.press("Escape")
     assert "_word-" not in location_of(page)
+
+
+def test_the_words_of_the_passage_are_one_tab_stop_and_arrows_go_from_word_to_word(page: Any, shown: Shown) -> None:
+    visit(page, shown)
+    stops = page.locator(".passage .unit[tabindex='0']")
+    assert stops.count() == 1
+    stops.focus()
+    first = int(str(stops.get_attribute("data-unit")))
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("Number(document.activeElement.dataset.unit)") == first + 2
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("Number(document.activeElement.dataset.unit)") == first + 1
+    assert stops.count() == 1
+    assert page.locator(".unit.anchor").get_attribute("data-unit") == str(first + 1)
 
 
 def test_the_grid_opens_a_head_from_the_keyboard_and_sorts_by_what_heads_do(page: Any, shown: Shown) -> None:

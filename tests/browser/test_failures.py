@@ -56,7 +56,7 @@ FETCHING = {
     ),
     "words": Fetching(
         "passages/old-yorick/",
-        lambda page: page.check(".g-switch input[name=class] >> nth=1"),
+        lambda page: page.click(".g-switch input[name=class] >> nth=1"),
         "**/explanation.json",
         ".g-passage .g-focus",
         "gallery-table tr[data-v]",

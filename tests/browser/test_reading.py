@@ -1,5 +1,6 @@
 """A reader's way through the gallery: from the index to a passage, an author, a comparison, and back."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -161,7 +162,7 @@ def test_numbers_that_do_not_come_are_asked_for_again(site: str, watched: Watche
     page = watched.page
     page.route("**/explanation.json", lambda route: route.fulfill(status=503))
     page.goto(site + "passages/old-yorick/")
-    page.check(".g-switch input[name=class] >> nth=1")
+    page.click(".g-switch input[name=class] >> nth=1")
     page.locator(".g-focus button").wait_for()
     assert "503" in page.text_content(".g-focus")
     page.unroute("**/explanation.json")
@@ -262,3 +263,41 @@ def test_a_passage_of_two_hundred_words_weighs_little_and_holds_still(long_site:
         )
         assert shift < 0.05
         context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_place_of_the_explorer_is_kept_while_its_data_are_on_the_way(width: int, long_site: tuple[Path, str], chromium: Any) -> None:
+    context = chromium.new_context(viewport={"width": width, "height": 844})
+    page, held, hold = context.new_page(), [], [True]
+    page.route("**/attention/*.*", lambda route: held.append(route) if hold and "heads.png" not in route.request.url else route.continue_())
+    page.goto(long_site[1] + "passages/long/")
+    page.locator("gallery-attention").scroll_into_view_if_needed()
+    while not held:
+        page.wait_for_timeout(50)
+    page.evaluate(
+        "() => { window.shift = 0; new PerformanceObserver(list => list.getEntries().forEach(e => { if (!e.hadRecentInput) window.shift += e.value; }))"
+        ".observe({type: 'layout-shift'}); }"
+    )
+    hold.clear()
+    for route in held:
+        route.continue_()
+    page.locator("gallery-attention[data-ready]").wait_for()
+    page.wait_for_timeout(200)
+    assert page.evaluate("window.shift") < 0.1
+    context.close()
+
+
+def test_the_longest_passage_prints_on_at_most_four_pages(long_site: tuple[Path, str], chromium: Any) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(long_site[1] + "passages/long/", wait_until="networkidle")
+    # 204 words become as many as a model of 512 tokens reads of this language.
+    page.locator(".g-text p").evaluate("text => { text.after(text.cloneNode(true)); }")
+    printed = page.pdf(format="A4")
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 4
+    page.emulate_media(media="print")
+    assert page.locator(".g-controls .g-legend").is_visible()
+    assert page.locator(".g-long tbody tr:visible").count() == 20
+    assert page.locator("form:visible, :not(th) > button:visible, summary:visible").count() == 0
+    assert "/passages/long/" in page.inner_text(".g-printed")
+    context.close()

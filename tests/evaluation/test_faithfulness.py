@@ -10,7 +10,7 @@ import pytest
 from gallery.attribution.attribute import attribute
 from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import SHARES, chance, faithfulness
-from gallery.evaluation.metrics import KEPT, TAKEN, chance_measures, kendall_taus, normalised_aopc, top_overlap
+from gallery.evaluation.metrics import KEPT, TAKEN, chance_measures, kendall_taus, top_overlap
 from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.store.record_files import decode, encode
@@ -95,7 +95,7 @@ def test_comprehensiveness_is_what_erasing_the_first_words_costs(bert: Classifie
         assert missed == pytest.approx(whole - only, abs=1e-6)
 
 
-def test_a_better_order_loses_more_and_normalised_aopc_lies_between_0_and_1(bert: Classifier) -> None:
+def test_a_better_order_loses_more_than_its_reverse_and_than_random_orders(bert: Classifier) -> None:
     tokenized = bert.tokenize(TEXT)
     good = explained(bert)[0]
     bad = replace(good, words=-good.words)
@@ -103,12 +103,6 @@ def test_a_better_order_loses_more_and_normalised_aopc_lies_between_0_and_1(bert
     assert ours.measures["aopc_comprehensiveness"] > theirs.measures["aopc_comprehensiveness"]
     control = chance(bert, tokenized, CONTROL)
     assert ours.measures["aopc_comprehensiveness"] > chance_measures(control, ours.target)["aopc_comprehensiveness"].max()
-    (best, worst), random = normalised_aopc([ours, theirs], control)
-    assert best is not None
-    assert worst is not None
-    assert 0 <= worst < best <= 1
-    assert len(random) == 10
-    assert all(0 <= value <= 1 for value in random)
     assert ours.measures["aopc_reverse"] == pytest.approx(theirs.measures["aopc_comprehensiveness"])
 
 

@@ -112,4 +112,4 @@ def test_the_page_says_which_method_notices_that_the_model_has_forgotten() -> No
     html = sanity_fragment("en", [row])
     assert "on 3 passages" in html
     assert "+0.20" in html
-    assert "python build.py sanity" in sanity_fragment("en", [])
+    assert "gallery sanity" in sanity_fragment("en", [])

@@ -8,6 +8,8 @@ from markupsafe import Markup
 
 from gallery.errors import ConfigError
 from gallery.methods import method_of
+from gallery.site.language import language
+from gallery.site.names import speaks_against, speaks_for
 from gallery.site.pages.author_sums import AuthorSums
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.index import page_title
@@ -15,7 +17,7 @@ from gallery.site.pages.page import Declaration, Document, Page
 from gallery.site.pages.paging import cut, first_page, later_page
 from gallery.site.pages.summary import Card
 from gallery.site.templates import rendered
-from gallery.site.views import level, shade
+from gallery.site.views import is_signed, level, shade
 from gallery.site.vocabulary import has_dictionary
 
 BARS = 40
@@ -86,6 +88,9 @@ def author_fragment(gallery: GalleryInput, author: Author) -> Markup:
         gallery.code,
         "author.html",
         author=author.number,
+        signed=is_signed(gallery.header.methods[0]),
+        speaks_for=speaks_for(language(gallery.code), author.name),
+        speaks_against=speaks_against(language(gallery.code), author.name),
         labels=gallery.labels,
         slugs=gallery.slugs(),
         cards=author.own,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gallery.site.language import language
@@ -10,6 +11,8 @@ from gallery.site.pages.page import Declaration, Document, Page
 from gallery.site.pages.paging import cut, first_page, later_page
 from gallery.site.pages.summary import Card
 from gallery.site.templates import rendered
+from gallery.site.views import is_signed
+from gallery.store.records import Model
 
 
 def index_pages(gallery: GalleryInput) -> Iterator[Page]:
@@ -22,11 +25,10 @@ def index_pages(gallery: GalleryInput) -> Iterator[Page]:
                 matrix[true][said] += 1
     pages = cut(cards)
     filters = _filters(cards, labels)
-    common = {"labels": labels, **filters}
+    common = {"labels": labels, "signed": is_signed(gallery.header.methods[0]), **filters}
     paging = first_page(len(pages), "passages/page/")
-    front = rendered(
-        code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, by_class=_by_class(gallery), paging=paging, root="", **common
-    )
+    told = {"kinds": kinds_told(cards), "tested": _accuracy(gallery.header.model), "by_class": _by_class(gallery)}
+    front = rendered(code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, paging=paging, root="", **told, **common)
     yield Page("", "", {"index": front})
     for number, shown in enumerate(pages[1:], 2):
         paging = later_page(number, len(pages), "../../../")
@@ -43,6 +45,29 @@ def _by_class(gallery: GalleryInput) -> list[tuple[int, int, int, int]]:
     found = Counter(number for card in gallery.cards for number in card.truth if number in card.verdict)
     wrong = Counter(number for card in gallery.cards for number in card.mistaken)
     return [(number, true[number], found[number], wrong[number]) for number in range(len(gallery.labels)) if true[number] or wrong[number]]
+
+
+@dataclass(frozen=True)
+class KindTold:
+    """Passages of one kind, and how many of them the model recognised."""
+
+    kind: str
+    """The maker's word; empty for genuine passages."""
+    right: int
+    count: int
+
+
+def kinds_told(cards: Sequence[Card]) -> list[KindTold]:
+    """Return the kinds of passages, the most frequent first."""
+    counts, right = Counter(card.kind for card in cards), Counter(card.kind for card in cards if card.right)
+    return [KindTold(kind, right[kind], count) for kind, count in counts.most_common()]
+
+
+def _accuracy(model: Model) -> float | None:
+    """Return the accuracy on the longest test passages that training measured, or None where its figures have none."""
+    lengths = (model.figures or {}).get("lengths") or {}
+    longest = max(lengths, key=int, default=None)
+    return lengths[longest].get("top1") if longest is not None else None
 
 
 def page_title(code: str, name: str, number: int, count: int) -> str:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.evaluation.metrics import chance_measures, kendall_taus, normalised_aopc, top_overlap
+from gallery.evaluation.metrics import chance_measures
 from gallery.methods import Method, method_of
 from gallery.site.entries import by_method, first_of
+from gallery.site.views import alike
 from gallery.store.manifest import EntryName
 from gallery.store.records import Array, Attribution, Chance, Faithfulness, Record, Sanity, Verification
 
-MEASURES = ("delta", "aopc_comprehensiveness", "aopc_sufficiency", "deletion_area", "insertion_area", "normalised_aopc")
+MEASURES = ("delta", "aopc_comprehensiveness", "aopc_sufficiency", "deletion_area", "insertion_area")
 """Columns of the figures: the convergence delta as a share, and the measures of gallery/evaluation/faithfulness.py."""
 
 Values = list[list[float | None]]
@@ -61,9 +62,6 @@ def tested(methods: Sequence[str], predicted: int, records: Mapping[EntryName, R
         random = chance_measures(control, predicted)
         figures[-1, 1:5] = [random[name].mean() for name in MEASURES[1:5]]
         deletion[-1] = control.deletion[..., predicted].mean(0)
-        own, others = normalised_aopc(list(tried.values()), control)
-        figures[list(tried), 5] = [np.nan if value is None else value for value in own]
-        figures[-1, 5] = np.mean(others) if others else np.nan
     randomised = [sanities[method, predicted] for method in methods if (method, predicted) in sanities]
     tau, overlap = _agreement(explained)
     return Tested(
@@ -87,13 +85,12 @@ def _array(values: Sequence[Values]) -> Array:
 
 
 def _agreement(explained: Sequence[Attribution | None]) -> tuple[Array, Array]:
-    """Return Kendall's tau and the overlap of the strongest words, [M, M]; NaN where a method has no attribution."""
+    """Return Kendall's tau and the overlap of the strongest words, [M, M], see `alike`; NaN where a method has no attribution."""
     tau, overlap = (np.full((len(explained), len(explained)), np.nan) for _ in range(2))
-    rows = [row for row, attribution in enumerate(explained) if attribution is not None]
-    words = [attribution.words for attribution in explained if attribution is not None]
-    if words:
-        tau[np.ix_(rows, rows)] = kendall_taus(np.stack(words))
-        overlap[np.ix_(rows, rows)] = [[top_overlap(a, b) for b in words] for a in words]
+    named = [(row, (attribution.method, attribution.words)) for row, attribution in enumerate(explained) if attribution is not None]
+    for row, words in named:
+        for column, other in named:
+            tau[row, column], overlap[row, column] = (1.0, 1.0) if row == column else alike(words, other)
     return tau, overlap
 
 

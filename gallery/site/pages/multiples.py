@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gallery.evaluation.metrics import TAKEN, top_overlap
+from gallery.evaluation.metrics import TAKEN
+from gallery.site.views import alike
 from gallery.store.records import Attribution, Faithfulness, Prediction
 
 STRONGEST = 5
@@ -46,6 +47,6 @@ def _multiple(prediction: Prediction, attribution: Attribution, first: Attributi
         method=attribution.method,
         words=tuple(texts[number] for number in order[:STRONGEST] if attribution.words[number] > 0),
         error=attribution.delta_share,
-        overlap=None if attribution is first else top_overlap(first.words, attribution.words),
+        overlap=None if attribution is first else alike((first.method, first.words), (attribution.method, attribution.words))[1],
         without=None if tried is None else float(tried.deletion[tried.shares.tolist().index(TAKEN)]),
     )

@@ -4,13 +4,16 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from gallery.site.language import language
 from gallery.site.pages.erasing import erasing_data
 from gallery.site.passage_input import PassageInput
-from gallery.site.views import LEVELS, View
+from gallery.site.templates import method_titles
+from gallery.site.view_labels import labels_of
+from gallery.site.views import LEVELS, View, class_order, is_signed, knows_classes
 from gallery.site.vocabulary import lemma
 from gallery.store.records import Array, EveryClass, Prediction
 
@@ -20,9 +23,21 @@ def numbers_name(compressed: bool) -> str:
     return "explanation.json.gz" if compressed else "explanation.json"
 
 
-def words_on_page(code: str, views: Sequence[View]) -> dict[str, Any]:
-    """Return the data of `<gallery-words>`: all views, and the numbers of the first; passage.js fetches explanation.json for the others."""
-    return {"locale": language(code).code, "levels": LEVELS, "views": [_view_data(view, values=view is views[0]) for view in views]}
+def words_on_page(passage: PassageInput) -> dict[str, Any]:
+    """Return the data of `<gallery-words>`: all views with their labels, and the numbers of the first view.
+
+    passage.js fetches explanation.json for the numbers of the others.
+    """
+    shown, titles = passage.views, method_titles(passage.code)
+    return {
+        "locale": language(passage.code).code,
+        "levels": LEVELS,
+        "views": [_view_data(view, values=view is shown[0]) for view in shown],
+        "classes": {view.class_name: asdict(labels_of(passage.code, passage.labels, view)) for view in shown},
+        "methods": {
+            view.method: {"title": titles.get(view.method, view.method), "signed": view.signed, "classes": knows_classes(view.method)} for view in shown
+        },
+    }
 
 
 def _view_data(view: View, values: bool) -> dict[str, Any]:
@@ -37,13 +52,14 @@ def explanation(passage: PassageInput) -> dict[str, Any]:
     `language` is the passage's, `forms` are the words' dictionary forms; attributions come in the order of the page's switches.
     """
     header, row, prediction, labels = passage.header, passage.row, passage.prediction, passage.labels
-    order = ((method, target) for method in header.methods for target in row.targets)
+    order = ((method, target) for method in header.methods for target in class_order(row.true_class, passage.ranking))
     return {
         "id": row.id,
         "title": row.title,
         "work": row.work,
         "source": row.source,
         "note": row.note,
+        **{key: value for key in ("kind", "year", "edition") if (value := getattr(row, key))},
         "language": passage.text_language,
         "text": prediction.text,
         "true_class": passage.author,
@@ -60,6 +76,7 @@ def explanation(passage: PassageInput) -> dict[str, Any]:
                 "method": a.method,
                 "class": labels[a.target],
                 "target": a.target,
+                "signed": is_signed(a.method),
                 "output": a.output,
                 "output_value": a.output_value,
                 "baseline_value": a.baseline_value,

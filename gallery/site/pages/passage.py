@@ -17,11 +17,14 @@ from gallery.site.pages.measures import bound
 from gallery.site.pages.multiples import Multiple, multiples
 from gallery.site.pages.numbers import numbers_name, words_on_page
 from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.pages.tracks import tracks
 from gallery.site.pages.trials import trial
 from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.card import described
 from gallery.site.templates import rendered
-from gallery.site.views import LEVELS, View, agreements
+from gallery.site.verdict import lead, strongest_words
+from gallery.site.view_labels import Labels, labels_of
+from gallery.site.views import LEVELS, Piece, View, agreements, paragraphs
 from gallery.store.records import Attention, Attribution, Chance, Faithfulness, Interactions, Precision, Prediction, Verification
 
 STRONGEST = 20
@@ -137,7 +140,15 @@ def passage_fragment(
         verifiable=any(method_of(name).verifiable for name in passage.header.methods),
         bound=bound,
         limit=VERIFICATION_LIMIT,
-        data=words_on_page(passage.code, passage.views),
+        lead=lead(passage),
+        printed=passage.publication.address(passage.row.id),
+        named_words=strongest_words(passage),
+        anchors=frozenset(number for number, _ in strongest_words(passage)),
+        explained=labels_of(passage.code, passage.labels, view),
+        others=other_views(passage),
+        sums=[view for view in passage.views if view.against is None and view.change is not None and view.target in passage.row.targets],
+        tracks=tracks(passage.views, prediction.word_texts()),
+        data=words_on_page(passage),
         text_lang=passage.text_language,
         trial=trial(tried, chance, prediction) if tried is not None and chance is not None else None,
         agreements=agreements(passage.views),
@@ -178,6 +189,22 @@ def _second_baseline(attributions: Mapping[tuple[str, int], Attribution], target
     difference = float(abs(first.words - second.words).max(initial=0.0)) / (largest or 1.0)
     windows = second.extra.get("windows") or [second.extra]
     return SecondBaseline(first.parameters["baseline"], windows[0]["baseline"], difference, top_overlap(first.words, second.words))
+
+
+@dataclass(frozen=True)
+class OtherView:
+    """A view that a page without JavaScript shows besides the first: the text, shaded, and its labels."""
+
+    view: View
+    labels: Labels
+    paragraphs: Sequence[Sequence[Piece]]
+
+
+def other_views(passage: PassageInput) -> list[OtherView]:
+    """Return the first method's views of the answer against the true class and of the true class; none where the answer is right."""
+    own = [view for view in passage.views[1:] if view.method == passage.views[0].method]
+    shown = [] if passage.right else [view for view in own if passage.row.true_class in (view.target, view.against)]
+    return [OtherView(view, labels_of(passage.code, passage.labels, view), paragraphs(passage.prediction, view.words, view.signed)) for view in shown]
 
 
 @dataclass(frozen=True)

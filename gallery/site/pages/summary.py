@@ -14,7 +14,7 @@ from gallery.site.pages.interactions import pairs_for_author
 from gallery.site.pages.measures import Tested, tested
 from gallery.site.passage_input import PassageInput
 from gallery.site.templates import rendered
-from gallery.site.views import Piece, level, paragraphs
+from gallery.site.views import Piece, is_signed, level, paragraphs
 from gallery.store.records import Attribution, EveryClass, Heads, Interactions, Prediction
 
 _STRIP_WORDS = 28
@@ -28,6 +28,8 @@ class Card:
     title: str
     work: str
     note: str
+    kind: str
+    """A word for what the passage is where it is not by its author; empty for a genuine one."""
     truth: tuple[int, ...]
     """The true classes: one, but for multi-label models."""
     verdict: tuple[int, ...]
@@ -38,11 +40,11 @@ class Card:
     """Probability of the most probable class."""
     words: int
     strip: Annotated[Markup, PlainValidator(Markup), PlainSerializer(str)]
-    """The first words, shaded."""
+    """The first words, shaded by what speaks for the model's answer."""
     language: str
     """Language of the passage, as HTML names it."""
     bar: tuple[int, ...]
-    """See `bar`."""
+    """See `bar`; of the true class."""
 
     @property
     def right(self) -> bool:
@@ -81,6 +83,7 @@ def summarise(passage: PassageInput) -> Summary:
         title=row.title,
         work=row.work,
         note=row.note,
+        kind=row.kind,
         truth=row.truth,
         verdict=passage.verdict,
         predicted=passage.predicted,
@@ -88,7 +91,7 @@ def summarise(passage: PassageInput) -> Summary:
         words=len(prediction.words),
         strip=strip(passage.code, prediction, passage.main),
         language=passage.text_language,
-        bar=bar(passage.main),
+        bar=bar(passage.attributions[passage.header.methods[0], row.true_class]),
     )
     heads = passage.first(Heads)
     largest: dict[str, float] = defaultdict(float)
@@ -120,7 +123,7 @@ def _said(passage: PassageInput, every: EveryClass | None) -> dict[int, Spoken]:
 def strip(code: str, prediction: Prediction, attribution: Attribution, words: int = _STRIP_WORDS) -> Markup:
     """Return the first words of a passage, shaded, for a card."""
     pieces: list[Piece] = []
-    for paragraph in paragraphs(prediction, attribution.words.tolist(), words + 1):
+    for paragraph in paragraphs(prediction, attribution.words.tolist(), is_signed(attribution.method), words + 1):
         pieces += [*paragraph, Piece(" ", None)]
     count = 0
     kept = []

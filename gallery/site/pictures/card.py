@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import islice
 
-import numpy as np
 from PIL import Image, ImageChops, ImageDraw
 
 from gallery.site.language import language
 from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.typeset import face, set_lines, set_plain, width_of
+from gallery.site.verdict import lead, strongest_words
+from gallery.site.view_labels import labels_of
 from gallery.site.views import LEVELS, Piece
 
 WIDTH, HEIGHT = 1200, 630
@@ -24,8 +25,8 @@ Colour = tuple[int, int, int]
 
 PAPER: Colour = (253, 252, 249)
 INK: Colour = (29, 27, 24)
-TINTS: dict[str, Colour] = {"for": (224, 130, 20), "against": (128, 115, 172)}
-LINES: dict[str, Colour] = {"for": (179, 88, 6), "against": (84, 39, 136)}
+TINTS: dict[str, Colour] = {"for": (224, 130, 20), "against": (128, 115, 172), "ink": (98, 93, 85)}
+LINES: dict[str, Colour] = {"for": (179, 88, 6), "against": (84, 39, 136), "ink": (29, 27, 24)}
 _QUIET: Colour = (98, 93, 85)
 _RULE: Colour = (221, 216, 205)
 _RIGHT: Colour = (27, 106, 71)
@@ -129,12 +130,13 @@ def verdict(passage: PassageInput) -> str:
 
 
 def described(passage: PassageInput) -> str:
-    """Return the description of a passage's page, a sentence or two that a shared link shows beside the card."""
-    texts, values = [text.lower() for text in passage.prediction.word_texts()], passage.main.words
-    strongest = [texts[i] for i in np.argsort(-values, kind="stable") if values[i] > 0 and any(c.isalpha() for c in texts[i])]
-    words = ", ".join(f"«{word}»" if passage.code == "ru" else f"“{word}”" for word in list(dict.fromkeys(strongest))[:_NAMED])
-    answer = f"{passage.author}: {verdict(passage)}."
-    return f"{answer} {language(passage.code).gettext('What speaks for this author most: %(words)s.') % {'words': words}}" if words else answer
+    """Return the description of a passage's page, which a shared link shows beside the card: the answer, and the words that speak for it."""
+    speech = language(passage.code)
+    words = ", ".join(speech.quoted(word) for _, word in strongest_words(passage, _NAMED))
+    if not words:
+        return lead(passage)
+    heading = speech.gettext("What speaks for this answer most:") if passage.views[0].signed else speech.gettext("What matters most for this answer:")
+    return f"{lead(passage)} {heading} {words}."
 
 
 def passage_card(passage: PassageInput) -> bytes:
@@ -148,10 +150,11 @@ def passage_card(passage: PassageInput) -> bytes:
     sheet.write(_MARGIN + 48, y + 49, set_plain(verdict(passage), across - 48, 32, 1, bold=True)[0], 32, pair, bold=True)
     _text(sheet, beginning(passage.paragraphs), y + 92, HEIGHT - 92)
     sheet.fill(_MARGIN, HEIGHT - 78, WIDTH - _MARGIN, HEIGHT - 77, "rule")
-    x = sheet.write(_MARGIN, HEIGHT - 34, f"{author}:", 26) + 24
-    for sign, words in (("for", speech.gettext("speaks for")), ("against", speech.gettext("speaks against"))):
-        sheet.fill(x, HEIGHT - 58, x + 44, HEIGHT - 30, f"{sign}6")
-        sheet.fill(x, HEIGHT - 30, x + 44, HEIGHT - 26, f"{sign}line")
+    view, x = passage.views[0], float(_MARGIN)
+    labels = labels_of(passage.code, passage.labels, view)
+    signs = (("for", labels.speaks_for), ("against", labels.speaks_against)) if view.signed else (("ink", speech.gettext("strong, whether for or against")),)
+    for sign, words in signs:
+        _ground(sheet, x, x + 44, HEIGHT - 35, f"{sign}6", 34)
         x = sheet.write(x + 56, HEIGHT - 34, words, 26) + 32
     room = WIDTH - _MARGIN - x
     if room > 160:
@@ -195,7 +198,17 @@ def _text(sheet: _Sheet, pieces: Iterable[Piece], top: int, bottom: int) -> None
         for run in line:
             x, end = _MARGIN + run.x, _MARGIN + run.x + run.width
             if run.css:
-                thick = underline(int(run.css[-1])) * size
-                sheet.fill(x, baseline - 31, end, baseline + 13, run.css)
-                sheet.fill(x, baseline + 13 - thick, end, baseline + 13, f"{run.css[:-1]}line")
+                _ground(sheet, x, end, baseline, run.css, size)
             sheet.ink(x, baseline, run.text, size)
+
+
+def _ground(sheet: _Sheet, left: float, right: float, baseline: float, css: str, size: int) -> None:
+    """Fill the ground of a word: tint, and a line below for, dots above against, as in gallery.css."""
+    thick = max(1.0, underline(int(css[-1])) * size)
+    sheet.fill(left, baseline - 31, right, baseline + 13, css)
+    line = f"{css[:-1]}line"
+    if not css.startswith("against"):
+        sheet.fill(left, baseline + 13 - thick, right, baseline + 13, line)
+        return
+    for dot in range(round(left), round(right), max(2, round(2 * thick))):
+        sheet.fill(dot, baseline - 31, min(dot + round(thick), right), baseline - 31 + thick, line)

@@ -1,9 +1,12 @@
 """A shaded passage as a picture by itself: an SVG whose words can be selected, with title, legend and address."""
 
+from dataclasses import dataclass
+
 from gallery.site.passage_input import PassageInput
 from gallery.site.pictures.card import INK, LINES, PAPER, TINTS, Colour, blend, strength, underline
 from gallery.site.pictures.typeset import set_lines, set_plain
 from gallery.site.templates import environment
+from gallery.site.view_labels import labels_of
 from gallery.site.views import LEVELS
 
 _WIDTH, _MARGIN, _SIZE, _LINE = 760, 40, 20, 36
@@ -42,7 +45,8 @@ def shaded_passage(passage: PassageInput) -> str:
             lines=lines,
             bottom=bottom,
             scale=max((abs(v) for v in view.words), default=0.0),
-            shades=[(f"{sign}{step}", *_paint(sign, step)) for sign in TINTS for step in range(1, LEVELS + 1)],
+            explained=labels_of(passage.code, passage.labels, view),
+            shades=[_paint(sign, step) for sign in TINTS for step in range(1, LEVELS + 1)],
             paper=_hex(PAPER),
             ink=_hex(INK),
             address=passage.publication.address(row.id),
@@ -53,9 +57,22 @@ def shaded_passage(passage: PassageInput) -> str:
 _HEIGHT = 29  # of a word's ground, in the template's units
 
 
-def _paint(sign: str, step: int) -> tuple[str, str, str]:
-    """Return the colour of a word's ground, the upper edge of the underline on it, from 0 to 1, and the underline's colour."""
-    return _hex(blend(PAPER, TINTS[sign], strength(step))), f"{1 - underline(step) * _SIZE / _HEIGHT:.3f}", _hex(LINES[sign])
+@dataclass(frozen=True)
+class Paint:
+    """The paint server of a step of shading."""
+
+    name: str
+    ground: str
+    line: str
+    thick: float
+    """Thickness of the line below a word, or size of the dots above it."""
+    edge: float
+    """Upper edge of the line below, as a share of the word's height."""
+
+
+def _paint(sign: str, step: int) -> Paint:
+    thick = max(1.0, round(underline(step) * _SIZE, 2))
+    return Paint(f"{sign}{step}", _hex(blend(PAPER, TINTS[sign], strength(step))), _hex(LINES[sign]), thick, round(1 - thick / _HEIGHT, 3))
 
 
 def _hex(colour: Colour) -> str:
