@@ -9,7 +9,7 @@ export function hintOf(line) {
   return (matchMedia("(hover: none)").matches ? line.dataset.touch : line.dataset.empty) ?? "";
 }
 
-/** Make the switches a sheet that a button opens, as long as the screen is narrow.X
+/** Make the switches a sheet that a button opens, as long as the screen is narrow. @param {HTMLElement} words @param {AbortSignal} signal ends it */
 export function offerSheet(words, signal) {
   const [form] = all(words, ".g-switch", HTMLFormElement);
   const [button] = all(words, ".g-sheet", HTMLButtonElement);

@@ -36,7 +36,7 @@ def test_bars_words_and_sentence_are_those_of_the_records(site: str, site_folder
     page.goto(f"{site}passages/dusty-road/?erased=6{'&kept=1' if way == 'alone' else ''}")
     box = page.locator("gallery-erasing")
     box.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('.g-erase-says').textContent.length > 0")
+    box.locator(".g-erase-says:not(:empty)").wait_for()
     row = (tried.without if way == "without" else tried.alone)[6]
     shown = {item.locator("span").first.inner_text(): percents(item.inner_text())[0] for item in box.locator(".g-bars li").all()}
     assert shown == {labels[c]: pytest.approx(100 * row[c], abs=0.051) for c in range(len(labels))}
@@ -58,7 +58,7 @@ def test_the_slider_moves_by_keys_and_stays_in_the_address(site: str, watched: W
     slider.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function("location.search.includes('erased=2')")
+    page.wait_for_url("**erased=2**")
     page.wait_for_selector(".g-erased")
     assert watched.faults == []
 
