@@ -1,12 +1,12 @@
 """A passage's logits as sums over tokens and biases, by whichever linearised form of the network is there, and the check of the sums."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
 from gallery.errors import SourceError
 from gallery.model.classifier import Classifier
-from gallery.model.hooks import resumed
 from gallery.model.linearised import Linear, linear_parts
 from gallery.model.linearised_encoder import encoder_parts
 from gallery.model.tokenized import Tokenized
@@ -41,7 +41,7 @@ def _forms(classifier: Classifier, inputs: dict[str, torch.Tensor], point: torch
     """Yield the parts by the fast encoder, where there is one; then by the model's own forward pass."""
     if classifier.fast_encoder is not None:
         yield encoder_parts(classifier.fast_encoder, point, targets, together)
-    with resumed(classifier.model, classifier.layer, inputs) as run:
+    with replace(classifier, fast_encoder=None).from_embeddings(inputs) as run:
         yield linear_parts(classifier.model, run, point, targets, together)
 
 
