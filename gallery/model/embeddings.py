@@ -62,6 +62,7 @@ class Embeddings:
         embeddings stays as it is: the token that the head of a decoder reads does not move with a baseline of pads.
         """
         current: list[Tensor] = []
+        assert self.time_first is not None  # found out now, since finding out runs the model, whose embeddings are replaced below
 
         def substitute(module: nn.Module, arguments: Any, output: Any) -> Any:
             own = self._rows_first(tensor_of(output))
