@@ -101,9 +101,9 @@ def resolve_tokenizer(name: str, root: Path) -> Source:
         folder = inner[0].parent
     files = tokenizer_files(folder)
     if not files:
-        lacking = "the settings of a tokenizer without its vocabulary" if lacks_vocabulary(folder) else "no tokenizer"
+        lacking = "the settings of a tokenizer without its vocabulary: " if lacks_vocabulary(folder) else ""
         raise SourceError(
-            f"{name}: {lacking}: no tokenizer.json, vocab.txt, spm.model or the like. "
+            f"{name}: {lacking}no tokenizer.json or vocab.txt, nor a vocabulary of another name. "
             "Save the tokenizer there, or name the source of the tokenizer as extra.gallery.tokenizer."
         )
     return Source(name, resolved, folder, _digest(files, ""), notes=notes, former_digest=_digest(first_files(files), ""))
