@@ -94,7 +94,9 @@ def _flip(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs:
 
 
 def _layers(classifier: Classifier, tokenized: Tokenized, earlier: Earlier, needs: Sequence[Need]) -> Iterable[Record]:
-    return [by_layer(classifier, tokenized)]
+    prediction = earlier[EntryName("prediction")]
+    assert isinstance(prediction, Prediction)
+    return [by_layer(classifier, tokenized, prediction.logits)]
 
 
 def _faithfulness_name(need: Need) -> EntryName:
@@ -123,7 +125,7 @@ STEPS = (
     Step("interactions", _interactions, reads=lambda need: (_attribution_name(need),)),
     Step("faithfulness", _faithfulness, reads=lambda need: (_attribution_name(need),)),
     Step("flip", _flip, reads=lambda need: (_attribution_name(need), _faithfulness_name(need))),
-    Step("layers", _layers),
+    Step("layers", _layers, reads=lambda need: (EntryName("prediction"),)),
 )
 """In the order in which a passage goes through them. The first is the prediction, on which all other needs depend."""
 

@@ -15,7 +15,7 @@ from tests.support.classifiers import TEXT, load
 def test_each_layer_says_what_a_model_cut_behind_it_says(tiny: Callable[[str], Path], architecture: str) -> None:
     classifier = load(tiny(architecture))
     tokenized = classifier.tokenize(TEXT)
-    found = by_layer(classifier, tokenized)
+    found = by_layer(classifier, tokenized, classifier.predict([tokenized])[0].logits)
     assert len(found.logits) == classifier.card.layers
     np.testing.assert_allclose(found.logits[-1], classifier.logits([tokenized.ids])[0], atol=1e-4)
     for layer in range(1, classifier.card.layers):
@@ -30,4 +30,5 @@ def test_each_layer_says_what_a_model_cut_behind_it_says(tiny: Callable[[str], P
 
 def test_an_architecture_without_a_list_of_layers_has_no_curve(tiny: Callable[[str], Path]) -> None:
     classifier = load(tiny("albert"))
-    assert by_layer(classifier, classifier.tokenize(TEXT)).logits.shape == (0, 3)
+    tokenized = classifier.tokenize(TEXT)
+    assert by_layer(classifier, tokenized, classifier.predict([tokenized])[0].logits).logits.shape == (0, 3)

@@ -11,6 +11,7 @@ from gallery.methods import method_of
 from gallery.site.entries import by_method
 from gallery.site.pages.attention_carried import Carried
 from gallery.site.pages.citation import downloads
+from gallery.site.pages.depth import depth
 from gallery.site.pages.erasing import erasing
 from gallery.site.pages.interactions import arcs_of
 from gallery.site.pages.measures import bound
@@ -153,6 +154,7 @@ def passage_fragment(
         trial=trial(tried, chance, prediction) if tried is not None and chance is not None else None,
         agreements=agreements(passage.views),
         erased=erasing(passage),
+        deep=depth(passage),
         methods=list(dict.fromkeys(view.method for view in passage.views)),
         multiples=side_by_side,
         levels=LEVELS,
