@@ -201,7 +201,6 @@ def check(settings: Settings, config_file: Path, source: str | None, store_folde
 def export(settings: Settings, config_file: Path, passage: str, file: Path, layers: str | None) -> None:
     """Write the page of the passage ID to FILE, which needs no other file and no network; needs no torch."""
     from gallery.site.build.export import export_page
-    from gallery.store.entries import Store
 
     done = export_page(Store(store_location(settings.store, config_file.parent)), config_file, passage, file, layers)
     held = f"attention of {len(done.layers)} {'layer' if len(done.layers) == 1 else 'layers'}" if done.layers else "no attention data"
@@ -252,6 +251,24 @@ def verify(settings: Settings, config_file: Path, idents: tuple[str, ...], every
 
 
 @main.command()
+@click.option("--table", type=click.Path(path_type=Path), required=True, help="Texts and their true_class, which the model was not trained on.")
+@click.option("--outside", type=click.Path(path_type=Path), help="Texts of none of the classes; they choose the score for somebody else's texts.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for calibration.json; without it, the model's own.")
+@configured
+def calibrate(settings: Settings, config_file: Path, table: Path, outside: Path | None, out: Path | None) -> None:
+    """Measure how far the model's probabilities can be trusted, and write calibration.json beside it.
+
+    Pages then say how often the model is right when so sure, which classes cannot be ruled out, and what looks like
+    somebody else's. Both tables are as in `passages`: id, true_class, text.
+    """
+    try:
+        from gallery.explain.calibrate_command import calibrate_model
+    except ImportError as error:
+        raise _lacking(error, "calibrating") from error
+    click.echo(calibrate_model(settings, config_file.parent, table, outside, out))
+
+
+@main.command()
 @click.option("--remote", default="origin", show_default=True, help="Remote to push to.")
 @click.option("--branch", default="gh-pages", show_default=True, help="Branch that Pages serves.")
 @click.option("--history/--no-history", default=True, help="Keep earlier versions on the branch, or replace them all by a single commit.")
@@ -291,9 +308,7 @@ def convert(source: str, folder: Path, tokenizer: str | None) -> None:
 @click.option("--base", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Pretrained BERT to start from.")
 @click.option("--corpus", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True, help="Folder of <author>/<work>.txt.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Folder for the classifier, its checkpoint and figures.json.")
-@click.option(
-    "--table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of author, work, role; works of role `reference` are kept for the test."
-)
+@click.option("--table", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="CSV of author, work, role; role `reference` is for the test.")
 @click.option("--steps", default=2000, show_default=True, help="Optimisation steps.")
 @click.option("--minutes", type=float, help="End after so many minutes, if the steps are not done by then.")
 @click.option("--seed", default=0, show_default=True, help="Seed of all that is random.")

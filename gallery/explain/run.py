@@ -7,12 +7,13 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gallery.config import Settings
 from gallery.errors import ConfigError, PassageError, StoreError
+from gallery.evaluation.calibration_file import read_calibration
 from gallery.explain.fallback import FastEncoderError, check_fast_encoder, is_verified, planner_for
 from gallery.explain.needs import entry_names
 from gallery.explain.plan import Job, Planner, jobs, mending, targets_of
@@ -51,6 +52,8 @@ class Run:
     planner: Planner
     timings: Timings
     log: Log
+    calibration: dict[str, Any] | None
+    """What calibration.json beside the weights holds."""
 
     def passages(self, say: Callable[[str], None] = lambda note: None) -> Iterator[Passage | PassageError]:
         """Yield the configured passages, and an error in place of each that cannot be used; say: as in `read_passages`."""
@@ -67,7 +70,8 @@ def prepare(settings: Settings, root: Path, log: Log = no_log) -> Run:
     tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
     labels = label_names(model.labels, settings.labels, model.name, model.outputs.fault)
     classes = Classes(labels, model.labels, settings.true_class_is, model.outputs.problem == "multi_label")
-    return Run(settings, root, store, model, tokenizer, classes, planner_for(store, model, tokenizer, settings), read_timings(store), log)
+    calibration = read_calibration(model.folder)
+    return Run(settings, root, store, model, tokenizer, classes, planner_for(store, model, tokenizer, settings), read_timings(store), log, calibration)
 
 
 def plan_all(settings: Settings, root: Path, log: Log = no_log) -> Survey:
@@ -112,6 +116,7 @@ def explain_all(settings: Settings, root: Path, log: Log = no_log) -> list[str]:
     problems = [*plan.problems.messages(), *unexplained.messages()]
     run.store.sweep()  # a killed worker of a cluster may have left half a file
     click.echo(_done(plan, explained, unexplained.count))
+    card = replace(card, calibration=run.calibration)
     header = Header(model=card, methods=settings.methods, scripts=_scripts(run.store, settings), parts=run.planner.parts, problems=tuple(problems))
     write_manifest(run.store, header, _rows(run))
     if settings.wandb_lineage or settings.wandb_log:

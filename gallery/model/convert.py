@@ -27,8 +27,9 @@ def convert(model: Source, tokenizer: Source, folder: Path) -> None:
     try:
         network.save_pretrained(fresh)
         loaded_tokenizer.save_pretrained(fresh)
-        if (figures := model.folder / "figures.json").is_file():
-            shutil.copyfile(figures, fresh / "figures.json")
+        for name in ("figures.json", "calibration.json"):
+            if (measured := model.folder / name).is_file():
+                shutil.copyfile(measured, fresh / name)
         fresh.chmod(0o755)
         fresh.replace(folder)
     except OSError as error:

@@ -11,7 +11,7 @@ from gallery.sources.contents import NOT_OF_THE_TOKENIZER, OTHER_WEIGHTS, PICKLE
 from gallery.sources.kinds import Fetched, SourceKind
 
 NAME = re.compile(r"(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-_OF_THE_MODEL = {"config.json", "figures.json", "adapter_*"}
+_OF_THE_MODEL = {"config.json", "figures.json", "calibration.json", "adapter_*"}
 _NOT_FETCHED = ["*/*", *OTHER_WEIGHTS, *NOT_OF_THE_TOKENIZER]
 """Files that are left on the hub; everything else is fetched, so that a vocabulary arrives under whatever name it has."""
 

@@ -49,6 +49,8 @@ class Model:
     """What the logits mean: `single_label` (softmax), `multi_label` (a sigmoid for each class), `one_logit` (two classes, told apart by a sigmoid)."""
     threshold: float = 0.5
     """A multi-label model names every class of at least this probability."""
+    calibration: dict[str, Any] | None = None
+    """What calibration.json beside the weights holds (see gallery/evaluation/calibration.py); None if there is no such file."""
     fast: bool | None = None
     """Whether the fast encoder computed the numbers; None if it was not tried, or in a store of an older version."""
     cross: int = 0

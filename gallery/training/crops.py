@@ -85,9 +85,9 @@ def erase_words(crop: Crop, ids: NDArray[np.int64], share: float, mask: int, rng
     return np.where(erased[word], mask, ids)
 
 
-def fixed_crops(works: list[Work], authors: int, per_author: int, length: int) -> list[Crop]:
-    """Return the same crops of length tokens on every call, per_author each, spread evenly over the author's text."""
-    rng = np.random.default_rng(length)
+def fixed_crops(works: list[Work], authors: int, per_author: int, length: int, draw: int = 0) -> list[Crop]:
+    """Return the same crops of length tokens on every call, per_author each, spread evenly over the author's text; another draw, others."""
+    rng = np.random.default_rng((length, draw) if draw else length)
     crops = []
     for author in range(authors):
         group = [work for work in works if work.author == author]

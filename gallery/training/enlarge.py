@@ -19,19 +19,26 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from gallery.training import calibration
-from gallery.training.additive import SHRINK, Additive, fit_additive, tile
+from gallery.evaluation import calibration
+from gallery.training.additive import Additive, fit_additive, tile
 from gallery.training.compose import teach_mask, weigh
 from gallery.training.corpus import AUTHORS, Work, read_corpus
 from gallery.training.crops import Crop, Sampler, erase_words, fixed_crops
 from gallery.training.evaluation import LENGTHS, figures, logits_of
 from gallery.training.graft import extend, graft, make_room
+from gallery.training.match_crops import match_crops
 from gallery.training.pair_units import learn_units
 from gallery.training.room import Room, Units
+from gallery.training.tune import fit_folds, tune
 
 #: Authors who are no classes: the first choose the score that tells them from the classes, the others measure it.
 CHOOSING = {name: name for name in ("Narezhny", "Durova", "Khvoshchinskaya_N", "Bulgakov", "Belyaev")}
 MEASURING = {name: name for name in ("Bulgarin", "Kryukov", "Gippius", "Pogorelsky", "Tolstoy_A", "Platonov")}
+#: Parts of the training works, each unknown to one of the additive models that the network is tuned beside.
+FOLDS = 4
+#: Shrinkage of the pooled evidence, in tokens: more than the additive model has, since the network is surer of long passages than of short
+#: ones in a way that its trunk does not follow.
+LESS_SURE = 500.0
 #: Standard deviation of what a pair says beside the trunk's states.
 SIZE = 0.2
 #: Crops an author that weigh trunk and evidence, and that calibrate, by passage length.
@@ -50,7 +57,9 @@ def enlarge(
     units: int = 1936,
     unit_steps: int = 1500,
     least: int = 12,
-    mask_steps: int = 20,
+    tune_minutes: float = 36,
+    match_steps: int = 2500,
+    mask_steps: int = 0,
     dev_crops: dict[int, int] | None = None,
     test_crops: int = 50,
     outside_crops: int = 25,
@@ -67,33 +76,37 @@ def enlarge(
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copyfile(trunk / name, out / name)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
-    works: list[Work] = _once(state / "works.pickle", lambda: read_corpus(corpus, table, tokenizer, authors, folds=2))
+    works: list[Work] = _once(state / "works.pickle", lambda: read_corpus(corpus, table, tokenizer, authors, folds=FOLDS))
     sides = {role: [work for work in works if work.role == role] for role in ("train", "dev", "test")}
     source: Any = AutoModelForSequenceClassification.from_pretrained(trunk, dtype=torch.float32)
     vocabulary, mask = source.config.vocab_size, tokenizer.encode("<mask>", add_special_tokens=False).ids[0]
     tiles = tile(sides["train"], 0)
     additive: Additive = _once(state / "additive.pickle", lambda: fit_additive(tiles, vocabulary, len(names), least=least))
-    found, scale = learn_units(additive, [0, 1, 2, 3, mask], tiles.ids, state / "units.pt", code=code, units=units, steps=unit_steps)
+    silent = [0, 1, 2, 3, mask]
+    first, scale = learn_units(additive, silent, tiles.ids, state / "units.pt", code=code, units=units, steps=unit_steps)
+    found, change = match_crops(first, additive, scale, silent, tiles, state / "matched.pt", steps=match_steps)
 
     known = list(source.config.id2label.values())
     model = extend(source, names, -(-units // (source.config.num_hidden_layers - 1)), forget)
     room = make_room(model, len(names), code)
     sampler = Sampler(sides["train"], len(names), seed=3)
     scaled = Units(found.codes, found.inner, found.bias, found.out * SIZE)
-    evidence = torch.from_numpy(additive.pieces / scale * SIZE)
+    evidence = (torch.from_numpy(additive.pieces / scale) + change) * SIZE
+    folds: list[Additive] = _once(state / "folds.pickle", lambda: fit_folds(sides["train"], vocabulary, len(names), FOLDS, least))
+    tune(model, room, Sampler(sides["train"], len(names), seed=1), folds, mask, state / "tuned.pt", minutes=tune_minutes)
     passages = [_rectangle([sampler.crop(row % len(names), tokens) for row in range(32)]) for tokens in (126, 62, 254, 508)]
-    graft(model, room, evidence, scaled, SHRINK, passages)
+    graft(model, room, evidence, scaled, LESS_SURE, passages)
     dev = {length: fixed_crops(sides["dev"], len(names), number, length - 2) for length, number in (dev_crops or DEV_CROPS).items()}
     pooled = {length: measured(_Pooled(model), crops, state / f"dev-pooled-{length}") for length, crops in dev.items()}
     truth = {length: torch.tensor([crop.work.author for crop in crops]) for length, crops in dev.items()}
-    fresh = [number for number, name in enumerate(names) if name not in known or name in forget]
-    factors = weigh(model, room, torch.cat(list(pooled.values())), torch.cat(list(truth.values())), fresh)
+    factors = weigh(model, room, torch.cat(list(pooled.values())), torch.cat(list(truth.values())), [])
     print(f"weights: {factors}", flush=True)
     for length in dev:
         right = (model.classifier(pooled[length]).argmax(-1) == truth[length]).float().mean()
         print(f"dev {length}: top1 {right:.3f}", flush=True)
-    words = model.bert.embeddings.word_embeddings.weight
-    words.data[mask] = _once(state / "mask.pickle", lambda: _learned_mask(model, room, mask, sampler, len(names), mask_steps))
+    if mask_steps:
+        words = model.bert.embeddings.word_embeddings.weight
+        words.data[mask] = _once(state / "mask.pickle", lambda: _learned_mask(model, room, mask, sampler, len(names), mask_steps))
     model.half().save_pretrained(out, max_shard_size="18MB")
     for path in out.glob("*.safetensors"):
         path.chmod(0o644)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from gallery.training.calibration import reliability
+from gallery.evaluation.calibration import reliability
 from gallery.training.corpus import Work
 from gallery.training.crops import Crop, fixed_crops
 

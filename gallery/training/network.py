@@ -32,7 +32,8 @@ def plain_attention(
     return mixed.view(batch, heads, length, size).transpose(1, 2).contiguous(), None
 
 
-register_attention("gallery_plain", plain_attention)
+PLAIN = "gallery_plain"
+register_attention(PLAIN, plain_attention)
 
 
 def begin(base: Path, names: list[str], table: Tensor, ids: Tensor) -> tuple[Any, list[int]]:

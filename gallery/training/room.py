@@ -22,7 +22,11 @@ class Units:
 
     def __call__(self, left: Tensor, right: Tensor) -> Tensor:
         """Return what each pair of ids [N] says, [N, C]."""
-        active = nn.functional.gelu(torch.cat([self.codes[left], self.codes[right]], 1) @ self.inner.T + self.bias)
+        return self.read(torch.cat([self.codes[left], self.codes[right]], 1))
+
+    def read(self, codes: Tensor) -> Tensor:
+        """Return what pairs of codes [N, 2D] say, [N, C]."""
+        active = nn.functional.gelu(codes @ self.inner.T + self.bias)
         return (active - nn.functional.gelu(self.bias)) @ self.out.T
 
 

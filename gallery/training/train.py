@@ -18,7 +18,7 @@ from gallery.training.corpus import AUTHORS, Work, read_corpus
 from gallery.training.crops import Sampler
 from gallery.training.evaluation import LENGTHS, best_temperature, figures, fold_temperature, measure
 from gallery.training.evidence import Experts, learn_experts
-from gallery.training.network import begin, embed, probe
+from gallery.training.network import PLAIN, begin, embed, probe
 from gallery.training.typography import normalise_typography
 
 
@@ -72,7 +72,7 @@ def train(
     model, room = begin(base, names, tables[-1].cpu(), _batch(sampler, experts, 0, 4096, 126)[0])
     model.to(where)
     # Crops of a batch have one length, so there is no padding and no mask to honour.
-    use_attention(model, "gallery_plain" if where.type == "cpu" else "sdpa")
+    use_attention(model, PLAIN if where.type == "cpu" else "sdpa")
 
     def pooled(ids: Tensor, folds_of: Tensor) -> Tensor:
         words = embed(model, room, tables, ids.to(where), folds_of.to(where))

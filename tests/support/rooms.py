@@ -38,6 +38,8 @@ TORCH_FREE = {
     "compat.glibc",
     "compat.mkdocs",
     "compat.ray",
+    "evaluation.calibration",
+    "evaluation.calibration_file",
     "evaluation.metrics",
     "explain.plan",
     "explain.plan_report",

@@ -1,6 +1,7 @@
 """Enlarging a classifier: what is grafted in does what it says, and the rest of the network stays as it was."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from transformers import BertConfig, BertForSequenceClassification  # noqa: E402
 from gallery.training.additive import SHRINK, Additive, Tiles, fit_additive, tile  # noqa: E402
 from gallery.training.compose import teach_mask, weigh  # noqa: E402
 from gallery.training.corpus import Work  # noqa: E402
-from gallery.training.crops import Crop, erase_words  # noqa: E402
+from gallery.training.crops import Crop, Sampler, erase_words  # noqa: E402
 from gallery.training.graft import extend, graft, make_room  # noqa: E402
+from gallery.training.match_crops import match_crops  # noqa: E402
 from gallery.training.pair_units import learn_units  # noqa: E402
 from gallery.training.room import Units  # noqa: E402
+from gallery.training.tune import fit_folds, tune  # noqa: E402
 
 VOCABULARY, CODE = 40, 24
 NAMES = ["Первый", "Второй", "Третий"]
@@ -184,3 +187,53 @@ def test_mask_learns_to_say_nothing_and_nothing_else_changes(trunk: Any) -> None
     for key, value in model.state_dict().items():
         changed = (value != before[key]).nonzero()
         assert len(changed) == 0 or (key.endswith("word_embeddings.weight") and set(changed[:, 0].tolist()) == {mask})
+
+
+def test_tuning_learns_what_pairs_cannot_tell_and_touches_nothing_else(trunk: Any, tmp_path: Path) -> None:
+    # Authors differ in what stands three places apart: neither a piece nor a pair of neighbours tells them apart.
+    draw = np.random.default_rng(0)
+    works = []
+    for author in (0, 1):
+        ids = draw.integers(4, VOCABULARY - 1, (400, 4))
+        ids[:, 3] = ids[:, 0] if author == 0 else ids[::-1, 0]
+        works += [replace(a_work(ids.ravel().tolist(), list(range(0, 1600, 4)), author), fold=np.full(1600, fold)) for fold in (0, 1)]
+    torch.manual_seed(0)
+    model = extend(trunk, NAMES[:2], units=4)
+    room = make_room(model, 2, 8)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    folds = fit_folds(works, VOCABULARY, 2, folds=2, least=2, iterations=5)
+    assert [len(fold.pieces) for fold in folds] == [VOCABULARY] * 2
+    tune(model, room, Sampler(works, 2, seed=1), folds, VOCABULARY - 1, tmp_path / "tuned.pt", minutes=0.02, frozen=1, tokens=128, lengths=(16, 32))
+    after = model.state_dict()
+    changed = {name for name in after if not torch.equal(after[name], before[name])}
+    assert {"classifier.weight", "bert.encoder.layer.1.attention.self.query.weight"} <= changed
+    assert [name for name in changed if "embeddings" in name or "layer.0." in name] == []
+    with_evidence = [number for number in room.all() if float(after["classifier.weight"][:, number].abs().max())]
+    assert with_evidence == []
+    assert float(after["bert.pooler.dense.weight"][room.all()].abs().max()) == 0
+
+
+def test_units_come_nearer_to_the_additive_model_on_crops(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    crops = [draw.integers(4, 20, 60) for _ in range(30)]
+    keys = np.unique(np.concatenate([crop[:-1] * VOCABULARY + crop[1:] for crop in crops]))
+    pairs = draw.normal(size=(len(keys), 3)).astype(np.float32)
+    model = Additive(np.zeros((VOCABULARY, 3), np.float32), keys, pairs, np.ones(len(keys), np.float32))
+    first, scale = learn_units(model, [0, 1, 2, 3], crops, tmp_path / "units.pt", code=8, units=24, steps=60, batch=256)
+    tiles = Tiles(crops, np.zeros(30, int), np.ones(30))
+
+    def missed(units: Units, change: Any) -> float:
+        wrong = []
+        for crop in crops:
+            ids = torch.from_numpy(crop)
+            said = units(torch.cat([ids[:1] * 0, ids[:-1]]), ids) + change[ids]
+            wanted = torch.from_numpy(model.logits([crop])[0]) * (60 + SHRINK) / scale
+            gap = said.sum(0) - wanted
+            wrong.append(float((gap - gap.mean()).square().mean()))
+        return float(np.mean(wrong))
+
+    refined, change = match_crops(first, model, scale, [0, 1, 2, 3], tiles, tmp_path / "matched.pt", steps=240, tokens=600)
+    assert missed(refined, change) < 0.95 * missed(first, change * 0)
+    assert float(change[:4].abs().max()) == 0
+    again, _ = match_crops(first, model, scale, [0, 1, 2, 3], tiles, tmp_path / "matched.pt", steps=240, tokens=600)
+    torch.testing.assert_close(again.codes, refined.codes)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.page import Declaration, Document, Page
+from gallery.site.pages.quality import qualities
 from gallery.site.templates import rendered
 
 
@@ -12,7 +13,8 @@ def model_pages(gallery: GalleryInput) -> Iterator[Page]:
     model = gallery.header.model
     figures = model.figures or {}
     lengths = sorted(figures.get("lengths", {}).items(), key=lambda item: int(item[0]))  # JSON keys are strings: 64 before 256
-    yield Page("model/", "model/", {"model": rendered(gallery.code, "model.html", model=model, figures=figures, lengths=lengths)})
+    measured = qualities(model.figures, model.calibration)
+    yield Page("model/", "model/", {"model": rendered(gallery.code, "model.html", model=model, figures=figures, lengths=lengths, qualities=measured)})
 
 
 DECLARATION = Declaration(

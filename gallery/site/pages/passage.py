@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from gallery.evaluation.calibration_file import Certainty, certainty
 from gallery.evaluation.metrics import VERIFICATION_LIMIT, top_overlap
 from gallery.methods import method_of
 from gallery.site.entries import by_method
@@ -141,6 +142,7 @@ def passage_fragment(
         verifiable=any(method_of(name).verifiable for name in passage.header.methods),
         bound=bound,
         limit=VERIFICATION_LIMIT,
+        certainty=_certainty(passage),
         lead=lead(passage),
         printed=passage.publication.address(passage.row.id),
         named_words=strongest_words(passage),
@@ -191,6 +193,14 @@ def _second_baseline(attributions: Mapping[tuple[str, int], Attribution], target
     difference = float(abs(first.words - second.words).max(initial=0.0)) / (largest or 1.0)
     windows = second.extra.get("windows") or [second.extra]
     return SecondBaseline(first.parameters["baseline"], windows[0]["baseline"], difference, top_overlap(first.words, second.words))
+
+
+def _certainty(passage: PassageInput) -> Certainty | None:
+    """Return what calibration.json says of the passage; None without such a file, or where classes do not exclude each other."""
+    model = passage.header.model
+    if model.calibration is None or model.problem != "single_label":
+        return None
+    return certainty(model.calibration, passage.prediction.logits, len(passage.prediction.ids))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gallery.training.calibration import (
+from gallery.evaluation.calibration import (
     LEVELS,
     SCORES,
     auroc,

@@ -1,6 +1,6 @@
 """How far a classifier's probabilities can be trusted, and when a passage looks like none of its authors'.
 
-`calibration.json` lies beside the weights:
+Needs no torch. `calibration.json` lies beside the weights; `calibration_file` reads it:
 
     {
       "version": 1,
@@ -12,7 +12,7 @@
           "n": 320,                         held-out passages measured
           "temperature": 1.15,              what logits of this length may be divided by; the others are of logits as they are
           "score_quantiles": [...],         the score's quantile at each level, over the known authors' passages
-          "conformal_quantile": 0.97,       the set is every author with 1 - probability <= this
+          "conformal_quantile": 0.97,       the set is every author with 1 - probability <= this; 1 if there are too few passages
           "reliability": [{"low": 0.0, "high": 0.1, "n": 3, "confidence": 0.08, "accuracy": 0.33,
                            "interval": [0.0, 1.0]}, ...]
         }, ...
@@ -160,7 +160,7 @@ def calibrate(measured: dict[int, tuple[Floats, NDArray[np.int64]]], score: str,
             "n": len(truth),
             "temperature": round(temperature(logits, truth), 4),
             "score_quantiles": [round(float(value), 4) for value in np.quantile(SCORES[score](logits), LEVELS)],
-            "conformal_quantile": round(conformal_quantile(nonconformity, coverage), 4),
+            "conformal_quantile": round(min(1.0, conformal_quantile(nonconformity, coverage)), 6),
             "reliability": reliability(probabilities.max(1), probabilities.argmax(1) == truth),
         }
     return {"version": 1, "score": score, "coverage": coverage, "levels": list(LEVELS), "lengths": lengths}
