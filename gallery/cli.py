@@ -1,4 +1,7 @@
-"""The commands of build.py, which the installed `gallery` shares."""
+"""The commands of build.py, which the installed `gallery` shares.
+
+Longer than most modules: it holds every command with its options and its help, and nothing else.
+"""
 
 import json
 import sys

@@ -19,7 +19,7 @@ OTHER_WEIGHTS = (
 """Weights in forms that are not read; never fetched, and no part of a tokenizer."""
 NOT_OF_THE_TOKENIZER = (
     ".*", "*.py", "*.pyc", "*.md", "*.log", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.svg", "*.pdf", "*.csv", "*.tsv", "*.parquet", "*.zip", "*.gz",
-    "LICENSE*", "license*", "README*", "NOTICE*", "requirements*.txt", "config.json", "generation_config.json", "figures.json", "adapter_*",
+    "LICENSE*", "license*", "README*", "NOTICE*", "requirements*.txt", "config.json", "generation_config.json", "figures.json", "calibration.json", "adapter_*",
     "*_results.json", "trainer_state.json", "training_args*", "*.jinja", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json",
     "preprocessor_config.json", "events.out.*",
 )  # fmt: skip

@@ -68,8 +68,8 @@ def match_crops(
         wrong = wrong - wrong.mean(-1, keepdim=True)
         wanted = target.sum(1) * scale / (length + SHRINK)
         got = wanted + wrong.sum(1) * scale / (length + SHRINK)
-        softened = [functional.log_softmax(logits / SOFTNESS, -1) for logits in (got, wanted)]
-        apart = functional.kl_div(*softened, log_target=True, reduction="batchmean")
+        said_of_crops, asked_of_crops = (functional.log_softmax(logits / SOFTNESS, -1) for logits in (got, wanted))
+        apart = functional.kl_div(said_of_crops, asked_of_crops, log_target=True, reduction="batchmean")
         loss = 0.3 * wrong.square().mean() + 0.6 * wrong.sum(1).square().mean() / length + 3 * apart
         optimiser.zero_grad()
         loss.backward()

@@ -179,7 +179,7 @@ def test_mask_learns_to_say_nothing_and_nothing_else_changes(trunk: Any) -> None
     uniform = torch.full((6, 3), 1 / 3)
 
     def loss() -> float:
-        return float(torch.nn.functional.cross_entropy(model(ids).logits, uniform))
+        return float(torch.nn.functional.cross_entropy(model(ids).logits, uniform).detach())
 
     start = loss()
     teach_mask(model, room, mask, ids, uniform, steps=40, learning_rate=0.05)
