@@ -5,10 +5,11 @@ Longer than most modules: it holds every command with its options and its help, 
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -17,10 +18,15 @@ from gallery import __version__
 from gallery.config import Settings
 from gallery.errors import GalleryError, command, install_command
 from gallery.files import store_location
-from gallery.halves import explain_passages, render_site
+from gallery.halves import build_gallery, explain_passages, is_finished, open_store, render_site
 from gallery.mkdocs_config import read_mkdocs_config
 from gallery.options import configured
 from gallery.store.entries import Store, exclusive
+from gallery.store.manifest import has_manifest
+
+if TYPE_CHECKING:
+    from gallery.explain.progress import Log
+    from gallery.explain.stages import Follow
 
 _BUILD = "build"
 
@@ -63,14 +69,15 @@ def _explaining(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @main.command(_BUILD)
 @_explaining
+@click.option("--in-one-go", is_flag=True, help="Render the site once, at the end; without it, a first one is there as soon as its pages can be read.")
 @configured
-def build(settings: Settings, config_file: Path, plan: bool, log_json: str | None) -> None:
+def build(settings: Settings, config_file: Path, plan: bool, log_json: str | None, in_one_go: bool) -> None:
     """Explain what is new, then render the site."""
-    problems = _explain(settings, config_file, plan, log_json)
     if plan:
-        _end(problems)
+        _end(_explain(settings, config_file, plan, log_json))
         return
-    errors = render_site(settings, config_file)
+    with _explaining_packages(settings), _json_log(log_json) as log:
+        problems, errors = build_gallery(settings, config_file, log, in_one_go)
     if settings.incomplete:
         for problem in problems:
             click.echo(f"Warning: {problem}", err=True)
@@ -155,12 +162,15 @@ def render(settings: Settings, config_file: Path) -> None:
 @click.option("--port", default=8000, show_default=True, help="Port on this machine.")
 @configured
 def serve(settings: Settings, config_file: Path, port: int) -> None:
-    """Build, then show the site here and render it again whenever a page, a passage or a setting changes."""
-    from gallery.site.build.serving import serve_site
+    """Show the site here at once, and render it again as passages are explained, and whenever a page, a passage or a setting changes."""
+    from gallery.explain.stages import Follow
+    from gallery.site.build.serving import Work, serve_site
 
-    for problem in _explain(settings, config_file):
-        click.echo(f"Error: {problem}", err=True)
-    serve_site(settings, config_file, port, lambda: _explain(settings, config_file))
+    def explain(work: Work) -> list[str]:
+        follow = Follow(work.readable, not is_finished(settings, config_file), work.early, work.working, work.stopped)
+        return _explain(settings, config_file, follow=follow)
+
+    serve_site(settings, config_file, port, explain)
 
 
 @main.command()
@@ -170,6 +180,7 @@ def serve(settings: Settings, config_file: Path, port: int) -> None:
 def check(settings: Settings, config_file: Path, source: str | None, store_folder: str | None) -> None:
     """Check the finished site: broken links, other hosts, sizes, missing passages.
 
+    Before anything is explained: look into the model, the tokenizer and the passages, and say what is found and what is wrong.
     With MODEL, or --model: load that model, and say what it is and how it reads the passages, before anything is explained; needs the
     extra `explain`, but no mkdocs.yml. With --store: verify the checksum of every file of the store, and change nothing.
     """
@@ -189,6 +200,9 @@ def check(settings: Settings, config_file: Path, source: str | None, store_folde
         _end(result.damage)
         return
 
+    if not has_manifest(open_store(settings, config_file)):
+        _check_sources(settings, config_file)
+        return
     report = check_gallery(settings, config_file)
     click.echo(table(report.sizes))
     for warning in report.warnings:
@@ -356,19 +370,36 @@ def unpack(settings: Settings, config_file: Path, file: Path) -> None:
     click.echo(f"{read(file, folder):,} files in {folder}.")
 
 
+def _check_sources(settings: Settings, config_file: Path) -> None:
+    """Look into what a first build would read."""
+    try:
+        from gallery.beginning.found import look
+    except ImportError as error:
+        raise _lacking(error, "looking into a model") from error
+    found = look(settings, config_file.parent)
+    click.echo("\n".join(found.lines))
+    _end(found.problems)
+    click.echo(f"Nothing is explained yet. Run: {command()}")
+
+
 def _lacking(error: ImportError, doing: str, extra: str = "explain") -> GalleryError:
     return GalleryError(f"{error.name or error} is not installed, and {doing} needs it. Run: {install_command(extra)}")
 
 
-def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None) -> list[str]:
-    from gallery.explain.progress import json_log
-    from gallery.explain.run import plan_all
+def _explain(settings: Settings, config_file: Path, plan: bool = False, log_json: str | None = None, follow: "Follow | None" = None) -> list[str]:
+    with _explaining_packages(settings), _json_log(log_json) as log:
+        if not plan:
+            return explain_passages(settings, config_file, log, follow)
+        from gallery.explain.run import plan_all
 
+        return plan_all(settings, config_file.parent, log).problems.messages()
+
+
+@contextmanager
+def _explaining_packages(settings: Settings) -> Iterator[None]:
+    """Name the extra that is not installed, where explaining needs it."""
     try:
-        with json_log(log_json) as log:
-            if plan:
-                return plan_all(settings, config_file.parent, log).problems.messages()
-            return explain_passages(settings, config_file, log)
+        yield
     except ImportError as error:
         raise _lacking(error, "explaining", "explain,ray" if settings.engine == "ray" else "explain") from error
 
@@ -381,6 +412,14 @@ def _check_model(settings: Settings, config_file: Path) -> list[str]:
     lines, problems = describe_model(settings, config_file)
     click.echo("\n".join(lines))
     return problems
+
+
+@contextmanager
+def _json_log(target: str | None) -> "Iterator[Log]":
+    from gallery.explain.progress import json_log
+
+    with json_log(target) as log:
+        yield log
 
 
 def _end(problems: list[str]) -> None:

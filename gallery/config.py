@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from gallery.errors import ConfigError, short
-from gallery.methods import method_names
+from gallery.methods import method_names, method_of
 from gallery.mkdocs_config import read_mkdocs_config
 
 _LONGEST_REASON = 500
@@ -102,7 +102,7 @@ class Settings(Section):
     long: Literal["cut", "windows"] = "cut"
     """Passages longer than the model's input: cut (the rest is not read) or windows (overlapping windows, whose logits are averaged)."""
     methods: tuple[MethodName, ...] = ("integrated_gradients", "decomposition", "gradient_x_input", "gradient_norm", "attention_rollout")
-    """Attribution methods; a page opens with the first."""
+    """Attribution methods; a page opens with the first. Those named here are all put to the test; of the default ones, those whose sums come out."""
     baseline: Literal["pad", "mask", "zero"] = "pad"
     """The empty text from which paths start: every token replaced by pad or mask, or all embeddings zero."""
     output: Literal["logit", "probability", "log-odds"] = "logit"
@@ -117,7 +117,7 @@ class Settings(Section):
     """Largest number of nodes; attributions that then still miss the tolerance are marked as not converged."""
     samples: Annotated[int, Field(ge=20, le=100_000)] = 200
     """Number of texts with erased words on which methods that sample are computed, such as lime and shapley."""
-    random_orders: Annotated[int, Field(ge=0, le=1000)] = 10
+    random_orders: Annotated[int, Field(ge=0, le=1000)] = 5
     """Number of random orders of the words, the control for faithfulness; 0 leaves faithfulness out."""
     interactions: Annotated[int, Field(ge=0, le=12)] = 0
     """Number N of the strongest words whose exact Shapley interactions are computed, for the predicted class: 2ᴺ forward passes; 0 leaves them out."""
@@ -142,6 +142,11 @@ class Settings(Section):
         if self.long == "windows" and self.output != "logit":
             raise ValueError(f"long is windows, which averages logits, but output is {self.output}: set output to logit, or long to cut")
         return self
+
+
+def tried_methods(settings: Settings) -> tuple[str, ...]:
+    """Return the methods whose faithfulness is measured: all that mkdocs.yml or an option names; of the default ones, the complete ones."""
+    return settings.methods if "methods" in settings.model_fields_set else tuple(name for name in settings.methods if method_of(name).complete)
 
 
 _TRIALS: dict[str, tuple[str, ...]] = {

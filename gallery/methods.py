@@ -6,6 +6,7 @@ declaration. The list imports those modules by name, so no room below attributio
 """
 
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -78,6 +79,11 @@ class Method:
     def verifiable(self) -> bool:
         """Whether Captum has a class with the same definition."""
         return bool(self.captum) and not self.captum_differs
+
+    @property
+    def quick(self) -> bool:
+        """Whether it takes a few passes, however long the passage and deep the model: a first page can wait for it."""
+        return not re.search(r"[NWL]|samples", f"{self.forward} {self.backward}")
 
     def parameters(self, settings: object) -> dict[str, Any]:
         """Return all settings that change the method's numbers; they are part of its entries' keys."""

@@ -14,6 +14,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from gallery import __version__
+from tests.support.browser import serving
 from tests.support.galleries import contents, make_gallery, run
 
 ROOT = Path(__file__).parents[1]
@@ -249,3 +251,73 @@ def test_the_installed_command_names_the_extra_that_it_lacks(installed: Path, ti
     assert explained.returncode == 1
     assert 'Run: pip install "explanation-gallery[explain]"' in explained.stderr
     assert "Traceback" not in explained.stderr
+
+
+NO_NETWORK = """
+import socket
+
+_connect = socket.socket.connect
+
+
+def connect(self, address):
+    if isinstance(address, tuple) and not str(address[0]).startswith(("127.", "::1", "localhost")):
+        raise OSError(f"the network is cut: {address}")
+    return _connect(self, address)
+
+
+socket.socket.connect = connect
+"""
+
+
+@pytest.fixture(scope="module")
+def maker(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the scripts of an environment with the wheel and all that explaining needs, in which the network is cut."""
+    folder = tmp_path_factory.mktemp("maker")
+    venv.create(folder, with_pip=False)
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)}))
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    install = [sys.executable, "-m", "pip", "--python", str(folder), "install", "-q", "--no-deps", "--no-index", str(built[1])]
+    subprocess.run(install, env=clean, check=True)
+    (own / "no_network.py").write_text(NO_NETWORK, "utf-8")
+    paths = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib")))
+    (own / "of-these-tests.pth").write_text("".join(f"{line}\n" for line in ("import no_network", *paths)), "utf-8")
+    return folder / ("Scripts" if os.name == "nt" else "bin")
+
+
+@pytest.mark.browser
+def test_the_makers_way_from_an_empty_folder_to_a_page_without_a_clone_or_a_network(
+    maker: Path, tiny: Callable[[str], Path], tmp_path: Path, chromium: Any
+) -> None:
+    begun = _run(maker, tmp_path, "new", "own", "--model", str(tiny("bert")), "--language", "en", "--name", "My texts")
+    assert begun.returncode == 0, begun.stderr
+    assert "    gallery serve" in begun.stdout
+    own = tmp_path / "own"
+    early = _run(maker, own, "check")
+    assert early.returncode == 0, early.stderr
+    assert "Classes: 3: " in early.stdout
+    assert "Run: gallery\n" in early.stdout
+    built = _run(maker, own, "build", "--n-steps", "8", "--random-orders", "2")
+    assert built.returncode == 0, built.stderr
+    assert "3 of 3 passages explained" in built.stdout
+    checked = _run(maker, own, "check")
+    assert checked.returncode == 0, checked.stderr
+    for words in (["init", "-q"], ["remote", "add", "origin", "git@github.com:ann/own.git"]):
+        subprocess.run(["git", *words], cwd=own, check=True)
+    published = _run(maker, own, "publish", "--dry-run")
+    assert published.returncode == 0, published.stderr
+    assert "Would push" in published.stdout
+
+    page, said, asked = chromium.new_page(), list[str](), list[str]()
+    page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    with serving(own / "site") as here:
+        page.goto(here, wait_until="networkidle")
+        assert page.locator("h1").first.inner_text() == "Which words made the model name an author"
+        page.click("a[href*='passages/sample-1']")
+        page.wait_for_url(f"{here}passages/sample-1/")
+        page.wait_for_load_state("networkidle")
+        assert page.locator(".g-text .w[class*='for'], .g-text .w[class*='against']").count() > 0
+        assert said == []
+        assert {url for url in asked if not url.startswith((here, "data:", "blob:"))} == set()
+        page.close()

@@ -1,6 +1,6 @@
 """The whole way of a user with a W&B model: one machine explains, another, without torch, renders and publishes.
 
-The commands are those of the README's section, run as a shell runs them, against servers on the loopback and a
+The commands are those of a section of docs/guide.md, run as a shell runs them, against servers on the loopback and a
 bare repository on disk.
 """
 
@@ -158,10 +158,10 @@ def test_the_site_works_under_a_path_of_its_own(published: Path, chromium: Any) 
         server.server_close()
 
 
-def test_the_readme_shows_no_other_commands() -> None:
+def test_the_guide_shows_no_other_commands() -> None:
     """Those of the section on two machines; the installation before them is what tests/run does."""
-    readme = (ROOT / "README.md").read_text("utf-8")
-    section = re.search(r"^## Explain on one machine, publish from another$(.*?)^## ", readme, re.DOTALL | re.MULTILINE)
+    guide = (ROOT / "docs" / "guide.md").read_text("utf-8")
+    section = re.search(r"^## Explain on one machine, publish from another$(.*?)^## ", guide, re.DOTALL | re.MULTILINE)
     assert section
     shown = [line.split("#")[0].strip() for line in re.findall(r"^python build\.py .*$", section[1], re.MULTILINE)]
     assert shown

@@ -9,7 +9,7 @@ from typing import Any
 from gallery.config import Settings
 from gallery.errors import PassageError
 from gallery.explain.plan_report import present, survey
-from gallery.explain.run import prepare
+from gallery.explain.prepared import prepare
 from gallery.passages.read import Passage, passage_paths
 from gallery.passages.tables import TABLES
 from gallery.sources.resolve import Source

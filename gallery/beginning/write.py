@@ -16,7 +16,7 @@ from gallery import __version__
 from gallery.beginning.found import Found, look
 from gallery.config import load_settings
 from gallery.errors import ConfigError, GalleryError, command, cure, reason
-from gallery.explain.run import prepare
+from gallery.explain.prepared import prepare
 from gallery.passages.tables import TABLES, is_dataset
 
 LANGUAGES = ("ru", "en")

@@ -24,6 +24,12 @@ class LiveServer(LiveReloadServer):
         """Tell whether a watched file has changed since the build in progress began."""
         return bool(self._want_rebuild)
 
+    def ask(self) -> None:
+        """Let the site be built again, as after a change of a watched file."""
+        with self._rebuild_cond:
+            self._want_rebuild = True
+            self._rebuild_cond.notify_all()
+
     def show(self) -> None:
         """Let browsers reload now; from now on they are shown the version being built."""
         with self._epoch_cond:
@@ -38,11 +44,19 @@ class LiveServer(LiveReloadServer):
         """Return the HTML page to answer a path with; None leaves the answer to the files of the site."""
         return None
 
+    def text(self, path: str) -> str | None:
+        """Return the plain text to answer a path with; None leaves the answer to `page`."""
+        return None
+
     def cleaned(self, content: bytes) -> bytes:
         """Return an HTML page fit for the script that reloads it."""
         return content
 
     def _serve_request(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes] | None:
+        text = self.text(environ["PATH_INFO"])
+        if text is not None:
+            start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8"), ("Cache-Control", "no-store")])
+            return [text.encode()]
         page = self.page(environ["PATH_INFO"])
         if page is None:
             answer: Iterable[bytes] | None = super()._serve_request(environ, start_response)

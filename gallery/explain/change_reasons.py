@@ -32,11 +32,12 @@ class Before:
         self._rows: DiskDict | None = None
         self._parts: Mapping[str, Mapping[str, Any]] = {}
         self._card: dict[str, str] | None = None
+        self._unfinished: tuple[str, ...] = ()
         try:
             header = read_header(store)
         except StoreError:
             return
-        self._parts = header.parts
+        self._parts, self._unfinished = header.parts, header.unfinished
         self._card = {"weights": header.model.weights_digest, "tokenizer": header.model.tokenizer_digest}
 
     def reasons(self, job: Job, planner: Planner) -> list[str]:
@@ -58,8 +59,13 @@ class Before:
         changes = self._named(_differences(self._parts["prediction"], planner.parts["prediction"]), planner)
         if changes or need.kind == "prediction":
             return changes or [LOST]
+        if need.part in self._unfinished:
+            return [UNFINISHED]
         if need.part not in self._parts:
-            known = need.method and (need.kind == "attribution" or any(EntryName.parse(part).kind == need.kind for part in self._parts))
+            tried = any(EntryName.parse(part).kind == need.kind for part in self._parts)
+            if need.kind == "faithfulness" and tried and str(EntryName("attribution", need.method)) in self._parts:
+                return [f"put to the test: {need.method}"]
+            known = need.method and (need.kind == "attribution" or tried)
             return [f"new method: {need.method}" if known else f"new: {need.kind}"]
         changes = _differences(self._parts[need.part], need.depends)
         return changes or [LOST if row.get(need.name) == need.key else CLASS]

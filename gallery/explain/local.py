@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
 from time import perf_counter
@@ -16,6 +16,7 @@ from gallery.explain.needs import Need
 from gallery.explain.passage import explain
 from gallery.explain.plan import Job, Planner
 from gallery.explain.plan_report import cost
+from gallery.explain.stages import WHOLE, within
 from gallery.model.classifier import Classifier
 from gallery.model.vocabulary import check_passage
 from gallery.store.entries import Store
@@ -59,6 +60,8 @@ class Explainer:
         self._timings, self._notes = Timings(), list(classifier.notes)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._writing: list[Future[None]] = []
+        self.stage = WHOLE
+        """The part of the work that `explain` does."""
 
     def explain(self, job: Job) -> Outcome:
         """Explain a passage; an error of the model or the passage becomes the outcome's problem.
@@ -74,7 +77,9 @@ class Explainer:
         problem = f"{job.passage.origin}: {job.passage.id} could not be explained: {fault}." if fault else None
         spent, self._timings = list(self._timings.groups.items()), Timings()
         notes, self._notes = self._notes, []
-        return Outcome(job.passage.id, cost(job, self._planner, self._earlier), problem, spent, notes, self.classifier.card, self.device, fault=fault)
+        return Outcome(
+            job.passage.id, cost(job, self._planner, self._earlier, self.stage), problem, spent, notes, self.classifier.card, self.device, fault=fault
+        )
 
     def finish(self) -> None:
         """Wait until all is written.
@@ -129,7 +134,7 @@ class Explainer:
             self._notes.append(f"{job.passage.origin}: {job.passage.id}: {warning}.")
 
     def _with_prediction(self, job: Job, prediction: Prediction) -> Job:
-        return self._planner.with_prediction(job, prediction, self._store)
+        return within(self._planner.with_prediction(job, prediction, self._store), self.stage)
 
     def _rest(self, job: Job) -> Job:
         """Return a job that was broken off, without the entries that it has written."""
@@ -157,12 +162,19 @@ class Explainer:
         return True
 
 
-def run_local(explainer: Explainer, jobs: Iterable[Job]) -> Iterator[Outcome]:
+def run_local(
+    explainer: Explainer, jobs: Iterable[Job], begun: Callable[[str], None] = lambda title: None, stopped: Callable[[], bool] = lambda: False
+) -> Iterator[Outcome]:
     """Explain every job in this process; yield their outcomes in order.
+
+    begun: called with the title of each passage; stopped: asked before each passage whether to leave the rest.
 
     An entry is in the store soon after it is computed, so an interrupted run goes on where it stopped.
     """
     for job in ahead(jobs, _AHEAD):
+        if stopped():
+            break
+        begun(job.passage.title)
         yield explainer.explain(job)
     explainer.finish()
 

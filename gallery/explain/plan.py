@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gallery.attention.encoding import VERSION
-from gallery.config import Settings, trial_parameters
+from gallery.config import Settings, trial_parameters, tried_methods
 from gallery.errors import PassageError
 from gallery.evaluation.metrics import TRIALS
 from gallery.explain.needs import Need
@@ -72,10 +72,18 @@ class Planner:
 
         Faithfulness is tried on the predicted class, with every method; the random orders serve all of them.
         """
-        return self.needs(text, targets_of(prediction, true_classes, self.settings.threshold), prediction.ranking[0], _windows(prediction))
+        threshold = self.settings.threshold
+        named = [*true_classes, *prediction.verdict(threshold), prediction.ranking[0]]
+        return self.needs(text, targets_of(prediction, true_classes, threshold), prediction.ranking[0], _windows(prediction), named)
 
-    def needs(self, text: str, targets: Iterable[int], predicted: int, windows: Mapping[str, Any] = MappingProxyType({})) -> list[Need]:
-        """Return every need but the prediction. targets: the classes to explain; predicted is among them; windows: `_windows` of the prediction."""
+    def needs(
+        self, text: str, targets: Iterable[int], predicted: int, windows: Mapping[str, Any] = MappingProxyType({}), named: Sequence[int] | None = None
+    ) -> list[Need]:
+        """Return every need but the prediction.
+
+        targets: the classes to explain; predicted is among them; windows: `_windows` of the prediction; named: those of the targets that are
+        true or that the model names, None for all; see `explained_by`.
+        """
         settings = self.settings
         classes = list(targets)
         whole, first = {"text": text, **windows}, {"text": text}  # attention, heads and bertviz look at the first window
@@ -88,10 +96,10 @@ class Planner:
             needs.append(self._need("bertviz", settings={"tokens": settings.bertviz_tokens}, passage=first))
         for method in settings.methods:
             own = {"parameters": method_of(method).parameters(settings)}
-            needs += [self._need("attribution", method, target, own, whole) for target in classes]
+            needs += [self._need("attribution", method, target, own, whole) for target in explained_by(method, settings.methods, classes, named or classes)]
             if method_of(method).every_class:
                 needs.append(self._need("every_class", method, settings=own, passage=whole))
-            if settings.random_orders:
+            if settings.random_orders and method in tried_methods(settings):
                 needs.append(
                     self._need("faithfulness", method, predicted, {**own, "tried": trial_parameters(settings, "faithfulness"), "trials": TRIALS}, whole)
                 )
@@ -164,6 +172,17 @@ def _windows(prediction: Prediction) -> dict[str, Any]:
 def targets_of(prediction: Prediction, true_classes: Sequence[int], threshold: float) -> list[int]:
     """Return the classes to explain, each once: the true classes, those that the model names, the two most probable."""
     return list(dict.fromkeys([*true_classes, *prediction.verdict(threshold), *prediction.ranking[:2]]))
+
+
+def explained_by(method: str, methods: Sequence[str], classes: Sequence[int], named: Sequence[int]) -> list[int]:
+    """Return the classes that a method explains: of the classes to explain, all that cost it nothing or little.
+
+    A method that takes many passes for each class leaves those that are not `named` (the runner-up) to a quick method, where there is one.
+    """
+    declared = method_of(method)
+    costly = "T" in declared.backward and not declared.quick
+    covered = any(method_of(other).quick and method_of(other).by_class for other in methods)
+    return [target for target in classes if target in named] if costly and covered else list(classes)
 
 
 Look = Callable[[Passage, Need], object | None]

@@ -8,6 +8,7 @@ from gallery.errors import PassageError, StoreError
 from gallery.explain.change_reasons import Before
 from gallery.explain.needs import Need
 from gallery.explain.plan import Job, Look, Planner, jobs
+from gallery.explain.stages import WHOLE, Stage, stages_of
 from gallery.passages.problems import Problems
 from gallery.passages.read import Passage
 from gallery.passages.true_class import Classes
@@ -34,6 +35,8 @@ class Survey:
     """Parts without any known time."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Reason -> number of passages; a passage may have several reasons."""
+    stages: list[tuple[int, float]] = field(default_factory=list)
+    """Of each stage, the passages that lack entries of it and their cost; a later stage counts its own entries alone."""
     named: list[tuple[str, str]] = field(default_factory=list)
     """(id, reasons) of the first passages."""
     shortest: Passage | None = None
@@ -49,7 +52,8 @@ class Survey:
 
 def survey(passages: Iterable[Passage | PassageError], classes: Classes, planner: Planner, store: Store, timings: Timings, look: Look) -> Survey:
     """Return the totals of what the passages lack, and why; reads the passages once."""
-    totals, before = Survey(), Before(store)
+    stages = stages_of(planner.settings.methods)
+    totals, before = Survey(stages=[(0, 0.0)] * len(stages)), Before(store)
     for job in jobs(passages, classes, planner, look):
         if isinstance(job, PassageError):
             totals.problems.add(job)
@@ -60,12 +64,15 @@ def survey(passages: Iterable[Passage | PassageError], classes: Classes, planner
         if not job.missing:
             continue
         totals.pending += 1
+        costs = [0.0] * len(stages)
         for need, seconds in _costs(job, planner, timings):
+            costs[next(number for number, stage in enumerate(stages) if stage.has(need))] += _weight(job, seconds)
             entries, known = totals.parts.get(need.part, (0, 0.0))
             totals.parts[need.part] = entries + 1, known + (seconds or 0.0)
             if seconds is None:
                 totals.untimed.add(need.part)
-        totals.cost += cost(job, planner, timings)
+        totals.cost += sum(costs)
+        totals.stages = [(count + (own > 0), total + own) for (count, total), own in zip(totals.stages, costs, strict=True)]
         why = before.reasons(job, planner)
         totals.reasons.update(why)
         if len(totals.named) < _NAMED:
@@ -73,9 +80,13 @@ def survey(passages: Iterable[Passage | PassageError], classes: Classes, planner
     return totals
 
 
-def cost(job: Job, planner: Planner, timings: Timings) -> float:
-    """Return a passage's cost relative to others: seconds where known, else a millisecond for each character."""
-    return sum(len(job.passage.text) / 1000 if seconds is None else seconds for _, seconds in _costs(job, planner, timings))
+def cost(job: Job, planner: Planner, timings: Timings, stage: Stage = WHOLE) -> float:
+    """Return a passage's cost in a stage relative to others: seconds where known, else a millisecond for each character."""
+    return sum(_weight(job, seconds) for need, seconds in _costs(job, planner, timings) if stage.has(need))
+
+
+def _weight(job: Job, seconds: float | None) -> float:
+    return len(job.passage.text) / 1000 if seconds is None else seconds
 
 
 def _costs(job: Job, planner: Planner, timings: Timings) -> Iterator[tuple[Need, float | None]]:

@@ -62,6 +62,23 @@ class Header:
     """Everything on which keys depend besides the passages, by part, as the planner gives it."""
     problems: tuple[str, ...] = ()
     """Messages about the configured passages that are not in the manifest, since they could not be read or explained."""
+    unfinished: tuple[str, ...] = ()
+    """Parts that are still being computed, where this is not the state at the end of a run; `methods` has none of them."""
+
+    @property
+    def unfinished_methods(self) -> list[str]:
+        """Methods whose attributions are still being computed."""
+        return [name.method for name in map(EntryName.parse, self.unfinished) if name.kind == "attribution"]
+
+    @property
+    def unfinished_bertviz(self) -> bool:
+        """Whether the excerpts for bertviz are still being computed."""
+        return "bertviz" in self.unfinished
+
+    @property
+    def unfinished_trials(self) -> bool:
+        """Whether the trials are still being computed."""
+        return any(EntryName.parse(part).kind in {"faithfulness", "chance"} for part in self.unfinished)
 
 
 @dataclass(frozen=True)
@@ -112,13 +129,18 @@ def write_manifest(store: Store, header: Header, rows: Iterable[Row]) -> None:
 
     def lines() -> Iterator[str]:
         nonlocal written
-        yield _seal({"schema": SCHEMA, **asdict(header)})
+        yield _seal({"schema": SCHEMA, **{name: value for name, value in asdict(header).items() if name != "unfinished" or value}})
         for row in rows:
             written += 1
             yield _seal(row.values())
         yield _seal({"rows": written})
 
     store.files.write(MANIFEST, (f"{line}\n".encode() for line in lines()))
+
+
+def has_manifest(store: Store) -> bool:
+    """Tell whether a run has ever written its manifest, sound or damaged."""
+    return store.files.has(MANIFEST)
 
 
 def read_header(store: Store) -> Header:
@@ -137,9 +159,8 @@ def read_header(store: Store) -> Header:
             raise ValueError("it was written by another version")
         used = head["model"].get("weights_used")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"]), "weights_used": None if used is None else tuple(used)})
-        return Header(
-            model=model, methods=tuple(head["methods"]), scripts=head["scripts"], parts=head.get("parts", {}), problems=tuple(head.get("problems", ()))
-        )
+        methods, problems, unfinished = tuple(head["methods"]), tuple(head.get("problems", ())), tuple(head.get("unfinished", ()))
+        return Header(model=model, methods=methods, scripts=head["scripts"], parts=head.get("parts", {}), problems=problems, unfinished=unfinished)
     except FileNotFoundError as error:
         raise StoreError(f"{path}: no such file, so nothing has been explained yet. Run: {command('explain')}") from error
     except OSError as error:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from gallery import __version__
 from gallery.cli import main
 from gallery.config import load_settings
-from tests.support.galleries import contents, run
+from tests.support.galleries import contents, make_gallery, run
 
 Tiny = Callable[[str], Path]
 ROOT = Path(__file__).parents[2]
@@ -97,3 +97,14 @@ def test_the_demo_takes_three_passages_of_the_clone(tmp_path: Path) -> None:
     result = _new(tmp_path / "other", "--demo", "--clone", str(tmp_path))
     assert result.exit_code == 1
     assert "--demo --clone CLONE" in result.output
+
+
+def test_a_check_before_anything_is_explained_tells_what_is_wrong(tiny: Tiny, tmp_path: Path) -> None:
+    config = make_gallery(tmp_path, tiny("bert"))
+    checked = run(config, "check")
+    assert checked.exit_code == 0, checked.output
+    assert "Passages: 3 of 3 classes" in checked.output
+    (tmp_path / "site_src" / "passages" / "odd.md").write_text("---\nid: odd\ntrue_class: Пушкин\ntitle: x\n---\nТекст.\n", "utf-8")
+    checked = run(config, "check")
+    assert checked.exit_code == 1
+    assert "'Пушкин' is no class of the model" in checked.output

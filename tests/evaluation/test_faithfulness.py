@@ -43,8 +43,8 @@ def test_curves_begin_and_end_where_they_must(bert: Classifier) -> None:
         assert one.insertion[-1] == pytest.approx(probability[one.target], abs=1e-6)
         assert one.deletion[-1] == pytest.approx(one.insertion[0])
     control = chance(bert, tokenized, CONTROL)
-    assert control.deletion.shape == control.insertion.shape == (10, len(SHARES), 3)
-    np.testing.assert_allclose(control.deletion[:, 0], np.tile(probability, (10, 1)), atol=1e-6)
+    assert control.deletion.shape == control.insertion.shape == (5, len(SHARES), 3)
+    np.testing.assert_allclose(control.deletion[:, 0], np.tile(probability, (5, 1)), atol=1e-6)
     np.testing.assert_allclose(control.insertion[:, -1], control.deletion[:, 0])
     np.testing.assert_allclose(control.insertion[:, 0], control.deletion[:, -1])
 

@@ -42,7 +42,9 @@ def test_every_architecture_goes_from_passages_to_pages(architecture: str, tiny:
         assert "".join(prediction.word_texts()) == "".join(prediction.text[: prediction.cut].split())
         records = [store.read(name.kind, key) for name, key in row.entries.items()]
         found = [record for record in records if isinstance(record, Attribution) and record.method == "integrated_gradients"]
-        assert sorted(attribution.target for attribution in found) == sorted(row.targets)
+        assert {attribution.target for attribution in found} == {row.true_class, prediction.ranking[0]}, "the runner-up is left to quicker methods"
+        quick = [record.target for record in records if isinstance(record, Attribution) and record.method == "gradient_x_input"]
+        assert sorted(quick) == sorted(row.targets)
         for attribution in found:
             assert attribution.baseline_value is not None
             assert attribution.delta is not None

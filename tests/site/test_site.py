@@ -14,7 +14,7 @@ import pytest
 from gallery.config import load_settings
 from gallery.site.build.rendering import render
 from gallery.site.build.search import SEARCH_LETTERS, cut_texts
-from gallery.site.build.serving import _Server
+from gallery.site.build.serving import Work, _Server
 from gallery.site.build.site import jobs_of, site_input_of
 from gallery.store.entries import Store
 from gallery.store.manifest import read_header, read_rows, write_manifest
@@ -109,7 +109,7 @@ def test_a_small_gallery_has_no_second_page(built: Path) -> None:
 
 
 def _linked(page: Path) -> list[str]:
-    return re.findall(r'<h3><a href="[./]*passages/([^/"]+)/"', page.read_text("utf-8"))
+    return re.findall(r'<h3[^>]*><a href="[./]*passages/([^/"]+)/"', page.read_text("utf-8"))
 
 
 def test_every_passage_stands_on_one_page_of_the_list(many: Path) -> None:
@@ -155,7 +155,7 @@ def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
             super().server_activate()
             listening.set()
 
-    def explain() -> list[str]:
+    def explain(work: Work) -> list[str]:
         return [] if run(own, "explain").exit_code == 0 else ["failed"]
 
     server = Announced(load_settings(own), own, 0, explain)
@@ -163,6 +163,7 @@ def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
     loop = threading.Thread(target=server.serve, daemon=True)
     loop.start()
     assert listening.wait(60)
+    server.begin()
 
     def get(address: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}") as answer:
@@ -182,6 +183,56 @@ def test_serving_shows_an_edited_passage_and_an_edited_page(own: Path) -> None:
         (own.parent / "site_src" / "how-to-read.md").write_text("# Иначе\n\n## Внимание {#attention}\n", "utf-8")
         shows("/how-to-read/", "Иначе")
     finally:
+        server.shutdown(wait=True)
+        loop.join(60)
+    assert not loop.is_alive()
+
+
+def test_serving_begins_before_anything_is_explained_and_shows_passages_as_they_come(own: Path) -> None:
+    """The store is empty at first; what is explained appears without a restart."""
+    store, aside = own.parent / "store", own.parent / "aside"
+    store.rename(aside)
+    shutil.rmtree(own.parent / "site")
+    shutil.rmtree(own.parent / "build")
+    listening, explained = threading.Event(), threading.Event()
+
+    class Announced(_Server):
+        def server_activate(self) -> None:
+            super().server_activate()
+            listening.set()
+
+    def explain(work: Work) -> list[str]:
+        work.working("Белая стена", "1/3")
+        explained.wait(60)
+        aside.rename(store)
+        return []
+
+    server = Announced(load_settings(own), own, 0, explain)
+    server.watch(str(own.parent / "site_src"))
+    loop = threading.Thread(target=server.serve, daemon=True)
+    loop.start()
+    assert listening.wait(60)
+    server.begin()
+
+    def get(address: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_address[1]}{address}") as answer:
+            return str(answer.read(), "utf-8")
+
+    try:
+        while "Белая стена" not in get("/explaining/"):
+            pass
+        waiting = get("/passages/white-wall/")
+        assert "Галерея готовится" in waiting
+        assert "Белая стена · 1/3" in waiting
+        script = re.search(r"livereload\((\d+), \d+\);", waiting)
+        assert script, "the page gives way by itself"
+        explained.set()
+        while "g-passage" not in get("/passages/white-wall/"):
+            get(f"/livereload/{script[1]}/1")
+        while get("/explaining/"):
+            pass
+    finally:
+        explained.set()
         server.shutdown(wait=True)
         loop.join(60)
     assert not loop.is_alive()

@@ -41,9 +41,13 @@ TORCH_FREE = {
     "evaluation.calibration",
     "evaluation.calibration_file",
     "evaluation.metrics",
+    "explain.in_stages",
     "explain.plan",
     "explain.plan_report",
+    "explain.prepared",
     "explain.run",
+    "explain.stages",
+    "explain.state",
     "model.labels",
     "model.words",
 }

@@ -63,7 +63,7 @@ def _build_site(settings: Settings, config_file: Path, overtaken: Callable[[], b
     if settings.attention.fit:
         site_input = replace(site_input, carried=fit(settings.site_budget_mb, site_input, jobs, root / "build"))
         click.echo(f"attention.fit: {site_input.carried.words()}, to stay within {settings.site_budget_mb} MB.")
-    if site_input.carried.bertviz:
+    if site_input.carried.bertviz and site_input.header.scripts:
         write_scripts(Store(site_input.store), site_input.header, site_input.out / "assets" / "gallery")
     gathered, count = Gathered(), 0
     with UnchangedPages(root / "build" / _UNCHANGED) as unchanged:

@@ -79,7 +79,7 @@ def check_built(settings: Settings, config_file: Path) -> Report:
 
 
 def check_gallery(settings: Settings, config_file: Path) -> Report:
-    """Return the report of `check_built`, with errors for configured passages that cannot be read, or that the last build has not explained.
+    """Return the report of `check_built`, with errors for passages that are not readable or not explained, and for an unfinished build.
 
     With the setting `incomplete`, these are warnings.
     """
@@ -92,7 +92,11 @@ def check_gallery(settings: Settings, config_file: Path) -> Report:
         elif found[0] not in explained:
             ident, origin = found
             problems.add(PassageError(f"{origin}: {ident}: not in the store. Run: {command('explain')}", origin, "not in the store"))
-    messages = list(dict.fromkeys([*read_header(store).problems, *problems.messages()]))
+    header = read_header(store)
+    messages = list(dict.fromkeys([*header.problems, *problems.messages()]))
+    if header.unfinished:
+        early = f"not everything is computed yet: {', '.join(header.unfinished)}. Run: {command()}"
+        report = replace(report, errors=[*report.errors, early])
     if settings.incomplete:
         return replace(report, warnings=[*report.warnings, *messages])
     return replace(report, errors=[*report.errors, *messages])

@@ -28,7 +28,10 @@ def index_pages(gallery: GalleryInput) -> Iterator[Page]:
     common = {"labels": labels, "signed": is_signed(gallery.header.methods[0]), **filters}
     paging = first_page(len(pages), "passages/page/")
     told = {"kinds": kinds_told(cards), "tested": _accuracy(gallery.header.model), "by_class": _by_class(gallery)}
-    front = rendered(code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, paging=paging, root="", **told, **common)
+    unfinished = {"unfinished_methods": gallery.header.unfinished_methods, "unfinished_trials": gallery.header.unfinished_trials}
+    front = rendered(
+        code, "index.html", every=cards, cards=pages[0], slugs=gallery.slugs(), matrix=matrix, paging=paging, root="", **told, **unfinished, **common
+    )
     yield Page("", "", {"index": front})
     for number, shown in enumerate(pages[1:], 2):
         paging = later_page(number, len(pages), "../../../")

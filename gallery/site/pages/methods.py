@@ -6,6 +6,8 @@ from typing import Any
 from markupsafe import Markup
 
 from gallery.evaluation.metrics import VERIFICATION_LIMIT
+from gallery.methods import method_of
+from gallery.site.language import language
 from gallery.site.pages.gathered import GalleryInput
 from gallery.site.pages.measures import MEASURES, Forgetting, Held, Overview, Spread, bound, forgetting, held, overview
 from gallery.site.pages.method_table import method_table
@@ -33,8 +35,10 @@ def methods_pages(gallery: GalleryInput) -> Iterator[Page]:
 def measures_fragment(code: str, methods: Sequence[str], measured: Overview, passages: int, best: Truest | None = None) -> Markup:
     """Return methods × measures with their spread, a picture for each method, and how far methods agree."""
     rows = [*measured.methods, *([measured.chance] if measured.chance else [])]
+    known = {row.method for row in measured.methods if row.passages}
+    untried = [language(code).gettext(method_of(method).title) for method in methods if known and method not in known]
     scales = {name: _scale([row.figures[name] for row in rows]) for name in MEASURES}
-    return _fragment(code, "measures.html", found=measured, methods=methods, rows=rows, passages=passages, scales=scales, truest=best)
+    return _fragment(code, "measures.html", found=measured, methods=methods, rows=rows, passages=passages, scales=scales, truest=best, untried=untried)
 
 
 def captum_fragment(code: str, rows: Sequence[Held], passages: int) -> Markup:

@@ -123,6 +123,7 @@ def passage_fragment(
         verdict=passage.verdict,
         answer=passage.answer,
         views=passage.views,
+        class_views=class_views(passage.views),
         view=view,
         scale=scale,
         decimals=min(6, max(2, 1 - math.floor(math.log10(scale)))) if scale else 2,
@@ -168,7 +169,18 @@ def passage_fragment(
         following=neighbours[1],
         addresses=addresses,
         downloads=downloads(passage),
+        unfinished_methods=passage.header.unfinished_methods,
+        unfinished_trials=passage.header.unfinished_trials,
+        unfinished_bertviz=passage.header.unfinished_bertviz,
     )
+
+
+def class_views(views: Sequence[View]) -> list[View]:
+    """Return a view for each class that some method explains, in the order of the views."""
+    first: dict[tuple[int, int | None], View] = {}
+    for view in views:
+        first.setdefault((view.target, view.against), view)
+    return list(first.values())
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,8 @@ def _said(passage: PassageInput, every: EveryClass | None) -> dict[int, Spoken]:
     """Return the evidence for every class, by the one method that explains them all; without it, for the classes of the first method."""
     if every is not None:
         return dict(enumerate(spoken(passage.prediction, every.words.astype(float), passage.text_language)))
-    method, targets = passage.method, passage.row.targets
+    method = passage.method
+    targets = [target for target in passage.row.targets if (method, target) in passage.attributions]
     words = np.stack([passage.attributions[method, target].words for target in targets])
     return dict(zip(targets, spoken(passage.prediction, words, passage.text_language), strict=True))
 

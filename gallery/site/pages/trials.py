@@ -20,6 +20,10 @@ class Trial:
     """Probability without them."""
     without_random: float
     """Mean over the random orders."""
+    random_low: float
+    """The lowest probability without those words in a random order."""
+    random_high: float
+    """The highest."""
     kept: int
     """Words that were kept, the strongest first."""
     alone: float
@@ -61,6 +65,8 @@ def trial(measured: Faithfulness, control: Chance, prediction: Prediction) -> Tr
         words=max(1, round(TAKEN * words)),
         without=float(measured.deletion[taken]),
         without_random=float(random_deletion[:, taken].mean()),
+        random_low=float(random_deletion[:, taken].min()),
+        random_high=float(random_deletion[:, taken].max()),
         kept=max(1, round(KEPT * words)),
         alone=float(measured.insertion[kept]),
         alone_random=float(random_insertion[:, kept].mean()),
