@@ -50,7 +50,7 @@ class Header:
     """The model and the settings of the whole gallery.
 
     >>> read_header(store).methods
-    ('integrated_gradients', 'gradient_x_input', 'gradient_norm', 'attention_rollout')
+    ('integrated_gradients', 'decomposition', 'gradient_x_input', 'gradient_norm', 'attention_rollout')
     """
 
     model: Model
@@ -88,7 +88,7 @@ class Row:
     >>> row.id, row.title
     ('dusty-road', 'Пыльная дорога')
     >>> sorted({name.kind for name in row.entries})
-    ['attention', 'attribution', 'bertviz', 'chance', 'faithfulness', 'flip', 'heads', 'layers', 'prediction', 'verification']
+    ['attention', 'attribution', 'bertviz', 'chance', 'every_class', 'faithfulness', 'flip', 'heads', 'layers', 'prediction', 'verification']
     """
 
     id: str

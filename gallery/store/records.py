@@ -422,7 +422,7 @@ class Chance:
     S shares of the words; R random orders; C classes.
 
     >>> chance = store.read("chance", row.entries[EntryName("chance")])
-    >>> chance.deletion.shape == (10, len(chance.shares), 3)
+    >>> chance.deletion.shape == (5, len(chance.shares), 3)
     True
     """
 
