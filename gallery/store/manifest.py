@@ -157,7 +157,7 @@ def read_header(store: Store) -> Header:
         head = _unseal(next(store.files.lines(MANIFEST), ""))
         if head.pop("schema") != SCHEMA:
             raise ValueError("it was written by another version")
-        used = head["model"].get("weights_used")
+        used = dict(head["model"]).get("weights_used")
         model = Model(**{**head["model"], "labels": tuple(head["model"]["labels"]), "weights_used": None if used is None else tuple(used)})
         methods, problems, unfinished = tuple(head["methods"]), tuple(head.get("problems", ())), tuple(head.get("unfinished", ()))
         return Header(model=model, methods=methods, scripts=head["scripts"], parts=head.get("parts", {}), problems=problems, unfinished=unfinished)

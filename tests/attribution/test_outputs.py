@@ -26,7 +26,7 @@ def test_odds_of_a_class_that_is_all_but_sure_are_finite() -> None:
 
 
 def test_an_output_that_nobody_knows_is_named() -> None:
-    with pytest.raises(ValueError, match="'odds' is none of logit, probability and log-odds"):
+    with pytest.raises(ValueError, match="'odds' is none of logit, probability, sigmoid and log-odds"):
         class_outputs(torch.zeros(2), "odds")
 
 

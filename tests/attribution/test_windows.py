@@ -48,7 +48,7 @@ def test_windows_cover_the_passage_and_are_no_longer_than_the_model(windows: Cla
         assert special <= places
         assert [tokenized.words[word] for word in window.words] == list(window.tokenized.words)
     assert all(len((a & b) - special) >= 8 for a, b in pairwise(seen)), "neighbours overlap"
-    cut = load(Path(windows.model.name_or_path)).tokenize(LONG)
+    cut = load(Path(windows.card.source)).tokenize(LONG)
     assert tokenized.windows[0].tokenized.ids == cut.ids
 
 
@@ -106,7 +106,7 @@ def test_the_trial_is_of_the_mean_logits(windows: Classifier) -> None:
 
 
 def test_a_passage_that_fits_has_the_numbers_of_cut(windows: Classifier) -> None:
-    cut = load(Path(windows.model.name_or_path))
+    cut = load(Path(windows.card.source))
     assert windows.tokenize(TEXT) == cut.tokenize(TEXT)
     assert encode(windows.predict([windows.tokenize(TEXT)])[0]) == encode(cut.predict([cut.tokenize(TEXT)])[0])
     for method in ("integrated_gradients", "attention_rollout"):
@@ -124,7 +124,7 @@ def test_the_whole_of_a_long_passage_is_on_its_page(tiny: Callable[[str], Path],
     assert result.exit_code == 0, result.output
     fresh = [kind for kind, _ in set(Store(tmp_path / "store").entries()) - before]
     assert fresh.count("prediction") == 3
-    assert set(fresh) - {"heads"} == {"prediction", "attribution", "faithfulness", "flip", "layers", "chance"}, (
+    assert set(fresh) - {"heads"} == {"prediction", "attribution", "every_class", "faithfulness", "flip", "layers", "chance"}, (
         "attention and bertviz are of the first window either way"
     )
     assert fresh.count("chance") == 1, "passages that fit are not explained again"
@@ -133,7 +133,9 @@ def test_the_whole_of_a_long_passage_is_on_its_page(tiny: Callable[[str], Path],
     assert isinstance(prediction, Prediction)
     page = (tmp_path / "site" / "passages" / "white-wall" / "index.html").read_text("utf-8")
     assert "g-unread" not in page
-    assert len(re.findall(r'<span class="w[ "]', page)) == len(prediction.words)
+    opened = re.search(r'<div class="?g-text"?[ >].*?</div>', page, re.DOTALL)
+    assert opened is not None
+    assert len(re.findall(r'<span class="w[ "]', opened[0])) == len(prediction.words)
     assert "g-windows" in page
     assert "только первое окно" in page
     index = json.loads((tmp_path / "site" / "data" / "white-wall" / "attention" / "index.json").read_text("utf-8"))

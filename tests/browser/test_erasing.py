@@ -67,7 +67,7 @@ def test_without_a_script_the_picture_and_the_sentence_stand(site: str, chromium
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}passages/dusty-road/")
-    assert page.locator(".g-erasing polyline").count() == 3
+    assert page.locator(".g-erasing:not(.g-depth) polyline").count() == 3
     assert page.locator(".g-erase").is_hidden()
     assert page.locator(".g-held").inner_text()
     context.close()

@@ -12,7 +12,7 @@ expect.set_options(timeout=20_000)  # a busy machine may take its time
 
 
 def _author(page: Any) -> set[str]:
-    return set(page.eval_on_selector_all(".g-card:visible .g-card-author", "all => all.map(e => e.textContent)"))
+    return set(page.eval_on_selector_all(".g-card:visible .g-card-author", "all => all.map(e => e.textContent.trim())"))
 
 
 def test_without_javascript_plain_links_lead_to_every_page(many_site: str, chromium: Any) -> None:

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from gallery.explain.stages import stages_of
 from gallery.store.entries import TIMINGS
+from gallery.store.manifest import EntryName
 from tests.faults import warm
 from tests.support.galleries import contents
 
@@ -139,7 +141,7 @@ def one_kill(room: Path, sound: Sound, phase: str, choice: random.Random) -> tup
     if where is None:
         return None, None
     before = {path: path.stat().st_mtime_ns for path in (place / "store").rglob("*.safetensors")}
-    begun, finished = _progress(sound, {path.stem for path in before})
+    flying, finished = _progress(sound, {path.stem for path in before})
     status = warm.wait(warm.start(warm.command(*words), room / "log"))
     said = (room / "log").read_text("utf-8")
     if status:
@@ -149,8 +151,8 @@ def one_kill(room: Path, sound: Sound, phase: str, choice: random.Random) -> tup
         again = int(explained[1]) if explained else 0
         if again > PASSAGES - finished:
             return where, f"{again} passages explained again, {finished} of {PASSAGES} had been whole"
-        if begun - finished > IN_FLIGHT:
-            return where, f"{begun - finished} passages were in flight at once"
+        if flying > IN_FLIGHT:
+            return where, f"{flying} passages were in flight at once"
         if any(path.stat().st_mtime_ns != moment for path, moment in before.items()):
             return where, "an entry that was whole was written again"
         if entries(place / "store") != sound.store:
@@ -191,15 +193,19 @@ def entries(store: Path) -> dict[str, bytes]:
 
 
 def _progress(sound: Sound, keys: set[str]) -> tuple[int, int]:
-    """Return how many passages a store of these entries has begun, and how many of them are whole."""
-    begun = finished = 0
+    """Return how many passages a store of these entries has begun and not ended in the same stage of the work, and how many are whole."""
+    finished, flying = 0, [0, 0, 0]
     for line in sound.store["manifest.jsonl"].decode().splitlines()[1:]:
         entries = json.loads(line).get("entries")
         if entries:
-            found = keys & set(entries.values())
-            begun += bool(found)
-            finished += len(found) == len(set(entries.values()))
-    return begun, finished
+            finished += set(entries.values()) <= keys
+            names = {EntryName.parse(name): key for name, key in entries.items()}
+            methods = list(dict.fromkeys(name.method for name in names if name.kind == "attribution"))
+            stages = stages_of(methods)
+            for number, stage in enumerate(stages):
+                own = {key for name, key in names.items() if stage.has(name) and not any(earlier.has(name) for earlier in stages[:number])}
+                flying[number] += bool(keys & own) and not own <= keys
+    return max(flying), finished
 
 
 def _published(repository: Path) -> str:

@@ -83,6 +83,7 @@ class _File:
     """A file's bytes where a path is asked for."""
 
     stem = "one"
+    parent = Path("here")
 
     def __init__(self, content: bytes) -> None:
         self._content = content

@@ -205,10 +205,10 @@ def _model(room: Path, tried: Sequence[str]) -> Path:
     import torch
     from transformers import BertConfig, BertForSequenceClassification
 
-    from tests.support.models import _tokenizer
+    from tests.support.models import make_tokenizer
 
     folder = room / "<img src=x onerror=alert(7)>"
-    tokenizer = _tokenizer("wordpiece", TOKENS)
+    tokenizer = make_tokenizer("wordpiece", TOKENS)
     tokenizer.add_tokens([string for string in tried if "<" in string and "\n" not in string][:40])
     labels = _labels(tried)
     torch.manual_seed(0)

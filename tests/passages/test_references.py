@@ -283,7 +283,7 @@ def test_the_classics_are_whole_paragraphs_of_a_hundred_to_three_hundred_words(t
 def test_the_classics_are_facts_and_no_texts() -> None:
     with (ROOT / CLASSICS).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [*rows[0]] == ["id", "true_class", "title", "work", "source", "url", "sha256", "start", "length"]
+    assert [*rows[0]] == ["id", "true_class", "title", "work", "year", "source", "url", "sha256", "start", "length"]
     assert Counter(row["true_class"] for row in rows) == dict.fromkeys(CLASSIC_AUTHORS, 3)
     assert all(len(row["title"]) < 60 for row in rows)
     assert all(re.search(r"/[0-9a-f]{40}/", row["url"]) for row in rows), "a URL that names no commit may change"

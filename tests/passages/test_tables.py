@@ -185,7 +185,8 @@ def test_columns_that_the_gallery_does_not_know_are_said_once(tmp_path: Path, ki
     found = list(read_passages([f"t.{kind}"], tmp_path, say=said.append))
     assert [p.id for p in found if isinstance(p, Passage)] == [row["id"] for row in rows]
     assert said == [
-        f"t.{kind}: columns that are not used: annotator. Known ones: encoding, id, length, note, sha256, source, start, text, title, true_class, url, work."
+        f"t.{kind}: columns that are not used: annotator. "
+        "Known ones: edition, encoding, id, kind, length, note, sha256, source, start, text, title, true_class, url, work, year."
     ]
 
 
