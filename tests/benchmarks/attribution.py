@@ -33,7 +33,7 @@ from gallery.attribution.methods.integrated_gradients import integrated_gradient
 from gallery.compat.torch import onednn_linear
 from gallery.config import Settings, trial_parameters
 from gallery.evaluation.faithfulness import chance, faithfulness
-from gallery.evaluation.metrics import normalised_aopc
+from gallery.evaluation.metrics import chance_measures
 from gallery.methods import method_of
 from gallery.model.classifier import Classifier
 from gallery.model.fast_encoder import fast_encoder_of
@@ -214,9 +214,12 @@ def truth(classifier: Classifier, passages: Sequence[Tokenized], console: Consol
     for tokenized in passages:
         predicted = int(classifier.logits([tokenized.ids])[0].argmax())
         rivals = [one_pass(classifier, tokenized, [predicted])[0], ours(classifier, tokenized, [predicted], ADAPTIVE)[0]]
-        found, _ = normalised_aopc(faithfulness(classifier, tokenized, rivals, tried), chance(classifier, tokenized, control))
-        if None not in found:
-            values.append([float(value) for value in found if value is not None])
+        trials = faithfulness(classifier, tokenized, rivals, tried)
+        random = chance_measures(chance(classifier, tokenized, control), predicted)["aopc_comprehensiveness"].tolist()
+        own = [trial.measures["aopc_comprehensiveness"] for trial in trials]
+        every = [*own, *(trial.measures["aopc_reverse"] for trial in trials), *random]
+        if max(every) > min(every):
+            values.append([(value - min(every)) / (max(every) - min(every)) for value in own])
     scores = np.array(values)
     columns = {"decomposition": scores[:, 0], "integrated_gradients": scores[:, 1], "difference": scores[:, 0] - scores[:, 1]}
     drawn = np.random.default_rng(0).integers(len(scores), size=(RESAMPLED, len(scores)))
