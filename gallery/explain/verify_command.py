@@ -2,26 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from gallery.config import Settings
 from gallery.errors import GalleryError, command
 from gallery.evaluation.metrics import VERIFICATION_LIMIT
-from gallery.explain.fallback import FastEncoderError, fall_back, planner_for
-from gallery.explain.needs import entry_names
+from gallery.explain.explained import explained, prediction_of, spread, with_entries
+from gallery.explain.fallback import FastEncoderError, fall_back
 from gallery.explain.plan import Planner
 from gallery.explain.progress import progress
 from gallery.explain.verification import Passage, apart, passage_of, unverified, verified
-from gallery.files import store_location
 from gallery.methods import method_of
 from gallery.model.loading import load_classifier
-from gallery.sources.resolve import resolve_model, resolve_tokenizer
 from gallery.store.entries import Store
-from gallery.store.manifest import EntryName, Row, read_header, read_rows, write_manifest
-from gallery.store.records import Prediction, Verification
+from gallery.store.manifest import Row, write_manifest
+from gallery.store.records import Verification
 
 
 def verify_all(settings: Settings, root: Path, idents: Sequence[str], every: bool, count: int) -> tuple[str, list[str]]:
@@ -31,46 +26,30 @@ def verify_all(settings: Settings, root: Path, idents: Sequence[str], every: boo
     Raises GalleryError where the fast encoder is to blame for a difference above 3 %, which the store remembers; where no passage is
     explained yet, or not with these settings; where no method has a counterpart in Captum; and where an id is unknown.
     """
-    store = Store(store_location(settings.store, root))
-    header, rows = read_header(store), list(read_rows(store))
-    model = resolve_model(settings.model, root)
-    tokenizer = resolve_tokenizer(settings.tokenizer or settings.model, root)
-    if (model.digest, tokenizer.digest) != (header.model.weights_digest, header.model.tokenizer_digest):
-        raise GalleryError(f"{model.name}: not the model that the store explains. Run: {command('explain')}")
-    planner = planner_for(store, model, tokenizer, settings)
-    if not planner.verification("", _predicted(store, rows, idents)):
+    gallery = explained(settings, root, idents)
+    run, rows, store, planner = gallery.run, gallery.rows, gallery.run.store, gallery.run.planner
+    if not planner.verification("", prediction_of(store, rows[0])):
         raise GalleryError(f"extra.gallery.methods: Captum has none of {', '.join(settings.methods)} with the same definition, so there is nothing to verify.")
     passages = _chosen([_passage(store, planner, row) for row in rows], idents, every, count)
     missing = [(passage, lacking) for passage in passages if (lacking := unverified(store, passage))]
     problems = []
     if missing:
-        classifier = load_classifier(model, tokenizer, settings, planner.fast)
+        classifier = load_classifier(run.model, run.tokenizer, settings, planner.fast)
         with progress("verifying", len(missing), sum(_cost(passage) for passage, _ in missing)) as advance:
             for passage, lacking in missing:
                 for record, fallback in verified(classifier, store, passage, lacking):
                     if fallback is not None:
-                        fall_back(store, model, settings, fallback)
-                        raise GalleryError(f"{FastEncoderError(model.name, fallback).message} Run: {command()}")
+                        fall_back(store, run.model, settings, fallback)
+                        raise GalleryError(f"{FastEncoderError(run.model.name, fallback).message} Run: {command()}")
                     if record.difference > VERIFICATION_LIMIT:
                         problems.append(f"{passage.id}: {apart(record)}; the fast encoder is not to blame. Lower delta_tolerance, or raise max_steps.")
                 advance(passage.id, _cost(passage))
-    write_manifest(store, header, [_with(row, planner, store) for row in rows])
+    write_manifest(store, gallery.header, [_with(row, planner, store) for row in rows])
     return _table(store, passages), problems
 
 
-def _predicted(store: Store, rows: Sequence[Row], idents: Sequence[str]) -> Prediction:
-    """Return the first passage's prediction. Raises GalleryError where nothing is explained, or an id is unknown."""
-    if not rows:
-        raise GalleryError(f"No passage has been explained yet. Run: {command('explain')}")
-    known = [row.id for row in rows]
-    for ident in idents:
-        if ident not in known:
-            raise GalleryError(f"--id {ident}: no explained passage of that id. There are: {', '.join(known[:12])}{', …' if len(known) > 12 else ''}")
-    return _prediction(store, rows[0])
-
-
 def _passage(store: Store, planner: Planner, row: Row) -> Passage:
-    passage = passage_of(planner, row.id, _prediction(store, row), row.truth)
+    passage = passage_of(planner, row.id, prediction_of(store, row), row.truth)
     if not all(store.has(name.kind, key) for name, key in passage.keys.items() if name.kind == "attribution"):
         raise GalleryError(f"{row.id}: not explained with these settings yet. Run: {command('explain')}")
     return passage
@@ -83,13 +62,7 @@ def _chosen(passages: Sequence[Passage], idents: Sequence[str], every: bool, cou
         return [passage for passage in ordered if passage.id in idents]
     if every:
         return ordered
-    return [ordered[index] for index in sorted({int(position) for position in np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round()})]
-
-
-def _prediction(store: Store, row: Row) -> Prediction:
-    prediction = store.read("prediction", row.entries[EntryName("prediction")])
-    assert isinstance(prediction, Prediction)
-    return prediction
+    return spread(ordered, count)
 
 
 def _cost(passage: Passage) -> float:
@@ -99,9 +72,8 @@ def _cost(passage: Passage) -> float:
 
 
 def _with(row: Row, planner: Planner, store: Store) -> Row:
-    prediction = _prediction(store, row)
-    needs = planner.verification(prediction.text, prediction)
-    return replace(row, entries={**row.entries, **entry_names(need for need in needs if store.has(need.kind, need.key))})
+    prediction = prediction_of(store, row)
+    return with_entries(row, planner.verification(prediction.text, prediction), store)
 
 
 def _table(store: Store, passages: Sequence[Passage]) -> str:
