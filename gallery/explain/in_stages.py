@@ -57,9 +57,9 @@ def work(run: Run, plan: Survey, follow: Follow | None) -> Done:
         for number, (stage, (pending, cost)) in enumerate(totals):
             started, pace = monotonic(), Pace(pending, cost)
 
-            def begin(title: str, stage: Stage = stage, pace: Pace = pace) -> None:
-                left = f", {duration(pace.left)} left" if pace.done else ""
-                follow.working(title, f"{stage.title}: {min(pace.done + 1, pace.passages)}/{pace.passages}{left}")
+            def begin(title: str, pace: Pace = pace) -> None:
+                left = f", {duration(pace.left)}" if pace.done else ""
+                follow.working(title, f"{min(pace.done + 1, pace.passages)}/{pace.passages}{left}")
 
             with closing(outcomes(stage, failed, begin)) as own, progress(stage.title, pending, cost, run.log) as advance, _timed(run) as timed:
                 for outcome in own:
