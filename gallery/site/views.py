@@ -132,8 +132,11 @@ class View:
 
     @property
     def balanced(self) -> bool:
-        """Whether contributions for and against cancel out so far that the error is a share of their tenth and not of the change."""
-        return self.delta is not None and self.change is not None and self.tenth > abs(self.change)
+        """Whether contributions for and against cancel out so far that the error is a share of their tenth and not of the change.
+
+        False for an error that is printed as 0.00 %, which needs no explaining.
+        """
+        return self.delta is not None and self.change is not None and self.tenth > abs(self.change) and (self.error or 0.0) >= 0.00005
 
 
 def views(
